@@ -1,0 +1,54 @@
+# make demo    two real servers: kill one, watch the service come back      (root)
+# make test    everything: format, lint, types, unit, simulation, cluster   (root)
+# make check   the part that runs in seconds and needs no root
+# make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
+PY := .venv/bin/python
+APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux procps
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check format lint types unit simulation cluster bench install clean apt-lab
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+.venv/ready: pyproject.toml
+	@echo "* Preparing .venv (first time: about a minute)"
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null; }
+	@python3 -m venv .venv
+	@.venv/bin/pip install -q --disable-pip-version-check -e '.[dev,lab]'
+	@touch $@
+
+apt-lab:
+	@./packaging/apt-lab $(APT_LAB)
+
+demo: .venv/ready apt-lab
+	@$(PY) -m lab.demo
+
+check: lint types unit
+
+format: .venv/ready
+	@.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+lint: .venv/ready
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/lint-imports
+
+types: .venv/ready
+	@.venv/bin/mypy
+
+unit: .venv/ready
+	@$(PY) -m pytest -q tests/unit tests/golden
+
+simulation: .venv/ready
+	@$(PY) -m pytest -q tests/simulation
+
+cluster: .venv/ready apt-lab
+	@$(PY) -m pytest -q tests/cluster
+
+test: .venv/ready apt-lab
+	@./packaging/test-all
+
+install:
+	@./packaging/install "$(DESTDIR)"
+
+clean: .venv/ready
+	@$(PY) -m lab clean

@@ -1,0 +1,152 @@
+"""The base system every server is a layer over, and the template of its volume: built once, cached by recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+from lab.commands import run
+
+CACHE = Path(os.environ.get("NVKEEP_LAB_CACHE", "/var/cache/nvkeep-lab"))
+SUITE = "bookworm"
+VOLUME_MB = 512
+PACKAGES = (
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "keepalived",
+    "iproute2",
+    "iputils-ping",
+    "iputils-arping",
+    "procps",
+    "kmod",
+    "postgresql",
+    "e2fsprogs",
+    "util-linux",
+    "python3",
+)
+# What would start by itself, or would only slow the start down, in a server that does one thing.
+MASKED = (
+    "apt-daily.timer",
+    "apt-daily-upgrade.timer",
+    "console-getty.service",
+    "dpkg-db-backup.timer",
+    "e2scrub_all.timer",
+    "e2scrub_reap.service",
+    "fstrim.timer",
+    "getty.target",
+    "run-rpc_pipefs.mount",
+    "sys-fs-fuse-connections.mount",  # these three would show the machine's own
+    "sys-kernel-debug.mount",
+    "sys-kernel-tracing.mount",
+    "systemd-firstboot.service",
+    "systemd-homed.service",
+    "systemd-logind.service",
+    "systemd-networkd.service",
+    "systemd-networkd.socket",
+    "systemd-pstore.service",
+    "systemd-resolved.service",
+    "systemd-timesyncd.service",
+    "systemd-udevd.service",
+    "systemd-update-utmp.service",
+    "systemd-update-utmp-runlevel.service",
+)
+DISABLED = ("keepalived.service", "postgresql.service", "postgresql@15-main.service")
+POSTGRESQL = """\
+listen_addresses = '*'
+fsync = on
+synchronous_commit = on
+shared_buffers = 32MB
+max_connections = 50
+# A small write-ahead log replays in no time after a crash.
+min_wal_size = 32MB
+max_wal_size = 64MB
+checkpoint_timeout = 30s
+"""
+FILES = {
+    "etc/machine-id": "uninitialized\n",
+    "etc/resolv.conf": "",
+    "etc/fstab": "",
+    "etc/postgresql/15/main/start.conf": "manual\n",
+    "etc/postgresql/15/main/conf.d/lab.conf": POSTGRESQL,
+    "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRateLimitIntervalSec=0\n",
+    "etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStopSec=30s\nLogColor=no\n",
+}
+TRUST = "host all all 10.0.0.0/8 trust\n"
+DATA = "var/lib/postgresql/15/main"
+VOLUME_DATA = "/srv/pg/15/main"
+
+
+def recipe_key() -> str:
+    """Return the name of this recipe: another list of packages or files gives another base."""
+    recipe = (SUITE, PACKAGES, MASKED, DISABLED, sorted(FILES.items()), TRUST, DATA, VOLUME_DATA, VOLUME_MB, 3)
+    return hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
+
+
+def ensure() -> Path:
+    """Return the directory with `root` and `volume.img`, building it when it is not there yet."""
+    ready = CACHE / f"base-{recipe_key()}"
+    if not ready.is_dir():
+        _build(ready)
+    return ready
+
+
+def _build(ready: Path) -> None:
+    print("* Building the base system (once, about 2 minutes)", flush=True)
+    unfinished = ready.with_name(f"building-{os.getpid()}")
+    for old in (*CACHE.glob("building-*"), *CACHE.glob("base-*")):  # the recipe has changed; there is one lab at a time
+        shutil.rmtree(old, ignore_errors=True)
+    unfinished.mkdir(parents=True, mode=0o755)
+    root = unfinished / "root"
+    _debootstrap(root)
+    _configure(root)
+    _volume_template(root, unfinished / "volume.img")
+    unfinished.rename(ready)
+
+
+def _debootstrap(root: Path) -> None:
+    include = ",".join(PACKAGES)
+    run(("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root)), timeout=1800)
+    for path in ("var/cache/apt/archives", "var/lib/apt/lists"):
+        shutil.rmtree(root / path, ignore_errors=True)
+        (root / path).mkdir(parents=True)
+
+
+def _configure(root: Path) -> None:
+    print("* Configuring the base system", flush=True)
+    for name, text in FILES.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_text(text)
+    (root / "var/log/journal").mkdir(exist_ok=True)
+    for unit in MASKED:
+        (root / "etc/systemd/system" / unit).unlink(missing_ok=True)
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    run(("systemctl", "--quiet", f"--root={root}", "disable", *DISABLED))
+    run(("systemctl", "--quiet", f"--root={root}", "set-default", "multi-user.target"))
+    _configure_postgresql(root / "etc/postgresql/15/main")
+
+
+def _configure_postgresql(etc: Path) -> None:
+    main = etc / "postgresql.conf"
+    lines = main.read_text().splitlines(keepends=True)
+    lines = [f"data_directory = '{VOLUME_DATA}'\n" if line.startswith("data_directory") else line for line in lines]
+    main.write_text("".join(lines))
+    with (etc / "pg_hba.conf").open("a") as hba:
+        hba.write(TRUST)
+
+
+def _volume_template(root: Path, image: Path) -> None:
+    print("* Making the volume with an empty database", flush=True)
+    tree = image.with_name("tree")
+    (tree / "15").mkdir(parents=True)
+    run(("cp", "-a", str(root / DATA), str(tree / "15/main")))
+    shutil.rmtree(root / DATA)
+    run(("chown", f"--reference={tree / '15/main'}", str(tree / "15")))
+    run(("truncate", "-s", f"{VOLUME_MB}M", str(image)))
+    # The block size is given because mke2fs takes 1 KB for anything this small, and the volume has 4 KB sectors.
+    run(("mkfs.ext4", "-q", "-b", "4096", "-E", "root_owner=0:0,nodiscard", "-d", str(tree), str(image)), timeout=120)
+    shutil.rmtree(tree)

@@ -1,0 +1,194 @@
+"""The lab as a whole: `with Lab() as lab:` gives two servers that are up, and takes everything away afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Self
+
+from lab import base, cgroups, needs, network, places, storage
+from lab.client import Writer
+from lab.commands import LabError, run
+from lab.network import FLOATING, Network
+from lab.server import Server, overlay
+from lab.storage import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import FrameType, TracebackType
+
+INSTALL = places.REPOSITORY / "packaging/install"
+TOOLS = Path(__file__).with_name("tools")
+PLACED = {
+    "nvmesh_attach_volumes": ("usr/bin", 0o755),
+    "nvmesh_detach_volumes": ("usr/bin", 0o755),
+    "nvmesh_sim.py": ("usr/lib/nvmesh-sim", 0o644),
+    "nvmeshclient.service": ("etc/systemd/system", 0o644),
+}
+
+
+class Lab:
+    """Servers, networks and storage; one lab at a time on a machine."""
+
+    def __init__(
+        self,
+        servers: Iterable[str] = ("srv-a", "srv-b"),
+        *,
+        heartbeats: int = 1,
+        volumes: Iterable[str] = ("vol1",),
+        config: str | None = None,
+        install: bool = True,
+        prepare: Callable[[Server], None] | None = None,
+    ) -> None:
+        names = tuple(servers)
+        self.network = Network(heartbeats)
+        self.storage = Storage(names, volumes)
+        self.servers = {name: Server(name, number, self.network, self.storage) for number, name in enumerate(names, 1)}
+        self.config = config
+        self.install = install
+        self.prepare = prepare
+        self.writers: list[Writer] = []
+        self._lock: IO[str] | None = None
+        self._handlers: dict[int, object] = {}
+
+    def __getitem__(self, name: str) -> Server:
+        return self.servers[name]
+
+    def writer(self, address: str = FLOATING, port: int = 5432) -> Writer:
+        """Return a client that writes through the floating address; start it with `start` or `with`."""
+        writer = Writer(self.network, address, port)
+        self.writers.append(writer)
+        return writer
+
+    def __iter__(self) -> Iterator[Server]:
+        return iter(self.servers.values())
+
+    def __enter__(self) -> Self:
+        needs.demand()
+        self._lock = _lock()
+        self._catch_signals()
+        try:
+            self._build()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None) -> None:
+        self._end()
+
+    def _build(self) -> None:
+        clean()
+        ready = base.ensure()
+        places.DISK.mkdir(parents=True)
+        places.STATE.mkdir(parents=True)
+        places.DISK_LINK.symlink_to(places.DISK)
+        self.network.make()
+        self.storage.start(ready / "volume.img")
+        layers = [ready / "root"]
+        if self.install:
+            layers.insert(0, install(ready / "root"))
+        with ThreadPoolExecutor(len(self.servers)) as pool:
+            list(pool.map(lambda server: self._bring_up(server, layers), self))
+
+    def _bring_up(self, server: Server, layers: list[Path]) -> None:
+        server.install_disk(layers)
+        _place_tools(server)
+        if self.config is not None:
+            server.write("/etc/nvkeep/cluster.yaml", self.config)
+        if self.prepare is not None:
+            self.prepare(server)
+        server.boot()
+
+    def _end(self) -> None:
+        with contextlib.ExitStack() as last:
+            last.callback(self._unlock)
+            last.callback(self._restore_signals)
+            last.callback(self.storage.stop)
+            for writer in self.writers:
+                last.callback(writer.reap)
+            for server in self:
+                last.enter_context(server.ending())
+            clean()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _catch_signals(self) -> None:
+        """Turn SIGTERM into an exception, so that a lab that is ended takes its servers along."""
+        with contextlib.suppress(ValueError):  # not the main thread: whoever is, looks after signals
+            self._handlers[signal.SIGTERM] = signal.signal(signal.SIGTERM, _interrupt)
+
+    def _restore_signals(self) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type] # what signal.signal() gave back
+        self._handlers.clear()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _lock() -> IO[str]:
+    lock = places.LOCK.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise LabError(f"another lab is up on this machine ({places.LOCK}); one at a time") from error
+    return lock
+
+
+def _place_tools(server: Server) -> None:
+    for name, (directory, mode) in PLACED.items():
+        server.write(f"/{directory}/{name}", (TOOLS / name).read_text(), mode)
+    wanted = server.path("/etc/systemd/system/multi-user.target.wants")
+    wanted.mkdir(exist_ok=True)
+    (wanted / "nvmeshclient.service").symlink_to("/etc/systemd/system/nvmeshclient.service")
+
+
+def install(root: Path) -> Path:
+    """Install nvkeep from this checkout into a layer over the base, once for all servers; return the layer."""
+    if not INSTALL.exists():
+        raise LabError(f"{INSTALL} is missing: nothing installs nvkeep into a server (Lab(install=False) does without)")
+    home = places.DISK / "nvkeep"
+    tree = overlay([root], home)
+    run((str(INSTALL), str(tree)), timeout=300)
+    run(("umount", str(tree)))
+    return home / "upper"
+
+
+def clean_unused() -> None:
+    """Take away leftovers, but not from under a lab that is up."""
+    with contextlib.closing(_lock()):
+        clean()
+
+
+def clean() -> None:
+    """Take away whatever a lab has left on this machine: processes, mounts, loop devices, networks, files."""
+    disk = places.DISK_LINK.resolve() if places.DISK_LINK.is_symlink() else places.DISK
+    # The storage first: a server that is killed would write its caches, and could wait for a stalled volume.
+    names = sorted(cgroups.names(), key=lambda name: name != cgroups.TOOLS)
+    for name in names:
+        cgroups.kill(name)
+    network.clean()
+    storage.clean()
+    for mount in _mounts(disk):
+        run(("umount", "--lazy", mount), check=False)
+    for name in names:
+        cgroups.remove(name)
+    for directory in (disk, places.STATE):
+        if not _mounts(directory):
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _mounts(directory: Path) -> list[str]:
+    points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    return [point for point in reversed(points) if point.startswith(f"{directory}{os.sep}")]

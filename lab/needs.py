@@ -1,0 +1,70 @@
+"""What the lab needs of the machine; says in one line what is lacking and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from lab.cgroups import hierarchies
+from lab.commands import LabError
+
+COMMANDS = {
+    "debootstrap": "debootstrap",
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
+    "mkfs.ext4": "e2fsprogs",
+    "losetup": "mount",
+    "nsenter": "util-linux",
+    "umount": "mount",
+}
+MODULES = {"overlay": "overlay", "fuse": "fuse"}
+
+
+def lacking() -> str | None:
+    """Return what is lacking and how to mend it, in one line; None when nothing is."""
+    if os.geteuid() != 0:
+        return "the lab starts servers and needs root: run it with sudo"
+    packages = sorted({package for command, package in COMMANDS.items() if not shutil.which(command)})
+    if packages:
+        return f"the lab needs: apt-get install {' '.join(packages)}"
+    return _kernel() or _libraries()
+
+
+def _kernel() -> str | None:
+    known = Path("/proc/filesystems").read_text().split()
+    for name, module in MODULES.items():
+        if name not in known:
+            return f"the kernel does not know {name}: modprobe {module}"
+    for device in ("/dev/fuse", "/dev/loop-control"):
+        if not Path(device).exists():
+            return f"{device} is missing: modprobe {'fuse' if 'fuse' in device else 'loop'}"
+    for top in hierarchies():
+        if not (top / "cgroup.procs").exists():
+            return f"no cgroup hierarchy at {top}: mount -t cgroup2 none /sys/fs/cgroup"
+    return None
+
+
+def _libraries() -> str | None:
+    try:
+        import mfusepy  # noqa: F401, PLC0415
+        import psycopg2  # noqa: F401, PLC0415
+    except OSError:
+        return "the lab needs the FUSE library: apt-get install libfuse2"
+    except ImportError:
+        return "the lab needs the Python packages of its extra: pip install -e '.[lab]'"
+    return None
+
+
+def demand() -> None:
+    """Raise LabError when something is lacking."""
+    missing = lacking()
+    if missing:
+        raise LabError(missing)
+
+
+if __name__ == "__main__":
+    missing = lacking()
+    if missing:
+        sys.exit(missing)

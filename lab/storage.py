@@ -1,0 +1,147 @@
+"""The storage as a test sees it: start, control, the reservation table and the log of events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lab import cgroups, loops, places
+from lab.commands import LabError, run, until
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in the storage; times are seconds of CLOCK_BOOTTIME and CLOCK_MONOTONIC."""
+
+    kind: str
+    boottime: float
+    monotonic: float
+    facts: dict[str, Any]
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - facts are JSON
+        return self.facts.get(name)
+
+
+class Storage:
+    """The storage process and its volumes."""
+
+    def __init__(self, hosts: Iterable[str], volumes: Iterable[str]) -> None:
+        self.hosts = tuple(hosts)
+        self.volumes = tuple(volumes)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, template: Path) -> None:
+        """Give every volume a copy of the template and begin to serve."""
+        for path in (places.VIEWS, places.VOLUMES, places.SHARED):
+            path.mkdir(parents=True, exist_ok=True)
+        for host in self.hosts:
+            for part in ("proc", "dev", "sock"):
+                (places.nvmesh(host) / part).mkdir(parents=True)
+        loops.keep_udev_off(places.VIEWS)
+        for volume in self.volumes:
+            copy = ("cp", "--reflink=auto", "--sparse=always", str(template), str(places.VOLUMES / f"{volume}.img"))
+            run(copy, timeout=60)
+        with (places.DISK / "storage.log").open("ab") as output:
+            argv = (sys.executable, "-m", "lab.storaged", *self.hosts)
+            self._process = cgroups.spawn(cgroups.TOOLS, argv, output=output)
+        until(self._serving, within=10, what=f"the storage serves; see {places.DISK}/storage.log")
+
+    def _serving(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise LabError(f"the storage ended: {(places.DISK / 'storage.log').read_text()[-2000:]}")
+        try:
+            return bool(self.control("serving"))
+        except LabError:
+            return False
+
+    def stop(self) -> None:
+        """End the process, if it has not ended yet; whatever still uses a volume gets errors."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+    def control(self, op: str, **facts: object) -> Any:  # noqa: ANN401 - replies are JSON
+        """Ask the storage for something only the outside may; see the methods below for what there is."""
+        with contextlib.closing(socket.socket(socket.AF_UNIX)) as line:
+            line.settimeout(20)
+            try:
+                line.connect(str(places.CONTROL))
+                line.sendall(json.dumps({"op": op, **facts}).encode() + b"\n")
+                reply = json.loads(line.makefile().readline() or "{}")
+            except OSError as error:
+                raise LabError(f"storage: {op}: {error}") from error
+        if "ok" not in reply:
+            raise LabError(f"storage: {op}: {reply.get('failed', 'no answer')}")
+        return reply["ok"]
+
+    def table(self, volume: str = "vol1") -> dict[str, Any]:
+        """Return mode, version, reserved_by, attached (hosts on record) and `here` (what each host has now)."""
+        found: dict[str, Any] = self.control("table")[volume]
+        return found
+
+    def holder(self, volume: str = "vol1") -> str | None:
+        """Return the host on record as the holder of a volume, dead or alive."""
+        host: str | None = self.table(volume)["reserved_by"]
+        return host
+
+    def cut(self, host: str, how: str = "hang") -> None:
+        """Cut a host off the storage: its IO hangs or fails, and it hears nothing of a preempt."""
+        self.control("cut", host=host, how=how)
+
+    def heal(self, host: str) -> None:
+        """Connect a host to the storage again."""
+        self.control("cut", host=host, how=None)
+
+    def stall(self, volume: str = "vol1", host: str = "*") -> None:
+        """Let reads and writes of a volume block; a preempt still ends those of the old holder with EIO."""
+        self.control("stall", volume=volume, host=host, on=True)
+
+    def resume(self, volume: str = "vol1", host: str = "*") -> None:
+        """Let the reads and writes of a volume go on."""
+        self.control("stall", volume=volume, host=host, on=False)
+
+    def io_delay(self, seconds: float | None, volume: str = "vol1") -> None:
+        """Set how long after an attach IO is enabled; None is never."""
+        self.control("io_delay", volume=volume, seconds=seconds)
+
+    def configure(self, era: str | None = None, **habits: object) -> None:
+        """Let the commands answer as an era (2.3, 2.4.0, 2.4, 2.5), or with single habits of lab.eras.Era changed."""
+        self.control("configure", era=era, **habits)
+
+    def override(self, host: str, text: str | None, volume: str = "vol1") -> None:
+        """Replace a host's status.json as it is, truncated or nonsense; None ends that."""
+        self.control("override", host=host, volume=volume, text=text)
+
+    def fail(self, result: dict[str, str] | None, volume: str = "vol1") -> None:
+        """Let every command on a volume answer this `{status, error}` and do nothing; None ends that."""
+        self.control("fail", volume=volume, result=result)
+
+    def events(self, *kinds: str) -> list[Event]:
+        """Return the log, oldest first: of some kinds, or all."""
+        lines = places.EVENTS.read_text().splitlines() if places.EVENTS.exists() else []
+        return [event for event in map(_event, lines) if not kinds or event.kind in kinds]
+
+
+def _event(line: str) -> Event:
+    facts = json.loads(line)
+    return Event(facts.pop("event"), facts.pop("boottime"), facts.pop("monotonic"), facts)
+
+
+def clean() -> None:
+    """Take away the loop devices and the mount of the views, once no process is left."""
+    disk = places.DISK_LINK.resolve() if places.DISK_LINK.is_symlink() else places.DISK
+    loops.keep_udev_off(None)
+    for device, _ in loops.mine(disk):
+        run(("losetup", "--detach", device), check=False)
+    run(("umount", "--lazy", str(disk / "views")), check=False)
+    until(lambda: not loops.mine(disk), within=5, what="the lab's loop devices are gone")

@@ -1,0 +1,7 @@
+"""`python -m nvkeep`."""
+
+import sys
+
+from nvkeep.cli import main
+
+sys.exit(main())

@@ -1,0 +1,188 @@
+"""The resident: hears that something may have changed and starts a pass at once. It decides nothing and remembers nothing.
+
+What it hears: keepalived's FIFO (a line is only a doorbell), the end of keepalived and of the units' main processes, changes of
+mounts, links and addresses. Once a second it looks whether a held volume is still held and whether something is due. The timer
+runs the same passes whether or not the agent lives.
+"""
+
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nvkeep import config, log, state
+from nvkeep.errors import ConfigError, NvkeepError, ProbeError, UnsafeFile
+from nvkeep.host import Host
+from nvkeep.host.bells import Bells, tell_systemd
+from nvkeep.keepalived import CHILD_PID, FIFO, service_of
+from nvkeep.model.spec import Cluster
+from nvkeep.passes import run_pass
+from nvkeep.probes import unit
+from nvkeep.reconcilers import UNIT, VOLUME, resources
+
+TICK = 1.0  # seconds between two looks at what rings no bell
+TIMER = "nvkeep-reconcile.timer"
+DROP_IN = f"/run/systemd/system/{TIMER}.d/interval.conf"
+Signature = tuple[int, int, int]
+
+
+@dataclass
+class Worker:
+    """One thread a service; rings that come during a pass make one more pass."""
+
+    service: str
+    wake: threading.Event = field(default_factory=threading.Event)
+    pids: set[int] = field(default_factory=set)
+
+
+class Agent:
+    """All services of this host."""
+
+    def __init__(self, host: Host, path: str) -> None:
+        self.host = host
+        self.path = path
+        self.bells = Bells()
+        self.workers: dict[str, Worker] = {}
+        self.cluster: Cluster | None = None
+        self.signature: Signature | None = None
+        self.keepalived: int | None = None
+
+    def run(self) -> None:
+        """Run until the process is told to end."""
+        self.bells.on_fifo(FIFO, self._heard)
+        self.bells.on_mounts(self._wake_all)
+        self.bells.on_network(self._wake_all)
+        self._reload()
+        tell_systemd("READY=1")
+        while True:
+            self.bells.wait(TICK)
+            self._tick()
+
+    # --- what wakes ---------------------------------------------------------------------------------------------------
+
+    def _heard(self, line: str) -> None:
+        log.event(line)
+        words = line.split('"')
+        worker = self.workers.get(service_of(words[1])) if len(words) > 1 else None
+        if worker:
+            worker.wake.set()
+        elif line.startswith("INSTANCE"):
+            return  # another administrator's instance
+        else:
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for worker in self.workers.values():
+            worker.wake.set()
+
+    def _tick(self) -> None:
+        self._reload()
+        self._watch_keepalived()
+        for worker in self.workers.values():
+            if self.cluster and self._due(self.cluster, worker.service):
+                worker.wake.set()
+
+    def _due(self, cluster: Cluster, service: str) -> bool:
+        """Tell whether time alone, or the storage, calls for a pass."""
+        store = state.Store(self.host, service)
+        spell, now = store.spell(), self.host.now()
+        if (
+            spell.yielding
+            or store.loss().count
+            or 0 < spell.announce_at <= now
+            or 0 < spell.cooling_until <= now < spell.cooling_until + 2 * TICK
+        ):
+            return True
+        return store.claimed() and self._lost(cluster, service)
+
+    def _lost(self, cluster: Cluster, service: str) -> bool:
+        for one in resources(cluster, service, self.host.name):
+            with suppress(ProbeError, OSError):
+                if one.kind is VOLUME and VOLUME.observe(self.host, one.spec) != VOLUME.desired(one.spec):
+                    return True
+        return False
+
+    def _watch_keepalived(self) -> None:
+        """Hang a bell on keepalived's vrrp process; its start rings the FIFO, its death only this."""
+        try:
+            pid = int(self.host.read(CHILD_PID))
+        except (OSError, ValueError):
+            return
+        if pid != self.keepalived and self.bells.on_end(pid, self._keepalived_ended):
+            self.keepalived = pid
+
+    def _keepalived_ended(self) -> None:
+        log.note(f"keepalived (pid {self.keepalived}) has ended")
+        self.keepalived = None
+        self._wake_all()
+
+    # --- the configuration --------------------------------------------------------------------------------------------
+
+    def _reload(self) -> None:
+        """Read cluster.yaml when it is another file than before; a wrong one lowers every flag and changes nothing else."""
+        signature = _signature(self.path)
+        if signature == self.signature:
+            return
+        self.signature = signature
+        try:
+            self.cluster = config.load(self.path)
+        except (ConfigError, UnsafeFile) as error:
+            self.cluster = None
+            log.note(f"{error}\nno service of this host may move here until this is mended: nvkeep check", 40)
+            state.lower_all_flags(self.host)
+            return
+        self._set_timer(self.cluster)
+        for service in self.cluster.services_of(self.host.name):
+            if service not in self.workers:
+                self.workers[service] = worker = Worker(service)
+                threading.Thread(target=self._work, args=(worker,), name=service, daemon=True).start()
+        self._wake_all()
+
+    def _set_timer(self, cluster: Cluster) -> None:
+        every = f"{cluster.timing.reconcile:g}"
+        text = f"[Timer]\nOnActiveSec=\nOnUnitActiveSec=\nOnActiveSec={every}\nOnUnitActiveSec={every}\n"
+        with suppress(OSError):
+            if self.host.read(DROP_IN) == text:
+                return
+        with suppress(OSError, NvkeepError):
+            self.host.write(DROP_IN, text)
+            self.host.run(("systemctl", "daemon-reload"), 30.0)
+            self.host.run(("systemctl", "try-restart", "--no-block", TIMER), 10.0)
+
+    # --- passes -------------------------------------------------------------------------------------------------------
+
+    def _work(self, worker: Worker) -> None:
+        while True:
+            worker.wake.wait()
+            worker.wake.clear()
+            cluster = self.cluster
+            if cluster is None or worker.service not in cluster.services_of(self.host.name):
+                continue
+            try:
+                run_pass(self.host, cluster, worker.service)
+                self._watch_units(cluster, worker)
+            except Exception as error:  # noqa: BLE001 - a bug in one pass must not silence the agent; the next ring tries again
+                log.note(f"{worker.service}: a pass ended with {type(error).__name__}: {error}", 40, service=worker.service)
+
+    def _watch_units(self, cluster: Cluster, worker: Worker) -> None:
+        """Hang a bell on the main process of every unit that this host serves."""
+        if not state.Store(self.host, worker.service).claimed():
+            return
+        for one in resources(cluster, worker.service, self.host.name):
+            if one.kind is UNIT:
+                pid = unit.read(self.host, one.spec).pid
+                if pid and pid not in worker.pids:
+                    worker.pids.add(pid)
+                    self.bells.on_end(pid, lambda pid=pid: self._unit_ended(worker, pid))  # type: ignore[misc]
+
+    def _unit_ended(self, worker: Worker, pid: int) -> None:
+        worker.pids.discard(pid)
+        worker.wake.set()
+
+
+def _signature(path: str) -> Signature:
+    try:
+        seen = Path(path).stat()
+    except OSError:
+        return (0, 0, 0)
+    return (seen.st_ino, seen.st_mtime_ns, seen.st_size)

@@ -1,0 +1,99 @@
+"""The command line: one file a verb. Nobody imports it. Loads argparse and nothing else until a verb is known."""
+
+import argparse
+import sys
+from importlib import import_module
+
+from nvkeep import __version__
+
+VERBS = {
+    "apply": "make one pass over every service of this host",
+    "plan": "say what a pass would do, and do nothing",
+    "diff": "the same, with the drift in words",
+    "status": "how every service stands on this host, and why",
+    "check": "tell whether cluster.yaml is right",
+    "show": "print cluster.yaml with every default filled in",
+    "schema": "print the JSON Schema of cluster.yaml",
+    "keepalived": "print this host's keepalived.conf",
+    "role": "show the roles, or set one by hand",
+    "agent": "the resident; run by nvkeep.service",
+}
+PLUMBING = ("announce", "lease", "loop")
+FIRST = """\
+nvkeep keeps a service alive on servers that share a block volume.
+
+    nvkeep status               how every service stands on this host, and why
+    nvkeep plan                 what a pass would do now; changes nothing
+    nvkeep apply                make a pass now
+    nvkeep check -f FILE        is this cluster.yaml right?
+    nvkeep keepalived           the keepalived.conf of this host
+
+All commands: nvkeep --help. Help for one: nvkeep COMMAND --help.
+"""
+BAD_CONFIGURATION = 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; give its exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments:
+        sys.stdout.write(FIRST)
+        return 0
+    if arguments[0] in PLUMBING:
+        return _plumb(arguments)
+    return _run(_parse(arguments))
+
+
+def _plumb(arguments: list[str]) -> int:
+    from nvkeep.host.plumbing import run  # noqa: PLC0415 - loaded only where it is used
+
+    done = run(["nvkeep", *arguments])
+    sys.stdout.write(f"{done.out}\n" if done.out else "")
+    sys.stderr.write(f"{done.err}\n" if done.err else "")
+    return done.code
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nvkeep", description="Commands, each with --help of its own:", add_help=True)
+    parser.add_argument("--version", action="version", version=f"nvkeep {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+    wanted = arguments[0] if arguments[0] in VERBS else None
+    for verb, does in VERBS.items():
+        if verb == wanted:
+            module = import_module(f"nvkeep.cli.{verb}")
+            formatter = argparse.RawDescriptionHelpFormatter
+            one = verbs.add_parser(verb, help=does, description=does, epilog=module.__doc__, formatter_class=formatter)
+            module.options(one)
+            one.set_defaults(run=module.run)
+        else:
+            verbs.add_parser(verb, help=does)
+    _suggest(parser, arguments[0])
+    return parser.parse_args(arguments)
+
+
+def _suggest(parser: argparse.ArgumentParser, verb: str) -> None:
+    if verb.startswith("-") or verb in VERBS:
+        return
+    from difflib import get_close_matches  # noqa: PLC0415 - only after a typing error
+
+    close = get_close_matches(verb, VERBS, 1)
+    parser.error(f"no command {verb}; {f'did you mean `nvkeep {close[0]}`?' if close else 'nvkeep --help lists them'}")
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from nvkeep.errors import Busy, ConfigError, NotHere, NvkeepError, UnsafeFile  # noqa: PLC0415 - loaded only where it is used
+
+    try:
+        return int(arguments.run(arguments))
+    except (ConfigError, UnsafeFile, NotHere) as error:
+        print(error, file=sys.stderr)
+        return BAD_CONFIGURATION
+    except (Busy, NvkeepError) as error:
+        print(f"nvkeep: {error}", file=sys.stderr)
+    except PermissionError as error:
+        print(f"nvkeep: {error.filename or error}: permission denied; run it as root", file=sys.stderr)
+    except BrokenPipeError:
+        sys.stderr.close()
+    except KeyboardInterrupt:
+        return 130
+    return 1

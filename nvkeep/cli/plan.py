@@ -1,0 +1,110 @@
+"""examples:
+  nvkeep plan                         what a pass would do on this host now
+  nvkeep plan -f cluster.yaml --host server01 --role nfs=MASTER --assume-clean
+                                      what server01 would do; runs anywhere, without root
+
+exit codes:
+  0  nothing to do
+  2  changes
+  1  error: cluster.yaml is wrong, or something cannot be told
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.engine import Want, make_plan
+from nvkeep.errors import NvkeepError
+from nvkeep.host import Host
+from nvkeep.model.decision import Facts, Holder, Verdict, decide
+from nvkeep.model.plan import Plan
+from nvkeep.model.role import Role
+from nvkeep.model.spec import Cluster
+from nvkeep.passes import WANT, Pass, Sight
+
+ERROR, CHANGES = 1, 2
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    file_option(parser)
+    services_option(parser)
+    parser.add_argument("--host", metavar="NAME", help="plan for this host (with --assume-clean: from anywhere)")
+    parser.add_argument("--role", action="append", default=[], metavar="SERVICE=ROLE", help="assume this role")
+    parser.add_argument(
+        "--assume-clean", action="store_true", help="assume that nothing is there and nobody holds; look at nothing"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what would be done."""
+    try:
+        cluster, host = load(arguments)
+        services = chosen(cluster, host.name, arguments.services)
+        assumed = _roles(arguments.role, services)
+        plans = [_planned(host, cluster, service, assumed.get(service), clean=arguments.assume_clean) for service in services]
+    except NvkeepError as error:
+        print(error, file=sys.stderr)
+        return ERROR
+    for planned in plans:
+        _print(*planned, explain=arguments.verb == "diff")
+    if any(plan.waiting for _, _, plan, _ in plans):
+        return ERROR
+    return CHANGES if any(plan.moves for _, _, plan, _ in plans) else 0
+
+
+def _roles(words: Sequence[str], services: Sequence[str]) -> dict[str, Role]:
+    found = {}
+    for word in words:
+        service, _, role = word.partition("=")
+        if service not in services or role not in Role.__members__:
+            raise NvkeepError(
+                f"--role {word}: write SERVICE=ROLE, a service of {', '.join(services)} and one of {', '.join(Role)}"
+            )
+        found[service] = Role(role)
+    return found
+
+
+Planned = tuple[Pass, Verdict, Plan, Sight]
+
+
+def _planned(host: Host, cluster: Cluster, service: str, role: Role | None, *, clean: bool) -> Planned:
+    one = Pass(host, cluster, service)
+    if clean:
+        sight = Sight(Facts(role or Role.BACKUP, Holder.NOBODY), {resource.key: None for resource in one.resources}, {})
+        verdict = decide(sight.facts)
+    else:
+        verdict, sight = one.consider(role)
+    want = WANT.get(verdict.action)
+    versions = sight.versions if verdict.action.value == "seize" else None
+    return one, verdict, make_plan(one.resources, sight.seen, want, versions) if want else Plan(), sight
+
+
+def _print(one: Pass, verdict: Verdict, plan: Plan, sight: Sight, *, explain: bool) -> None:
+    print(f"{one.service} on {one.host.name}: {verdict.action}: {verdict.why} (line {verdict.line})")
+    if explain:
+        _explain(one, verdict, sight)
+    for move in plan.moves:
+        print(f"  {move.verb:<8} {move.key}: {move.why}")
+        for step in move.steps:
+            print(f"           {step}")
+    for key, why in plan.waiting:
+        print(f"  wait     {key}: {why}")
+    if not plan.moves and not plan.waiting:
+        print("  nothing to do")
+
+
+def _explain(one: Pass, verdict: Verdict, sight: Sight) -> None:
+    from nvkeep.model import drift  # noqa: PLC0415 - deepdiff costs a third of a pass; only people who ask for it pay
+
+    want = WANT.get(verdict.action)
+    here = want is Want.HERE
+    known = [resource for resource in one.resources if not isinstance(sight.seen[resource.key], Exception)]
+    desired = {resource.key: resource.kind.desired(resource.spec) if here else None for resource in known}
+    observed = {key: sight.seen[key] for key in desired}
+    differing = [key for key in desired if want and desired[key] != observed[key]]
+    for key in differing:
+        print(f"  drift    {drift.words(key, desired[key], observed[key])}")
+    told = drift.tree(desired, observed) if differing else ""
+    print("".join(f"    {line}\n" for line in told.splitlines()), end="")

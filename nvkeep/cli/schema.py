@@ -1,0 +1,23 @@
+"""example:
+  nvkeep schema > cluster.schema.json
+
+exit codes:
+  0  printed
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+import json
+
+from nvkeep.model.spec import Cluster
+from nvkeep.reconcilers import backends
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb: none."""
+
+
+def run(_: argparse.Namespace) -> int:
+    """Print the JSON Schema, for editors and other checkers."""
+    backends.register()
+    print(json.dumps(Cluster.model_json_schema(), indent=2))
+    return 0

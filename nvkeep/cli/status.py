@@ -1,0 +1,117 @@
+"""examples:
+  nvkeep status            every service of this host
+  nvkeep status --json     the same for programs
+
+Lines: [OK] is here as it should be; [NOT OK] is not as it should be; [--] is not here, and should not be.
+
+exit codes: 0 ok; 1 degraded or converging; 2 failed, lost, split, cut-off or stuck, or cluster.yaml is wrong; 3 unknown
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+
+from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.engine import Want
+from nvkeep.errors import ProbeError
+from nvkeep.model.report import Outcome, Word
+from nvkeep.model.summary import EXIT, Summary, summarize
+from nvkeep.passes import WANT, Pass
+from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
+
+TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}
+MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: a resource, how it stands, and why if it does not stand well."""
+
+    mark: str
+    title: str
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.title}: {self.name}{f'  ({self.reason})' if self.reason else ''}"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one service stands on this host."""
+
+    service: str
+    summary: Summary
+    role: str
+    holder: str
+    why: str
+    eligible: bool
+    eligible_why: str
+    last_pass: str
+    lines: tuple[Line, ...]
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    file_option(parser)
+    services_option(parser)
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at everything anew and print it."""
+    cluster, host = load(arguments)
+    standings = [stand(Pass(host, cluster, service)) for service in chosen(cluster, host.name, arguments.services)]
+    if arguments.json:
+        print(json.dumps([_plain(one) for one in standings], indent=2))
+    else:
+        print("\n\n".join(_text(one, host.name) for one in standings))
+    return max((EXIT[one.summary] for one in standings), default=0)
+
+
+def stand(one: Pass) -> Standing:
+    """Tell how one service stands now. Changes nothing."""
+    verdict, sight = one.consider(None, guarding=False)
+    here = WANT.get(verdict.action, Want.GONE) is Want.HERE
+    outcomes = [_outcome(resource, sight.seen[resource.key], here=here) for resource in one.resources]
+    last, spell = one.store.report(), one.store.spell()
+    flag = one.store.flag()
+    summary = summarize(sight.facts, verdict, outcomes, yielding=spell.yielding, eligible=flag)
+    age = f"{max(0.0, one.host.now() - last['at']):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply"
+    why = str(last.get("eligible_why") or "no pass yet") if not flag else ""
+    holder = f"{sight.facts.holder}"
+    lines = tuple(_line(resource, outcome) for resource, outcome in zip(one.resources, outcomes, strict=True))
+    return Standing(one.service, summary, str(sight.facts.role), holder, sight.unknown or verdict.why, flag, why, age, lines)
+
+
+def _outcome(resource: Resource, have: object, *, here: bool) -> Outcome:
+    if isinstance(have, ProbeError):
+        return Outcome(resource.key, Word.UNKNOWN, str(have))
+    if here:
+        wanted = resource.kind.desired(resource.spec)
+        return Outcome(resource.key, Word.IN_SYNC if have == wanted else Word.DRIFTED, "" if have == wanted else _differs(have))
+    return Outcome(resource.key, Word.BLOCKED if have is None else Word.DRIFTED, "" if have is None else "should not be here")
+
+
+def _differs(have: object) -> str:
+    return "absent" if have is None else str(have)
+
+
+def _line(resource: Resource, outcome: Outcome) -> Line:
+    title, name = TITLE[resource.kind.name], resource.key.partition(" ")[2]
+    shown = f"{resource.spec.interface} {resource.spec.address}" if resource.kind is ADDRESS else name
+    return Line(MARK.get(outcome.word, "[NOT OK]"), title, shown, outcome.reason)
+
+
+def _text(one: Standing, host: str) -> str:
+    ready = "may take over" if one.eligible else f"may not take over: {one.eligible_why}"
+    head = [
+        f"{one.service} on {host}: {one.summary}",
+        f"  role {one.role}, holder {one.holder}, {ready}",
+        f"  {one.why}",
+    ]
+    return "\n".join([*head, *(f"  {line}" for line in one.lines), f"  last pass {one.last_pass}"])
+
+
+def _plain(one: Standing) -> dict[str, object]:
+    return asdict(one)

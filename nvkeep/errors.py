@@ -1,0 +1,103 @@
+"""The error tree, drawn by who has to act.
+
+NvkeepError
++-- ConfigError        the administrator: cluster.yaml is wrong; every problem with its place
++-- UnsafeFile         the administrator: a file that others can write is not read
++-- NotHere            the administrator: the command was typed on the wrong host
++-- ProbeError         nobody: it cannot be told; what is unknown is left alone
++-- Busy               wait: another pass holds the lock of the service
++-- StepError          a step did not bring what it was for
+    +-- CommandError   ... its command failed: argv, exit code, stderr
+    |   +-- CommandTimeout  ... or did not end in its time
+    +-- Transient      ... and is worth another try within the time of the step
+    |   +-- Pending    ... it is on its way: only look again
+    +-- Denied         ... because another host holds the volume
+    +-- Lost           ... because this host has just lost the volume: stop everything, isolate
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class NvkeepError(Exception):
+    """Everything nvkeep raises on purpose."""
+
+
+class Problem(NamedTuple):
+    """One thing wrong in a file: line and column count from 1, path is dotted, text ends in what to write instead."""
+
+    line: int
+    column: int
+    path: str
+    text: str
+
+
+class ConfigError(NvkeepError):
+    """cluster.yaml is wrong: all problems at once, in the order of the file."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(self.lines()))
+
+    def lines(self) -> list[str]:
+        """Give one line a problem: file:line:column: path: what is wrong; what to write instead."""
+        return [":".join(filter(None, (f"{self.file}:{p.line}:{p.column}", f" {p.path}" if p.path else "", f" {p.text}")))
+                for p in self.problems]  # fmt: skip
+
+
+class UnsafeFile(NvkeepError):
+    """A file that decides what root does can be written by others."""
+
+
+class NotHere(NvkeepError):
+    """This host has no part in what was asked."""
+
+
+class ProbeError(NvkeepError):
+    """A probe could not tell. Never read as absent."""
+
+
+class Busy(NvkeepError):
+    """Another pass over this service is under way."""
+
+
+class StepError(NvkeepError):
+    """A step did not bring what it was for."""
+
+
+class CommandError(StepError):
+    """A command failed; carries argv, exit code and stderr."""
+
+    def __init__(self, argv: Sequence[str], code: int, stderr: str) -> None:
+        self.argv = tuple(argv)
+        self.code = code
+        self.stderr = stderr.strip()
+        super().__init__(f"`{' '.join(argv)}` ended with {code}: {self.stderr or 'no message'}")
+
+
+class CommandTimeout(CommandError):
+    """A command did not end in its time and was killed (exit code 124, as timeout(1) gives)."""
+
+    def __init__(self, argv: Sequence[str], seconds: float) -> None:
+        super().__init__(argv, 124, f"no end after {seconds:g} s; killed")
+
+
+class Transient(StepError):
+    """Worth another try."""
+
+
+class Pending(Transient):
+    """On its way; only look again, do nothing."""
+
+
+class Denied(StepError):
+    """Another host holds the volume; `version` is the reservation version the storage named, if it did."""
+
+    def __init__(self, text: str, version: int | None = None) -> None:
+        self.version = version
+        super().__init__(text)
+
+
+class Lost(StepError):
+    """This host has lost a volume it held."""

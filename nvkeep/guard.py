@@ -1,0 +1,53 @@
+"""Does somebody still serve? Asked before a volume is taken from the host that holds it. Changes nothing."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from nvkeep.errors import CommandTimeout, ProbeError
+from nvkeep.host import Host
+from nvkeep.model.decision import Guard
+from nvkeep.model.spec import Address, CommandHealth, Service, TcpHealth, Timing
+
+PROBES = 3
+LONGEST = 0.25  # seconds one probe listens; a neighbour answers within milliseconds
+
+
+def ask(host: Host, service: Service, timing: Timing) -> Guard:
+    """Probe until one probe is answered, or three, spread over a master-down interval, were not.
+
+    With `health:` that is the probe, through the floating address; else ARP or neighbour discovery for the address, where an
+    answer of this host itself is none. Raises ProbeError when a probe cannot be sent: then nothing may be taken.
+    """
+    apart = timing.master_down / (PROBES - 1)
+    for probe in range(PROBES):
+        begun = host.now()
+        if _answered(host, service, min(apart, LONGEST)):
+            return Guard.SERVED
+        if probe < PROBES - 1:
+            host.sleep(max(0.0, begun + apart - host.now()))
+    return Guard.SILENT
+
+
+def _answered(host: Host, service: Service, timeout: float) -> bool:
+    health = service.health
+    if isinstance(health, CommandHealth):
+        return _healthy(host, health)
+    if not service.addresses:
+        return False
+
+    def probe(one: Address) -> bool:
+        if isinstance(health, TcpHealth):
+            return host.connects(str(one.address.ip), health.tcp, timeout)
+        return host.answers(one.interface, str(one.address.ip), timeout)
+
+    try:
+        with ThreadPoolExecutor(len(service.addresses)) as pool:
+            return any(pool.map(probe, service.addresses))
+    except OSError as error:
+        raise ProbeError(f"the guard cannot ask: {error}") from error
+
+
+def _healthy(host: Host, health: CommandHealth) -> bool:
+    try:
+        return host.run(health.command, 2.0).code == 0
+    except CommandTimeout:
+        return False

@@ -1,0 +1,6 @@
+"""Everything that touches the machine: the Host protocol and LocalHost. No other room runs a command or opens a host's file."""
+
+from nvkeep.host.base import Completed, Host
+from nvkeep.host.local import LocalHost
+
+__all__ = ["Completed", "Host", "LocalHost"]

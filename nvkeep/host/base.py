@@ -1,0 +1,65 @@
+"""What a host can be asked and told. One seam: LocalHost is the machine, the simulation brings another."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+
+class Completed(NamedTuple):
+    """What a command left behind."""
+
+    argv: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+
+
+class Host(Protocol):
+    """A machine. Times are seconds of CLOCK_BOOTTIME: they go on in sleep and do not jump."""
+
+    name: str
+
+    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
+        """Run a command to its end. Raises CommandTimeout; an exit code is only reported."""
+
+    def read(self, path: str) -> str:
+        """Read a small file. Raises OSError."""
+
+    def write(self, path: str, text: str, *, durable: bool = False) -> None:
+        """Put a file in place at once, whole or not at all; durable also survives a power cut. Raises OSError."""
+
+    def remove(self, path: str) -> None:
+        """Remove a file that may be missing."""
+
+    def names(self, directory: str) -> list[str]:
+        """List a directory; a missing one is empty. Raises OSError for anything else."""
+
+    def exists(self, path: str) -> bool:
+        """Tell whether something has this name, without following a link."""
+
+    def device_number(self, path: str) -> str | None:
+        """Give "major:minor" of a block device, None when there is none."""
+
+    def link_target(self, path: str) -> str | None:
+        """Give what a symbolic link says, None when there is none."""
+
+    def now(self) -> float:
+        """Give the time since boot in seconds."""
+
+    def boot_id(self) -> str:
+        """Name this boot."""
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def signal(self, pid: int, number: int) -> None:
+        """Send a signal. Raises OSError when there is no such process."""
+
+    def answers(self, interface: str, address: str, timeout: float) -> bool:
+        """Tell whether another host answers ARP or neighbour discovery for an address."""
+
+    def connects(self, address: str, port: int, timeout: float) -> bool:
+        """Tell whether a TCP connection is accepted."""
+
+    def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
+        """Hold a file lock. Raises Busy with the holder's pid when it does not come free in time."""

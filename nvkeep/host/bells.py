@@ -1,0 +1,120 @@
+"""Doorbells: what tells at once that something may have changed. A bell never says what; it only wakes a pass.
+
+keepalived's FIFO, the end of a process (pidfd), the mount table (proc(5): poll gives POLLPRI), addresses and links
+(rtnetlink(7) multicast groups).
+"""
+
+import contextlib
+import os
+import select
+import socket
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+LINKS_AND_ADDRESSES = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
+CHUNK = 65536
+Ring = Callable[[], None]
+
+
+class Bells:
+    """A set of descriptors, each with what to do when it rings."""
+
+    def __init__(self) -> None:
+        self.poll = select.epoll()
+        self.rings: dict[int, Ring] = {}
+
+    def hang(self, descriptor: int, ring: Ring, mask: int = select.EPOLLIN) -> None:
+        """Add a bell."""
+        self.rings[descriptor] = ring
+        self.poll.register(descriptor, mask)
+
+    def take_down(self, descriptor: int) -> None:
+        """Remove a bell and close it."""
+        self.rings.pop(descriptor, None)
+        with contextlib.suppress(OSError):
+            self.poll.unregister(descriptor)
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+
+    def wait(self, timeout: float) -> None:
+        """Wait for a bell for at most timeout seconds, and ring it."""
+        for descriptor, _ in self.poll.poll(timeout):
+            self.rings.get(descriptor, lambda: None)()
+
+    def on_fifo(self, path: str, heard: Callable[[str], None]) -> None:
+        """Ring with every line written to a FIFO, which is made if it is not there."""
+        descriptor = open_fifo(path)
+        lines = Lines()
+
+        def drained() -> None:
+            for line in lines.drain(descriptor):
+                heard(line)
+
+        self.hang(descriptor, drained)
+
+    def on_mounts(self, ring: Ring) -> None:
+        """Ring when something is mounted or unmounted."""
+        self.hang(os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC), ring, select.EPOLLPRI | select.EPOLLERR)
+
+    def on_network(self, ring: Ring) -> None:
+        """Ring when a link or an address changes."""
+        opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+        opened.bind((0, LINKS_AND_ADDRESSES))
+
+        def drained() -> None:
+            with contextlib.suppress(OSError):  # BlockingIOError: empty; ENOBUFS: some were lost, and one was enough
+                while opened.recv(CHUNK):
+                    pass
+            ring()
+
+        self.hang(opened.fileno(), drained)
+        self._kept = opened
+
+    def on_end(self, pid: int, ring: Ring) -> int | None:
+        """Ring once when a process ends; None when it is gone already."""
+        try:
+            descriptor = os.pidfd_open(pid)
+        except OSError:
+            return None
+
+        def ended() -> None:
+            self.take_down(descriptor)
+            ring()
+
+        self.hang(descriptor, ended)
+        return descriptor
+
+
+class Lines:
+    """Puts lines together from the pieces a pipe gives."""
+
+    def __init__(self) -> None:
+        self.rest = ""
+
+    def drain(self, descriptor: int) -> Iterator[str]:
+        """Give every whole line that is there now."""
+        with contextlib.suppress(BlockingIOError):
+            while chunk := os.read(descriptor, CHUNK):
+                *whole, self.rest = (self.rest + chunk.decode(errors="replace")).split("\n")
+                yield from whole
+
+
+def open_fifo(path: str) -> int:
+    """Open a FIFO for reading so that it never ends; make it first if nothing is there. Raises OSError."""
+    with contextlib.suppress(FileExistsError):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(path, 0o600)
+    descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, f"{path} is not a FIFO; remove it")
+    return descriptor
+
+
+def tell_systemd(words: str) -> None:
+    """Send one message of sd_notify(3); without a systemd that listens, nothing."""
+    path = os.environ.get("NOTIFY_SOCKET")
+    if path:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as opened:
+            opened.sendto(words.encode(), path.replace("@", "\0", 1) if path.startswith("@") else path)

@@ -1,0 +1,73 @@
+"""Files that are whole or not there, and locks between processes."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from nvkeep.errors import Busy
+
+POLL = 0.02  # seconds between two tries for a lock
+
+
+def write(path: str, text: str, *, durable: bool = False) -> None:
+    """Replace a file in one moment; durable: also after a power cut. Raises OSError and leaves the old file."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w") as stream:
+            stream.write(text)
+            os.fchmod(stream.fileno(), 0o644)
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
+        Path(temporary).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+    if durable:
+        _sync_directory(target.parent)
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def lock(path: str, timeout: float) -> Iterator[None]:
+    """Hold flock(2) on a file that stays; the file names the holder's pid. Raises Busy."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        _wait_for(handle, path, timeout)
+        os.truncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait_for(handle: int, path: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EINTR):
+                raise
+        else:
+            return
+        if time.monotonic() >= deadline:
+            pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
+            raise Busy(f"another pass holds {path} (pid {pid or 'unknown'}) for more than {timeout:g} s")
+        time.sleep(POLL)

@@ -1,0 +1,100 @@
+"""LocalHost: this machine."""
+
+import os
+import socket
+import stat
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from nvkeep.host import command, files
+from nvkeep.host.base import Completed
+
+
+class LocalHost:
+    """The machine this runs on."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self.name = name or socket.gethostname().split(".")[0]
+
+    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
+        """Run a command; `nvkeep VERB ...` of the plumbing runs in this process, to save the start of a second one."""
+        if argv[0] == "nvkeep":
+            from nvkeep.host import plumbing  # noqa: PLC0415 - only passes that change something need it
+
+            return plumbing.run(argv)
+        return command.run(argv, timeout)
+
+    def read(self, path: str) -> str:
+        """Read a small file. Raises OSError."""
+        return Path(path).read_text(errors="replace")
+
+    def write(self, path: str, text: str, *, durable: bool = False) -> None:
+        """Put a file in place at once. Raises OSError."""
+        files.write(path, text, durable=durable)
+
+    def remove(self, path: str) -> None:
+        """Remove a file that may be missing."""
+        Path(path).unlink(missing_ok=True)
+
+    def names(self, directory: str) -> list[str]:
+        """List a directory; a missing one is empty."""
+        try:
+            return sorted(os.listdir(directory))  # noqa: PTH208 - names are asked for, not paths
+        except FileNotFoundError:
+            return []
+
+    def exists(self, path: str) -> bool:
+        """Tell whether something has this name."""
+        return os.path.lexists(path)
+
+    def device_number(self, path: str) -> str | None:
+        """Give "major:minor" of a block device."""
+        try:
+            seen = os.stat(path)  # noqa: PTH116 - devices live in devtmpfs: this never blocks on storage
+        except OSError:
+            return None
+        return f"{os.major(seen.st_rdev)}:{os.minor(seen.st_rdev)}" if stat.S_ISBLK(seen.st_mode) else None
+
+    def link_target(self, path: str) -> str | None:
+        """Give what a symbolic link says."""
+        try:
+            return os.readlink(path)  # noqa: PTH115 - a string is asked for
+        except OSError:
+            return None
+
+    def now(self) -> float:
+        """Give the time since boot in seconds."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def boot_id(self) -> str:
+        """Name this boot; in a container, where the kernel's word is the machine's, the start of its PID 1 is added."""
+        started = self.read("/proc/1/stat").rpartition(")")[2].split()[19]
+        return f"{self.read('/proc/sys/kernel/random/boot_id').strip()}/{started}"
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        time.sleep(seconds)
+
+    def signal(self, pid: int, number: int) -> None:
+        """Send a signal. Raises OSError."""
+        os.kill(pid, number)
+
+    def answers(self, interface: str, address: str, timeout: float) -> bool:
+        """Tell whether another host answers for an address."""
+        from nvkeep.host import wire  # noqa: PLC0415 - only a guard needs it
+
+        return wire.answers(interface, address, timeout)
+
+    def connects(self, address: str, port: int, timeout: float) -> bool:
+        """Tell whether a TCP connection is accepted."""
+        try:
+            socket.create_connection((address, port), timeout).close()
+        except OSError:
+            return False
+        return True
+
+    def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
+        """Hold a file lock. Raises Busy."""
+        return files.lock(path, timeout)

@@ -1,0 +1,114 @@
+"""What nvkeep did, for people and for machines: the journal (with fields), and the two files administrators know.
+
+Only the engine, the passes and the agent log. A log that cannot be written never stops anything.
+"""
+
+import contextlib
+import logging
+import os
+import socket
+import sys
+from datetime import datetime
+from pathlib import Path
+
+from nvkeep.host import Completed
+from nvkeep.model.plan import Verb
+from nvkeep.model.report import SETTLED, Outcome, Word
+
+JOURNAL = "/run/systemd/journal/socket"
+DIRECTORY = "/var/log/nvkeep"
+ACTIONS, EVENTS = "actions.log", "event_handler.log"
+PRIORITY = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+
+logger = logging.getLogger("nvkeep")
+events = logging.getLogger("nvkeep.events")
+
+
+class Journal(logging.Handler):
+    """Sends records with their fields by journald's native protocol (systemd.journal-fields)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send one datagram; what journald does not take is dropped."""
+        fields = {
+            "MESSAGE": record.getMessage(),
+            "PRIORITY": PRIORITY.get(record.levelno, 6),
+            "SYSLOG_IDENTIFIER": "nvkeep",
+        }
+        fields |= {f"NVKEEP_{key.upper()}": value for key, value in getattr(record, "fields", {}).items()}
+        text = "".join(f"{key}={str(value).replace(chr(10), ' | ')}\n" for key, value in fields.items())
+        with contextlib.suppress(OSError):
+            self.socket.sendto(text.encode(), JOURNAL)
+
+
+class File(logging.Handler):
+    """Appends lines to a file that logrotate may take away at any time."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append one line with one write(2); a full disk loses the line, nothing else."""
+        when = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+        text = record.getMessage().replace("\n", " | ")
+        with contextlib.suppress(OSError):
+            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            try:
+                os.write(handle, f"{when}: {text}\n".encode())
+            finally:
+                os.close(handle)
+
+
+def setup(*, quiet: bool = False) -> None:
+    """Send everything to the journal (stderr where there is none), actions and events to their files."""
+    logging.raiseExceptions = False
+    logger.setLevel(logging.INFO)
+    logger.propagate = events.propagate = False
+    with contextlib.suppress(OSError):
+        Path(DIRECTORY).mkdir(mode=0o750, parents=True, exist_ok=True)
+    main = Journal() if Path(JOURNAL).exists() else logging.NullHandler() if quiet else logging.StreamHandler(sys.stderr)
+    logger.handlers = [main, File(f"{DIRECTORY}/{ACTIONS}")]
+    events.setLevel(logging.INFO)
+    events.handlers = [File(f"{DIRECTORY}/{EVENTS}")]
+
+
+def step(service: str, key: str, done: Completed, seconds: float) -> None:
+    """Log one command: what was run, how it ended, how long it took."""
+    text = f"{service}: {key}: `{' '.join(done.argv)}` ended with {done.code} in {seconds:.3f} s"
+    text += f": {done.err.strip()}" if done.code and done.err.strip() else ""
+    fields = {
+        "service": service,
+        "resource": key,
+        "command": " ".join(done.argv),
+        "code": done.code,
+        "seconds": f"{seconds:.3f}",
+    }
+    logger.log(logging.WARNING if done.code else logging.INFO, "%s", text, extra={"fields": fields})
+
+
+def outcome(service: str, verb: Verb, seen: Outcome) -> None:
+    """Log how one resource stands after a move."""
+    level = logging.INFO if seen.word in SETTLED else logging.WARNING if seen.word is Word.CONVERGING else logging.ERROR
+    text = f"{service}: {seen.key}: {verb}: {seen.word} in {seen.seconds:.3f} s ({seen.reason})"
+    fields = {
+        "service": service,
+        "resource": seen.key,
+        "verb": verb,
+        "word": seen.word,
+        "seconds": f"{seen.seconds:.3f}",
+    }
+    logger.log(level, "%s", text, extra={"fields": fields})
+
+
+def note(text: str, level: int = logging.INFO, **fields: object) -> None:
+    """Log one sentence."""
+    logger.log(level, "%s", text, extra={"fields": fields})
+
+
+def event(line: str) -> None:
+    """Log one line of keepalived's FIFO as it came."""
+    events.info("%s", line)

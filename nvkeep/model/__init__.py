@@ -1,0 +1,1 @@
+"""Pure data and pure functions: nothing in this room touches the host."""

@@ -1,0 +1,52 @@
+"""A volume that was taken from this host: when is that over? Pure; times are seconds of CLOCK_BOOTTIME.
+
+While a loss is on record, this host takes from nobody. It is over when the other host was heard (BACKUP for longer than an
+advert can be late), when the volume turns out to be free, and, for a first loss, after FIRST_LOSS seconds.
+"""
+
+from dataclasses import dataclass, replace
+
+from nvkeep.model.role import Role
+
+FIRST_LOSS = 60.0  # seconds after which a first loss is over without having heard
+PATIENCE = 10.0  # seconds between two tries to listen
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How often without hearing in between, when last, and since when or from when this host listens."""
+
+    count: int = 0
+    at: float = 0.0
+    listening_since: float | None = None
+    listen_at: float = 0.0
+
+    @property
+    def deaf(self) -> bool:
+        """Whether the flag has to be 0: something was lost and this is not the time to listen."""
+        return self.count > 0 and self.listening_since is None
+
+
+def lose(loss: Loss, now: float) -> Loss:
+    """Record one more loss; listening starts at the next pass."""
+    return Loss(loss.count + 1, now, None, now)
+
+
+def rebooted(loss: Loss, now: float) -> Loss:
+    """Start the time of a recorded loss again: clocks of another boot say nothing."""
+    return replace(loss, at=now, listening_since=None, listen_at=now) if loss.count else loss
+
+
+def listen(loss: Loss, role: Role, now: float, master_down: float) -> Loss:
+    """Advance a loss by what is heard now."""
+    if not loss.count:
+        return loss
+    since = loss.listening_since
+    heard = since is not None and role is Role.BACKUP and now - since > 2 * master_down
+    if heard or (loss.count == 1 and now - loss.at >= FIRST_LOSS):
+        return Loss()
+    if since is not None and role is Role.MASTER:
+        return replace(loss, listening_since=None, listen_at=now + PATIENCE)
+    if since is None and now >= loss.listen_at:
+        return replace(loss, listening_since=now)
+    return loss

@@ -1,0 +1,62 @@
+"""A plan is data: what would be run, in which order, and why. The dry run prints the very objects that are run."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Step(NamedTuple):
+    """One command: argv, and the longest it may take in seconds."""
+
+    argv: tuple[str, ...]
+    timeout: float = 30.0
+
+    def __str__(self) -> str:
+        return " ".join(self.argv)
+
+
+Steps = tuple[Step, ...]
+
+
+def steps(*commands: tuple[str, ...], timeout: float = 30.0) -> Steps:
+    """Make steps of argv tuples."""
+    return tuple(Step(argv, timeout) for argv in commands)
+
+
+class Verb(StrEnum):
+    """How a resource is moved."""
+
+    ACQUIRE = "acquire"
+    SEIZE = "seize"
+    ADJUST = "adjust"
+    RELEASE = "release"
+    ISOLATE = "isolate"
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the resource is gone when it is done."""
+        return self in (Verb.RELEASE, Verb.ISOLATE)
+
+
+@dataclass(frozen=True)
+class Move:
+    """One resource, what is done to it, by which commands, and why."""
+
+    key: str
+    verb: Verb
+    steps: Steps
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Moves downward first, then upward; `waiting` maps what is left alone to the reason."""
+
+    down: tuple[Move, ...] = ()
+    up: tuple[Move, ...] = ()
+    waiting: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """All moves in the order they are made."""
+        return self.down + self.up

@@ -1,0 +1,59 @@
+"""What a pass did, and how each resource stands after it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+
+class Word(StrEnum):
+    """How one resource stands; a closed list."""
+
+    IN_SYNC = "in-sync"
+    CONVERGED = "converged"
+    CONVERGING = "converging"
+    DRIFTED = "drifted"
+    FAILED = "failed"
+    BLOCKED = "blocked"
+    STUCK = "stuck"
+    LOST = "lost"
+    DENIED = "denied"
+    UNKNOWN = "unknown"
+
+
+SETTLED = frozenset({Word.IN_SYNC, Word.CONVERGED})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one resource stands after a pass; seconds is what its moves took."""
+
+    key: str
+    word: Word
+    reason: str = ""
+    seconds: float = 0.0
+    ran: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """One pass over one service."""
+
+    service: str
+    line: int
+    did: str
+    why: str
+    outcomes: tuple[Outcome, ...] = ()
+    role: str = ""
+    holder: str = ""
+    eligible: bool = False
+    eligible_why: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is left to do."""
+        return all(outcome.word in SETTLED for outcome in self.outcomes)
+
+    def having(self, *words: Word) -> tuple[Outcome, ...]:
+        """Pick the outcomes with one of these words."""
+        return tuple(outcome for outcome in self.outcomes if outcome.word in words)

@@ -1,0 +1,38 @@
+"""keepalived's word for this host, over all its heartbeats."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """MASTER: every instance says so. CANDIDATE: some do. NONE: no answer, or none that counts."""
+
+    MASTER = "MASTER"
+    CANDIDATE = "CANDIDATE"
+    BACKUP = "BACKUP"
+    FAULT = "FAULT"
+    NONE = "NONE"
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What keepalived answered: a word an instance, and whose answer it is (boot id, pid, start time)."""
+
+    words: tuple[tuple[str, str], ...] = ()
+    ident: str = ""
+    why: str = ""
+
+    def of(self, instances: Iterable[str]) -> Role:
+        """Merge the words of one service's instances into its role."""
+        known = dict(self.words)
+        return merge([known.get(name, "") for name in instances])
+
+
+def merge(words: list[str]) -> Role:
+    """Merge one word a heartbeat into one role."""
+    if "MASTER" in words:
+        return Role.MASTER if set(words) == {"MASTER"} else Role.CANDIDATE
+    if "BACKUP" in words:
+        return Role.BACKUP
+    return Role.FAULT if "FAULT" in words else Role.NONE

@@ -1,0 +1,216 @@
+"""What cluster.yaml may say: the public keys, on one page.
+
+Backends of volumes bring a Spec of their own (reconcilers/backends); they meet here through the BACKENDS registry, so that
+this page need not know them.
+"""
+
+import zlib
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, Tag, model_validator
+from pydantic_core import CoreSchema
+
+from nvkeep.model.names import (
+    ClusterName,
+    FloatingAddress,
+    FsType,
+    HostAddress,
+    HostName,
+    InterfaceName,
+    MountOption,
+    MountPoint,
+    ServiceName,
+    UnitName,
+    wrong,
+)
+
+LABEL_BYTES = 15  # IFNAMSIZ - 1: the kernel's limit for an address label
+IPV6 = 6
+
+
+class Frozen(BaseModel):
+    """Base of everything read from YAML: immutable, unknown keys refused, no silent conversions."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+class VolumeSpec(Frozen):
+    """What every backend's volume has: a name, and the backend that holds it exclusively."""
+
+    name: str
+    backend: str
+
+    @property
+    def device(self) -> str:
+        """The block device a mount of this volume uses; known before the volume is attached."""
+        raise NotImplementedError
+
+
+BACKENDS: dict[str, type[VolumeSpec]] = {}
+DEFAULT_BACKEND = "nvmesh"
+
+
+# Tags start with TAG, so that a place in an error (pydantic puts tags into it) can be told from a place in the file.
+TAG = "~"
+
+
+def _backend(value: object) -> str:
+    name = value.get("backend", DEFAULT_BACKEND) if isinstance(value, dict) else getattr(value, "backend", DEFAULT_BACKEND)
+    return f"{TAG}{name}"
+
+
+class _AnyBackend:
+    """The union of all registered backends, built when the first file is read."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        tagged: Any = None
+        for name, spec in sorted(BACKENDS.items()):
+            one = Annotated[spec, Tag(f"{TAG}{name}")]  # type: ignore[valid-type]  # the registry is filled at run time
+            tagged = one if tagged is None else tagged | one
+        return handler.generate_schema(Annotated[tagged, Discriminator(_backend)])
+
+
+AnyVolume = Annotated[VolumeSpec, _AnyBackend]
+
+
+class Mount(Frozen):
+    """A file system of a volume, and where it belongs."""
+
+    volume: str
+    path: MountPoint
+    fstype: FsType
+    options: tuple[MountOption, ...] = Field(default=(), strict=False)
+
+
+class Address(Frozen):
+    """A floating address."""
+
+    address: FloatingAddress
+    interface: InterfaceName
+    label: str | None = None
+
+    @model_validator(mode="after")
+    def _label_fits(self) -> Self:
+        label = self.label
+        if label is None:
+            return self
+        if self.address.version == IPV6:
+            raise wrong("IPv6 addresses have no label", "leave label out")
+        if len(label.encode()) > LABEL_BYTES:
+            raise wrong(f'label "{label}" is longer than {LABEL_BYTES} bytes', f"shorten it, like {self.interface}:1")
+        if not label.startswith(f"{self.interface}:") or not label[len(self.interface) + 1 :].isalnum():
+            raise wrong(f'label "{label}" does not start with its interface', f'write "{self.interface}:NAME"')
+        return self
+
+
+class TcpHealth(Frozen):
+    """Healthy while a TCP connection to the floating address is accepted."""
+
+    tcp: int = Field(ge=1, le=65535)
+
+
+class CommandHealth(Frozen):
+    """Healthy while the command ends with 0; it should touch the volume."""
+
+    command: tuple[str, ...] = Field(min_length=1, strict=False)
+
+
+class Window(Frozen):
+    """The hours in which a service may move back by itself."""
+
+    window: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+
+
+def _health(value: object) -> str:
+    command = "command" in value if isinstance(value, dict) else isinstance(value, CommandHealth)
+    return "~command" if command else "~tcp"
+
+
+Health = Annotated[Annotated[TcpHealth, Tag("~tcp")] | Annotated[CommandHealth, Tag("~command")], Discriminator(_health)]
+
+
+def _failback(value: object) -> str:
+    return "~window" if isinstance(value, dict | Window) else "~manual"
+
+
+Failback = Annotated[Annotated[Literal["manual"], Tag("~manual")] | Annotated[Window, Tag("~window")],
+                     Discriminator(_failback)]  # fmt: skip
+
+
+def _ping(value: object) -> str:
+    return "~none" if isinstance(value, str) else "~hosts"
+
+
+PingHosts = Annotated[tuple[HostAddress, ...], Field(min_length=1, strict=False)]
+Ping = Annotated[Annotated[Literal["none"], Tag("~none")] | Annotated[PingHosts, Tag("~hosts")], Discriminator(_ping)]
+
+
+class Service(Frozen):
+    """A protected service: what must be together on one host."""
+
+    hosts: tuple[str, ...] = Field(min_length=2, strict=False)
+    volumes: tuple[AnyVolume, ...] = Field(min_length=1, strict=False)
+    mounts: tuple[Mount, ...] = Field(default=(), strict=False)
+    addresses: tuple[Address, ...] = Field(default=(), strict=False)
+    units: tuple[UnitName, ...] = Field(default=(), strict=False)
+    health: Health | None = None
+    failback: Failback = "manual"
+    ping: Ping | None = None
+    router_id: int | None = Field(default=None, ge=1, le=255)
+
+
+class Heartbeat(Frozen):
+    """One host's end of one heartbeat network."""
+
+    interface: InterfaceName
+    address: HostAddress
+
+
+class Member(Frozen):
+    """A host of the cluster; the n-th heartbeats of all hosts are one network."""
+
+    heartbeats: tuple[Heartbeat, ...] = Field(min_length=1, strict=False)
+
+
+class Timing(Frozen):
+    """All in seconds. `advert` as VRRPv3 allows it; `step` is how long one resource may take before a pass gives up."""
+
+    advert: float = Field(default=0.2, ge=0.01, le=40.95)
+    reconcile: float = Field(default=10.0, ge=1, le=3600)
+    step: float = Field(default=60.0, ge=1, le=3600)
+    cooldown: float = Field(default=60.0, ge=1, le=86400)
+
+    @property
+    def master_down(self) -> float:
+        """How long a backup waits in silence before it is master: 3 adverts + at most one of skew."""
+        return 4 * self.advert
+
+
+class Nvmesh(Frozen):
+    """Where this cluster's NVMesh shows its state."""
+
+    proc: str = Field(default="/proc/nvmeibc", pattern=r"^/[A-Za-z0-9_./-]+$")
+
+
+class Cluster(Frozen):
+    """The whole desired state, the same on every host."""
+
+    cluster: ClusterName
+    hosts: dict[HostName, Member] = Field(min_length=2)
+    timing: Timing = Timing()
+    nvmesh: Nvmesh = Nvmesh()
+    services: dict[ServiceName, Service] = Field(min_length=1)
+
+    def router_id(self, service: str) -> int:
+        """Give the virtual router id of a service: as written, else derived from its name (1 to 255, stable)."""
+        return self.services[service].router_id or derived_router_id(self.cluster, service)
+
+    def services_of(self, host: str) -> tuple[str, ...]:
+        """Name the services that this host may run."""
+        return tuple(name for name, service in self.services.items() if host in service.hosts)
+
+
+def derived_router_id(cluster: str, service: str) -> int:
+    """Derive a virtual router id (1 to 255) that stays the same when other services come and go."""
+    return zlib.crc32(f"{cluster}/{service}".encode()) % 255 + 1

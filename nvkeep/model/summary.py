@@ -1,0 +1,50 @@
+"""One word for how a service stands on a host, from a closed list, and the exit code that follows it. Pure."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from nvkeep.model.decision import Action, Facts, Holder, Verdict
+from nvkeep.model.report import Outcome, Word
+
+
+class Summary(StrEnum):
+    """The closed list; a release may add words, none changes its meaning."""
+
+    OK = "ok"
+    CONVERGING = "converging"
+    DEGRADED = "degraded"
+    FAILED = "failed"
+    LOST = "lost"
+    SPLIT = "split"
+    CUT_OFF = "cut-off"
+    STUCK = "stuck"
+    UNKNOWN = "unknown"
+
+
+EXIT = {
+    Summary.OK: 0,
+    Summary.CONVERGING: 1,
+    Summary.DEGRADED: 1,
+    Summary.FAILED: 2,
+    Summary.LOST: 2,
+    Summary.SPLIT: 2,
+    Summary.CUT_OFF: 2,
+    Summary.STUCK: 2,
+    Summary.UNKNOWN: 3,
+}
+
+
+def summarize(facts: Facts, verdict: Verdict, outcomes: Sequence[Outcome], *, yielding: bool, eligible: bool) -> Summary:
+    """Sum up. `outcomes` tell how the resources stand now."""
+    words = {outcome.word for outcome in outcomes}
+    first = {
+        Summary.LOST: verdict.action is Action.ISOLATE,
+        Summary.STUCK: Word.STUCK in words,
+        Summary.UNKNOWN: facts.holder is Holder.UNKNOWN or Word.UNKNOWN in words,
+        Summary.CUT_OFF: not facts.witness or not facts.carrier,
+        Summary.SPLIT: yielding or verdict.action in (Action.YIELD, Action.GUARD),
+        Summary.FAILED: Word.FAILED in words,
+        Summary.CONVERGING: bool(words & {Word.DRIFTED, Word.CONVERGING}) or verdict.action in (Action.ACQUIRE, Action.SEIZE),
+        Summary.DEGRADED: not eligible,
+    }
+    return next((word for word, fits in first.items() if fits), Summary.OK)

@@ -1,0 +1,55 @@
+"""The mount table of this host: /proc/self/mountinfo, as in proc(5). Never touches a mounted file system."""
+
+import re
+from typing import NamedTuple
+
+from nvkeep.errors import ProbeError
+from nvkeep.host import Host
+
+TABLE = "/proc/self/mountinfo"
+_OCTAL = re.compile(r"\\([0-7]{3})")
+
+
+class Entry(NamedTuple):
+    """One mount. `device` is "major:minor"; `root` is "/" unless a part of the file system is mounted."""
+
+    device: str
+    root: str
+    path: str
+    options: frozenset[str]
+    fstype: str
+    source: str
+    super_options: frozenset[str]
+
+
+def read(host: Host) -> tuple[Entry, ...]:
+    """Read the mount table. Raises ProbeError."""
+    try:
+        return parse(host.read(TABLE))
+    except OSError as error:
+        raise ProbeError(f"{TABLE}: {error.strerror}") from error
+
+
+def parse(text: str) -> tuple[Entry, ...]:
+    """Parse mountinfo. Raises ProbeError for a line that has another shape."""
+    return tuple(_entry(line) for line in text.splitlines())
+
+
+def _entry(line: str) -> Entry:
+    before, dash, after = line.partition(" - ")
+    front, back = before.split(" "), after.split(" ")
+    if not dash or len(front) < 6 or len(back) < 3:  # noqa: PLR2004 - the fields of proc(5)
+        raise ProbeError(f"{TABLE}: a line of another shape: {line!r}")
+    return Entry(
+        device=front[2],
+        root=_plain(front[3]),
+        path=_plain(front[4]),
+        options=frozenset(front[5].split(",")),
+        fstype=back[0],
+        source=_plain(back[1]),
+        super_options=frozenset(back[2].split(",")),
+    )
+
+
+def _plain(field: str) -> str:
+    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field)

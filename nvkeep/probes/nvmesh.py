@@ -1,0 +1,93 @@
+"""NVMesh's own word on this host: /proc/nvmeibc/volumes/VOLUME/status.json. Keys and values as in docs/backends.md.
+
+Two generations of writers exist: numbers may be hex strings or integers, booleans 0/1 or true/false; keys vanish while a
+volume is being detached.
+"""
+
+import json
+from typing import Any, NamedTuple
+
+from nvkeep.errors import ProbeError
+from nvkeep.host import Host
+
+EXCLUSIVE = "EXCLUSIVE_READ_WRITE"
+LIVE = frozenset({"Live, with IO", "Live, with IO, no protection"})
+PREEMPTED = 0x10  # the attach status in the high byte of dbg
+TRIES = 3
+BETWEEN = 0.05  # seconds; the file is rewritten in place
+READY = "module state=1"
+
+
+class Entry(NamedTuple):
+    """One attachment. `io`: reads and writes work now; `status` is the client's own sentence."""
+
+    reservation: str | None
+    version: int | None
+    io: bool
+    preempted: bool
+    detaching: bool
+    status: str
+
+
+def read(host: Host, proc: str, volume: str) -> Entry | None:
+    """Read one attachment, None when there is none here. Raises ProbeError when the client cannot tell."""
+    _ready(host, proc)
+    path = f"{proc}/volumes/{volume}/status.json"
+    for attempt in range(TRIES):
+        try:
+            return parse(host.read(path))
+        except FileNotFoundError:
+            if volume not in host.names(f"{proc}/volumes"):
+                return None
+            told = "status.json is missing"
+        except OSError as error:
+            told = error.strerror or str(error)
+        except ProbeError as error:
+            told = str(error)
+        if attempt < TRIES - 1:
+            host.sleep(BETWEEN)
+    raise ProbeError(f"{path}: {told}")
+
+
+def _ready(host: Host, proc: str) -> None:
+    try:
+        state = host.read(f"{proc}/status")
+    except OSError as error:
+        hint = "is the NVMesh client running? systemctl status nvmeshclient"
+        raise ProbeError(f"{proc}/status: {error.strerror}; {hint}") from error
+    if READY not in state:
+        raise ProbeError(f"the NVMesh client is not ready ({state.strip().splitlines()[:1]}); systemctl status nvmeshclient")
+
+
+def parse(text: str) -> Entry | None:
+    """Parse status.json; None for a hidden attachment of NVMesh's own. Raises ProbeError."""
+    try:
+        found = json.loads(text)
+        return None if _hidden(found) else _entry(found)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ProbeError(f"not the status of a volume: {error}") from error
+
+
+def _hidden(found: dict[str, Any]) -> bool:
+    return found.get("type") == "hidden" or found.get("reservation") == "Recovery Only"
+
+
+def _entry(found: dict[str, Any]) -> Entry:
+    dbg = _number(found.get("dbg"))
+    attach, status = found.get("attach_status"), str(found.get("status", ""))
+    mine, highest = _number(found.get("reservation_version")), _number(found.get("RVMS"))
+    outdated = mine is not None and highest is not None and highest > mine
+    flagged = dbg is not None and bool((dbg >> 8) & PREEMPTED)
+    preempted = attach == "Preempted" or status.startswith("Reservation Preempted") or outdated or flagged
+    detaching = attach in ("Detaching", "DetUpging") or "status" not in found or dbg is None
+    enabled = "io_enabled" not in found or _number(found["io_enabled"]) == 1
+    live = status in LIVE and dbg is not None and dbg & 0xFF == 0 and attach in (None, "Attached")
+    return Entry(
+        found.get("reservation"), mine, live and enabled and not preempted, preempted, detaching, status or str(attach)
+    )
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str):
+        return int(value, 0)
+    return int(value) if isinstance(value, int) else None

@@ -1,0 +1,74 @@
+"""The contract of a backend: one way to hold a block device exclusively."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from nvkeep.errors import StepError
+from nvkeep.host import Completed, Host
+from nvkeep.model.decision import Holder
+from nvkeep.model.plan import Steps
+from nvkeep.model.spec import Nvmesh, VolumeSpec
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A volume, and who asks for it."""
+
+    spec: VolumeSpec
+    host: str
+    cluster: str = ""
+    nvmesh: Nvmesh = field(default_factory=Nvmesh)
+
+
+@dataclass(frozen=True)
+class Volume:
+    """What of a volume is on this host. `mode`: exclusive, shared, preempted, detaching, or unknown."""
+
+    device: str
+    mode: str = "exclusive"
+    io: bool = True
+    detail: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Who may write: the word, the host's name and the reservation's version where the storage tells them."""
+
+    holder: Holder
+    by: str = ""
+    version: int | None = None
+
+
+class Backend(ABC):
+    """One way to hold a block device exclusively. Only observe and holder get the host; the rest is pure."""
+
+    Spec: ClassVar[type[VolumeSpec]]
+
+    @abstractmethod
+    def observe(self, host: Host, ask: Ask) -> Volume | None:
+        """Look at what of the volume is on this host. Raises ProbeError."""
+
+    @abstractmethod
+    def holder(self, host: Host, ask: Ask) -> Holding:
+        """Tell who may write. Raises ProbeError; UNTOLD where only trying tells."""
+
+    @abstractmethod
+    def acquire(self, ask: Ask) -> Steps:
+        """Take the free volume, or one's own again, without preempting."""
+
+    @abstractmethod
+    def release(self, ask: Ask, have: Volume) -> Steps:
+        """Give it back."""
+
+    @abstractmethod
+    def seize(self, ask: Ask, version: int | None) -> Steps:
+        """Take it from the host that holds it, fencing that host's writes."""
+
+    def isolate(self, ask: Ask, have: Volume) -> Steps:
+        """Let go at once; by default like release."""
+        return self.release(ask, have)
+
+    def judge(self, done: Completed) -> StepError | None:  # noqa: ARG002 - part of the contract
+        """Say what a failed command of this backend means; None when it is not one of this backend's."""
+        return None

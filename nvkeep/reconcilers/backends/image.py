@@ -1,0 +1,111 @@
+"""Backend `image`: a loop device on an image file that the hosts share, with a lease beside it. Needs no storage product.
+
+The lease (nvkeep/host/lease.py) tells who holds; it does not stop a host that was frozen while it was taken: use it where
+the shared file system fences, or for trying nvkeep out.
+"""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from nvkeep.errors import Denied, ProbeError, StepError
+from nvkeep.host import Completed, Host, lease
+from nvkeep.model.decision import Holder
+from nvkeep.model.names import Path, wrong
+from nvkeep.model.plan import Steps, steps
+from nvkeep.model.spec import VolumeSpec
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
+
+TIMEOUT = 20.0  # seconds
+
+
+class ImageVolume(VolumeSpec):
+    """An image file on storage that all hosts of the service see under the same path."""
+
+    backend: Literal["image"] = "image"
+    file: Path
+
+    @model_validator(mode="after")
+    def _name_fits(self) -> Self:
+        if not self.name.replace("-", "").replace("_", "").isalnum() or not self.name.isascii():
+            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        return self
+
+    @property
+    def device(self) -> str:
+        """A link of nvkeep's own to whichever loop device was free."""
+        return f"/dev/nvkeep/{self.name}"
+
+
+class ImageBackend(Backend):
+    """A lease and a loop device."""
+
+    Spec = ImageVolume
+
+    def observe(self, host: Host, ask: Ask) -> Volume | None:
+        """Look at the loop device behind our link, and at the lease."""
+        if _bound(host, ask) != _file(ask):
+            return None
+        seen = _lease(host, ask)
+        return Volume(ask.spec.device, "exclusive" if seen.holder == ask.host else "preempted", detail=f"lease {seen.version}")
+
+    def holder(self, host: Host, ask: Ask) -> Holding:
+        """Read the lease. One's own without the device is one of before a crash: free to be taken again."""
+        seen = _lease(host, ask)
+        if seen.holder is None:
+            return Holding(Holder.NOBODY, version=seen.version)
+        if seen.holder != ask.host:
+            return Holding(Holder.ANOTHER, seen.holder, seen.version)
+        here = _bound(host, ask) == _file(ask)
+        return Holding(Holder.ME if here else Holder.NOBODY, ask.host, seen.version)
+
+    def acquire(self, ask: Ask) -> Steps:
+        """Take the free lease, then the device."""
+        return steps(("nvkeep", "lease", "acquire", _file(ask), ask.host), _attach(ask), timeout=TIMEOUT)
+
+    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
+        """Give back the device, then the lease."""
+        detach = ("nvkeep", "loop", "detach", _file(ask), ask.spec.device)
+        return steps(detach, ("nvkeep", "lease", "release", _file(ask), ask.host), timeout=TIMEOUT)
+
+    def seize(self, ask: Ask, version: int | None) -> Steps:
+        """Take the lease of the version that was read, then the device."""
+        return steps(("nvkeep", "lease", "seize", _file(ask), ask.host, str(version or 0)), _attach(ask), timeout=TIMEOUT)
+
+    def judge(self, done: Completed) -> StepError | None:
+        """Call a refused lease a denial."""
+        if done.argv[:2] != ("nvkeep", "lease"):
+            return None
+        return Denied(f"`{' '.join(done.argv)}`: {done.err}") if done.code == lease.DENIED else None
+
+
+def _file(ask: Ask) -> str:
+    if not isinstance(ask.spec, ImageVolume):
+        raise TypeError(ask.spec)
+    return ask.spec.file
+
+
+def _attach(ask: Ask) -> tuple[str, ...]:
+    return ("nvkeep", "loop", "attach", _file(ask), ask.spec.device)
+
+
+def _bound(host: Host, ask: Ask) -> str | None:
+    target = host.link_target(ask.spec.device)
+    if target is None:
+        return None
+    try:
+        return host.read(f"/sys/block/{target.rpartition('/')[2]}/loop/backing_file").rstrip("\n")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ProbeError(f"{target}: {error.strerror}") from error
+
+
+def _lease(host: Host, ask: Ask) -> lease.Lease:
+    try:
+        return lease.read(host, _file(ask))
+    except (OSError, ValueError) as error:
+        raise ProbeError(f"the lease of {_file(ask)} cannot be read: {error}") from error
+
+
+BACKEND = ImageBackend()

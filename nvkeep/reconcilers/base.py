@@ -1,0 +1,74 @@
+"""The contract of a kind, on one page. A kind says; the engine runs, retries, orders, verifies and logs.
+
+    observe(host, spec) -> State | None     look, change nothing; None = absent; ProbeError = cannot tell
+    desired(spec) -> State                  what observe gives when all is well
+    acquire(spec) -> Steps                  from absent to desired
+    release(spec, have) -> Steps            from what is there to absent
+    adjust(spec, have) -> Steps | None      from what is there to desired while in use; None = needs a fresh start
+    seize(spec, version) -> Steps | None    take it from the host that holds it; None = not a thing one can seize
+    isolate(spec, have) -> Steps            like release, without waiting for a flush that cannot succeed
+    pending(have, leaving) -> bool          on its way already: only look again
+    judge(spec, done) -> StepError          a command that failed: denied, worth another try, or neither
+    failure(host, spec) -> str              why the resource is not there although every command succeeded
+
+Only observe and failure get the host; the rest is pure, so its tests are tables. State is a flat frozen type; fields marked
+compare=False are told, not compared.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Generic, TypeVar
+
+from nvkeep.errors import CommandError, StepError
+from nvkeep.host import Completed, Host
+from nvkeep.model.plan import Step, Steps, steps
+
+__all__ = ["Kind", "Step", "Steps", "steps"]
+
+Spec = TypeVar("Spec")
+State = TypeVar("State")
+
+
+class Kind(ABC, Generic[Spec, State]):
+    """One kind of resource; one file each."""
+
+    name: str
+
+    @abstractmethod
+    def observe(self, host: Host, spec: Spec) -> State | None:
+        """Look. Raises ProbeError when it cannot be told."""
+
+    @abstractmethod
+    def desired(self, spec: Spec) -> State:
+        """Give what observe gives when all is well."""
+
+    @abstractmethod
+    def acquire(self, spec: Spec) -> Steps:
+        """Go from absent to desired."""
+
+    @abstractmethod
+    def release(self, spec: Spec, have: State) -> Steps:
+        """Go from what is there to absent."""
+
+    def adjust(self, spec: Spec, have: State) -> Steps | None:  # noqa: ARG002 - part of the contract
+        """Go from what is there to desired while in use; None: a fresh start is needed."""
+        return None
+
+    def seize(self, spec: Spec, version: int | None) -> Steps | None:  # noqa: ARG002 - part of the contract
+        """Take it from the host that holds it."""
+        return None
+
+    def isolate(self, spec: Spec, have: State) -> Steps:
+        """Let go at once."""
+        return self.release(spec, have)
+
+    def pending(self, have: State | None, *, leaving: bool) -> bool:  # noqa: ARG002 - part of the contract
+        """Tell whether it is on its way already."""
+        return False
+
+    def judge(self, spec: Spec, done: Completed) -> StepError:  # noqa: ARG002 - part of the contract
+        """Say what a failed command means."""
+        return CommandError(done.argv, done.code, done.err or done.out)
+
+    def failure(self, host: Host, spec: Spec) -> str:  # noqa: ARG002 - part of the contract
+        """Say why it is not there although every command succeeded."""
+        return "every command succeeded, but it is not there"

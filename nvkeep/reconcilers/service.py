@@ -1,0 +1,70 @@
+"""The kind `service`: a systemd unit. Jobs are queued and watched, never waited for blindly: a stop may take an hour."""
+
+from dataclasses import dataclass, field
+
+from nvkeep.host import Host
+from nvkeep.probes import unit as probe
+from nvkeep.reconcilers.base import Kind, Steps, steps
+
+TIMEOUT = 10.0  # seconds; --no-block only queues
+
+
+@dataclass(frozen=True)
+class UnitState:
+    """`phase` is active, or what systemd is doing with it; `job` tells that more is queued."""
+
+    phase: str
+    job: bool = field(default=False, compare=False)
+
+
+class UnitKind(Kind[str, UnitState]):
+    """Active."""
+
+    name = "service"
+
+    def observe(self, host: Host, spec: str) -> UnitState | None:
+        """Inactive and failed are both absent; a queued job is on its way."""
+        seen = probe.read(host, spec)
+        if seen.active in ("active", "reloading", "refreshing"):
+            return UnitState("active", seen.job)
+        if seen.active in ("activating", "deactivating"):
+            return UnitState(seen.active, job=True)
+        return UnitState("queued", job=True) if seen.job else None
+
+    def desired(self, spec: str) -> UnitState:  # noqa: ARG002 - the same for every unit
+        """Give the state asked for."""
+        return UnitState("active")
+
+    def acquire(self, spec: str) -> Steps:
+        """Start, also after systemd has given up on it."""
+        return steps(
+            ("systemctl", "reset-failed", "--", spec), ("systemctl", "start", "--no-block", "--", spec), timeout=TIMEOUT
+        )
+
+    def release(self, spec: str, have: UnitState) -> Steps:  # noqa: ARG002 - stop fits every phase
+        """Stop."""
+        return steps(("systemctl", "stop", "--no-block", "--", spec), timeout=TIMEOUT)
+
+    def adjust(self, spec: str, have: UnitState) -> Steps | None:  # noqa: ARG002 - the same for every phase
+        """Run nothing: systemd is starting or stopping it already."""
+        return ()
+
+    def isolate(self, spec: str, have: UnitState) -> Steps:  # noqa: ARG002 - kill fits every phase
+        """Stop, so that nothing is restarted, and kill, so that nobody waits for a flush that cannot succeed."""
+        kill = ("systemctl", "kill", "--signal=SIGKILL", "--", spec)
+        return steps(("systemctl", "stop", "--no-block", "--", spec), kill, timeout=TIMEOUT)
+
+    def pending(self, have: UnitState | None, *, leaving: bool) -> bool:
+        """While systemd works on it there is nothing to do but look."""
+        if have is None:
+            return False
+        if leaving:
+            return have.phase == "deactivating" or (have.phase == "active" and have.job)
+        return have.phase != "active"
+
+    def failure(self, host: Host, spec: str) -> str:
+        """Say what systemd says, and where to read more."""
+        seen = probe.read(host, spec)
+        if seen.load == "not-found":
+            return f"systemd knows no unit {spec}; install it on this host"
+        return f"{spec} is {seen.active} ({seen.result or seen.sub}); journalctl -u {spec} -n 20"

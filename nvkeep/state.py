@@ -1,0 +1,155 @@
+"""What must outlive a process. Files are replaced whole; a file that cannot be read is unknown, never a default.
+
+/run/nvkeep/claim/SERVICE        this boot holds the service: the boot id                (gone with the boot)
+/run/nvkeep/standing/SERVICE     cool-down, yield, the next announcement                 (gone with the boot)
+/run/nvkeep/eligible/SERVICE     the flag keepalived tracks: 1 or 0
+/run/nvkeep/role/SERVICE         a role set by hand
+/run/nvkeep/roles                keepalived's last answer
+/run/nvkeep/report/SERVICE       the last pass
+/run/nvkeep/lock/SERVICE         keeps passes apart
+/var/lib/nvkeep/loss/SERVICE     a volume that was taken from this host
+"""
+
+import json
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nvkeep.errors import ProbeError
+from nvkeep.host import Host
+from nvkeep.model.loss import Loss, rebooted
+from nvkeep.model.report import Report
+from nvkeep.model.role import Role, Roles
+
+RUN, VAR = "/run/nvkeep", "/var/lib/nvkeep"
+LOCK_WAIT = 120.0  # seconds a pass waits for another one; longer than a step
+
+
+@dataclass(frozen=True)
+class Spell:
+    """Times of this boot, in seconds of CLOCK_BOOTTIME; 0 = not at all."""
+
+    cooling_until: float = 0.0
+    cooling_why: str = ""
+    yielding: bool = False
+    announce_at: float = 0.0
+
+
+class Store:
+    """The files of one service on one host."""
+
+    def __init__(self, host: Host, service: str) -> None:
+        self.host = host
+        self.service = service
+
+    def lock(self, timeout: float = LOCK_WAIT) -> AbstractContextManager[None]:
+        """Keep other passes over this service away. Raises Busy."""
+        return self.host.lock(f"{RUN}/lock/{self.service}", timeout)
+
+    def claimed(self) -> bool:
+        """Tell whether this boot took the service and has not let go; a claim that cannot be read counts as one."""
+        try:
+            return self.host.read(f"{RUN}/claim/{self.service}").strip() == self.host.boot_id()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
+    def claim(self, *, held: bool) -> None:
+        """Record that this boot holds the service, or does no longer."""
+        if held == self.claimed():
+            return
+        if held:
+            self.host.write(f"{RUN}/claim/{self.service}", f"{self.host.boot_id()}\n")
+        else:
+            self.host.remove(f"{RUN}/claim/{self.service}")
+
+    def spell(self) -> Spell:
+        """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
+        found = self._read(f"{RUN}/standing/{self.service}")
+        try:
+            return Spell(**found) if isinstance(found, dict) else Spell()
+        except TypeError:
+            return Spell()
+
+    def save_spell(self, spell: Spell) -> None:
+        """Record the times of this boot."""
+        if spell != self.spell():
+            self.host.write(f"{RUN}/standing/{self.service}", json.dumps(asdict(spell)))
+
+    def loss(self) -> Loss:
+        """Read the loss on record; no record, or one that cannot be read, is a first loss just now."""
+        now, boot = self.host.now(), self.host.boot_id()
+        found = self._read(f"{VAR}/loss/{self.service}")
+        try:
+            loss = Loss(**found["loss"]) if isinstance(found, dict) else Loss(1, now, None, now)
+            return loss if isinstance(found, dict) and found["boot"] == boot else rebooted(loss, now)
+        except (TypeError, KeyError):
+            return Loss(1, now, None, now)
+
+    def save_loss(self, loss: Loss) -> None:
+        """Record it so that it survives a power cut."""
+        wanted = {"loss": asdict(loss), "boot": self.host.boot_id()}
+        if self._read(f"{VAR}/loss/{self.service}") != wanted:
+            self.host.write(f"{VAR}/loss/{self.service}", json.dumps(wanted), durable=True)
+
+    def flag(self) -> bool:
+        """Read the flag as keepalived does: anything but 1 is 0."""
+        try:
+            return self.host.read(flag_path(self.service)).strip() == "1"
+        except OSError:
+            return False
+
+    def save_flag(self, *, up: bool) -> None:
+        """Write the flag that keepalived tracks."""
+        if up != self.flag() or not self.host.exists(flag_path(self.service)):
+            self.host.write(flag_path(self.service), "1\n" if up else "0\n")
+
+    def manual_role(self) -> Role | None:
+        """Read the role set by hand. Raises ProbeError when it cannot be read."""
+        try:
+            return Role(self.host.read(f"{RUN}/role/{self.service}").strip())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise ProbeError(f"{RUN}/role/{self.service}: {error}; nvkeep role {self.service} --unset") from error
+
+    def set_role(self, role: Role | None) -> None:
+        """Set a role by hand, or give it back to keepalived."""
+        if role is None:
+            self.host.remove(f"{RUN}/role/{self.service}")
+        else:
+            self.host.write(f"{RUN}/role/{self.service}", f"{role}\n")
+
+    def save_report(self, report: Report) -> None:
+        """Keep the last pass for `nvkeep status`."""
+        text = json.dumps(asdict(report) | {"at": self.host.now(), "boot": self.host.boot_id()}, default=str)
+        self.host.write(f"{RUN}/report/{self.service}", text)
+
+    def report(self) -> dict[str, Any]:
+        """Read the last pass of this boot; empty when there is none."""
+        found = self._read(f"{RUN}/report/{self.service}")
+        return found if isinstance(found, dict) and found.get("boot") == self.host.boot_id() else {}
+
+    def _read(self, path: str) -> object:
+        try:
+            return json.loads(self.host.read(path))
+        except (OSError, ValueError):
+            return None
+
+
+def flag_path(service: str) -> str:
+    """Name the flag file that keepalived tracks for a service."""
+    return f"{RUN}/eligible/{service}"
+
+
+def lower_all_flags(host: Host) -> None:
+    """Write 0 to every flag: this host must not get a role, whatever the services are called."""
+    for service in host.names(f"{RUN}/eligible"):
+        if not service.startswith("."):
+            Store(host, service).save_flag(up=False)
+
+
+def save_roles(host: Host, roles: Roles) -> None:
+    """Record keepalived's answer."""
+    host.write(f"{RUN}/roles", json.dumps(asdict(roles)))
