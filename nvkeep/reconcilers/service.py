@@ -36,10 +36,8 @@ class UnitKind(Kind[str, UnitState]):
         return UnitState("active")
 
     def acquire(self, spec: str) -> Steps:
-        """Start, also after systemd has given up on it."""
-        return steps(
-            ("systemctl", "reset-failed", "--", spec), ("systemctl", "start", "--no-block", "--", spec), timeout=TIMEOUT
-        )
+        """Start."""
+        return steps(("systemctl", "start", "--no-block", "--", spec), timeout=TIMEOUT)
 
     def release(self, spec: str, have: UnitState) -> Steps:  # noqa: ARG002 - stop fits every phase
         """Stop."""
