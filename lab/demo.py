@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lab import needs, protected, timeline
 from lab.commands import LabError, boottime, until
+from lab.network import FLOATING
 
 if TYPE_CHECKING:
     from lab.client import Result
@@ -63,7 +64,7 @@ def _type(server: Server, *argv: str) -> None:
 
 
 def _crash(lab: Lab, active: Server, other: Server) -> int:
-    print(f"\n* A client writes a row every 20 ms to {protected.FLOATING} and notes each one that is acknowledged")
+    print(f"\n* A client writes a row every 20 ms to {FLOATING} and notes each one that is acknowledged")
     writer = lab.writer().start()
     time.sleep(BEFORE)
     crash, offset = boottime(), time.time() - boottime()

@@ -1,104 +1,218 @@
 """pydantic's errors in words an administrator can act on. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from difflib import get_close_matches
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
 from nvkeep.crossrefs import Loc, Mistake
-from nvkeep.model.spec import BACKENDS, TAG, Cluster
+from nvkeep.model.names import shown
+from nvkeep.model.spec import BACKENDS, DEFAULT_BACKEND, TAG, Cluster
 
 WORDS = {
-    "missing": "missing; add it{example}",
-    "string_type": "{shown} is not text; put it in quotes",
-    "int_type": "{shown} is not a whole number; write one, like 2049",
-    "int_from_float": "{shown} is not a whole number; write one, like 2049",
-    "float_type": "{shown} is not a number; write one, like 0.5",
-    "finite_number": "{shown} is not a number; write one, like 0.5",
-    "tuple_type": "{shown} is not a list; write it as a list: [a, b]",
-    "dict_type": "{shown} is not a mapping; write it as key: value lines",
-    "model_type": "{shown} is not a mapping; write it as key: value lines",
-    "model_attributes_type": "{shown} is not a mapping; write it as key: value lines",
-    "too_short": "has {actual_length}; it needs at least {min_length}",
+    "missing": "missing; add {example}",
+    "int_type": "{shown} is not a whole number; write one, as in {example}",
+    "int_from_float": "{shown} is not a whole number; write one, as in {example}",
+    "int_parsing_size": "{shown} is too large; write one, as in {example}",
+    "float_type": "{shown} is not a number; write one, as in {example}",
+    "finite_number": "{shown} is not a number; write one, as in {example}",
+    "dict_type": "{shown} is not a mapping; write {example}",
+    "model_type": "{shown} is not a mapping; write {example}",
     "greater_than_equal": "{shown} is too small; write {ge} or more",
     "less_than_equal": "{shown} is too large; write {le} or less",
-    "literal_error": "{shown} is not known; write {expected}",
-    "string_pattern_mismatch": "{shown} does not look right; write it like {example}",
-    "union_tag_invalid": "backend {tag} is not known; write one of: {backends}",
+    "literal_error": "{shown} is not known; write {example}",
+    "string_pattern_mismatch": "{shown} does not look right; write it as in {example}",
+    "union_tag_invalid": "{shown} is not known; write one of: {backends}",
 }
-EXAMPLES = {
-    "cluster": ": cluster: NAME",
-    "hosts": ": hosts: with two or more hosts", "services": ": services: with one or more services",
-    "heartbeats": ": heartbeats: [{interface: eth0, address: 10.0.0.1}]", "volumes": ": volumes: [{name: VOLUME}]",
-    "name": ": name: VOLUME", "volume": ": volume: VOLUME", "path": ": path: /srv/SERVICE", "fstype": ": fstype: xfs",
-    "address": ": address: ADDRESS", "interface": ": interface: eth0", "file": ": file: /path/of/the/image",
-    "tcp": ": tcp: PORT", "window": '"02:00-05:00"', "proc": "/proc/nvmeibc", "command": ": command: [PROGRAM, ARGUMENT]",
+TOP = {
+    "cluster": "cluster: NAME", "hosts": "hosts: and two or more hosts under it",
+    "services": "services: and one or more services under it",
+    "timing": "timing: {advert: 0.5}", "nvmesh": "nvmesh: {proc: /proc/nvmeibc}",
 }  # fmt: skip
-SHOWN = 60  # characters of a value that an error repeats
+UNDER = {
+    "hosts": "heartbeats: [{interface: eth0, address: 10.0.0.1}] under it", "services": "hosts:, volumes: and the rest under it",
+}  # fmt: skip
+ITEMS = {
+    "heartbeats": "{interface: eth0, address: 10.0.0.1}", "volumes": "{name: VOLUME}",
+    "mounts": "{volume: VOLUME, path: /srv/SERVICE, fstype: xfs}", "addresses": "{address: 192.168.0.1/24, interface: eth0}",
+    "units": "NAME.service", "hosts": "the name of a host", "options": "noatime", "command": "a word in quotes",
+    "ping": "an address",
+}  # fmt: skip
+EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "mounts", "addresses", "units")} | {
+    "hosts": "hosts: [FIRST, SECOND]", "name": "name: VOLUME", "volume": "volume: VOLUME", "path": "path: /srv/SERVICE",
+    "fstype": "fstype: xfs", "options": "options: [noatime]", "address": "address: ADDRESS", "interface": "interface: eth0",
+    "file": "file: /path/of/the/image", "label": 'label: "eth0:NAME"', "tcp": "tcp: 2049",
+    "command": "command: [PROGRAM, ARGUMENT]", "health": "{tcp: PORT} or {command: [PROGRAM, ARGUMENT]}",
+    "failback": 'manual, or {window: "02:00-05:00"}', "ping": "none, or a list of addresses: [192.168.0.254]",
+    "window": 'window: "02:00-05:00"', "proc": "proc: /proc/nvmeibc", "router_id": "router_id: 51", "advert": "advert: 0.5",
+    "reconcile": "reconcile: 10", "step": "step: 60", "cooldown": "cooldown: 60",
+}  # fmt: skip
+LISTED = ("heartbeats", "volumes", "mounts", "addresses")  # lists of mappings
+
+
+def told(found: Sequence[ErrorDetails]) -> Iterator[Mistake]:
+    """Give each mistake once: not what only follows from another one."""
+    meant = {(*plain(one)[:-1], _close(one)) for one in found if one["type"] == "extra_forbidden"}
+    for one in found:
+        if not (_follows(one, found) or (one["type"] == "missing" and plain(one) in meant)):
+            yield advice(one)
+
+
+def _follows(error: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """Tell whether a list is only too short because of wrong items, which are told themselves."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(
+        other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in found
+    )
 
 
 def advice(error: ErrorDetails) -> Mistake:
     """Give the place, the words, and whether the place is a key."""
-    loc = plain(error["loc"])
-    kind = error["type"]
-    if kind == "nvkeep":
-        return loc, error["msg"], error["loc"][-1:] == ("[key]",)
-    if kind == "extra_forbidden":
-        return loc, _unknown_key(loc), True
-    words = WORDS.get(kind, "{said}; see `nvkeep schema`")
-    return loc, words.format_map(_Blanks(error, loc)), kind == "missing"
-
-
-class _Blanks(dict[str, object]):
-    def __init__(self, error: ErrorDetails, loc: Loc) -> None:
-        context = error.get("ctx", {})
-        super().__init__(context, said=error["msg"], shown=show(error["input"]), backends=", ".join(sorted(BACKENDS)))
-        self["example"] = EXAMPLES.get(str(loc[-1]) if loc else "", "")
-        self["tag"] = str(context.get("tag", "")).lstrip(TAG)
-        for limit in ("ge", "le"):
-            if limit in context:
-                self[limit] = f"{context[limit]:g}"
-
-    def __missing__(self, key: str) -> str:
-        return f"({key})"
-
-
-def show(value: object) -> str:
-    """Repeat a value from the file, shortened, as the file would spell it."""
+    loc, kind, value = plain(error), error["type"], error["input"]
+    key = _is_key(error)
+    if kind == "nvkeep" and value is not None:
+        return _inside(error, loc), error["msg"], key
+    if kind in ("extra_forbidden", "invalid_key"):
+        return loc, _unknown_key(error, loc), True
+    if kind == "union_tag_invalid":
+        loc, value = (*loc, "backend"), value["backend"]
+    if kind == "missing":
+        return loc, _worded(error, loc, value), False
     if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return str(value).lower()
-    text = f'"{value}"' if isinstance(value, str) else str(value) if isinstance(value, int | float) else _shape(value)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+        return loc, _no_value(error, loc), True
+    special = {"string_type": _not_text, "tuple_type": _not_list, "too_short": _too_short}
+    text = special[kind](value, loc) if kind in special else _worded(error, loc, value)
+    return loc, text, key or kind == "too_short"
 
 
-def _shape(value: object) -> str:
-    if isinstance(value, Mapping):
-        return "a mapping"
-    return "a list" if isinstance(value, list | tuple) else f"a {type(value).__name__}"
+def _inside(error: ErrorDetails, loc: Loc) -> Loc:
+    """Find the key that a refusal of a whole mapping speaks of: it quotes the key's value."""
+    value = error["input"]
+    if not isinstance(value, Mapping):
+        return loc
+    what = str(error.get("ctx", {}).get("what", ""))
+    return next(((*loc, key) for key, one in value.items() if isinstance(one, str) and shown(one) in what), loc)
 
 
-def plain(loc: tuple[str | int, ...]) -> Loc:
-    """Drop the tags of unions and pydantic's own words, which stand in its places but not in the file."""
-    return tuple(part for part in loc if not (isinstance(part, str) and (part.startswith(TAG) or part == "[key]")))
+def _worded(error: ErrorDetails, loc: Loc, value: object) -> str:
+    if error["type"] in ("int_type", "float_type") and isinstance(value, str) and _numeric(value):
+        return f"{shown(value)} is in quotes; write it without them"
+    if error["type"] == "literal_error" and loc[-1] == "ping" and isinstance(value, str) and any(c in value for c in ".:"):
+        return _not_list(value, loc)
+    context = {name: f"{limit:g}" for name, limit in error.get("ctx", {}).items() if name in ("ge", "le")}
+    words = WORDS.get(error["type"], "{shown} cannot stand here; see `nvkeep schema`")
+    return words.format(shown=shown(value), example=example(loc), backends=_backends(), **context)
 
 
-def _unknown_key(loc: Loc) -> str:
-    known = known_keys(loc[:-1])
-    close = get_close_matches(str(loc[-1]), known, 1)
-    return f'unknown key; did you mean "{close[0]}"?' if close else f"unknown key; known here: {', '.join(known)}"
+def _numeric(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _no_value(error: ErrorDetails, loc: Loc) -> str:
+    if loc[-1] == "backend":
+        return f"has no value; write one of: {_backends()}"
+    if isinstance(loc[-1], int):
+        return f"has no value; write {example(loc)}, or remove the item"
+    needed = len(loc) == 2 or any(loc[-1] in node.get("required", ()) for node in _nodes(_tagged(error)[:-1]))  # noqa: PLR2004
+    return f"has no value; write {example(loc)}{'' if needed else ', or leave it out'}"
+
+
+def _not_text(value: object, loc: Loc) -> str:
+    if isinstance(value, int | float | date):
+        return f"{shown(value)} is not text; put it in quotes"
+    return f"{shown(value)} is not text; write {example(loc)}"
+
+
+def _not_list(value: object, loc: Loc) -> str:
+    plain_list = isinstance(value, str) and loc[-1] not in LISTED and "\n" not in value
+    return f"{shown(value)} is not a list; write {f'[{value}]' if plain_list else example(loc)}"
+
+
+def _too_short(value: Any, loc: Loc) -> str:  # noqa: ANN401 - a list or mapping of any shape
+    return f"{f'has only {len(value)}' if value else 'is empty'}; write {2 if loc[-1] == 'hosts' else 1} or more"
+
+
+def example(loc: Loc) -> str:
+    """Give what may be written at a place."""
+    if not loc:
+        return "key: value lines"
+    if isinstance(loc[-1], int):
+        return ITEMS.get(str(loc[-2]), "a value") if len(loc) > 1 else "a value"
+    by_depth = TOP if len(loc) == 1 else {str(loc[1]): UNDER.get(str(loc[0]), "")} if len(loc) == 2 else {}  # noqa: PLR2004
+    return by_depth.get(str(loc[-1])) or EXAMPLES.get(str(loc[-1]), "key: value lines")
+
+
+def _backends() -> str:
+    return ", ".join(sorted(BACKENDS, key=lambda name: (name != DEFAULT_BACKEND, name)))
+
+
+# --- places -----------------------------------------------------------------------------------------------------------
+
+
+def _is_key(error: ErrorDetails) -> bool:
+    """Tell whether pydantic speaks of a key; it then ends the place with a word of its own."""
+    return error["loc"][-1:] == ("[key]",) and error["type"] != "extra_forbidden"
+
+
+def _tagged(error: ErrorDetails) -> Loc:
+    return error["loc"][:-1] if _is_key(error) else error["loc"]
+
+
+def _is_tag(loc: Loc, index: int) -> bool:
+    """Tell whether this part of a place is the tag of a union: services.X.volumes.N.~ or services.X.health.~."""
+    part = loc[index]
+    of_item = index == 4 and loc[2] == "volumes"  # noqa: PLR2004
+    of_field = index == 3 and loc[2] in ("health", "failback", "ping")  # noqa: PLR2004
+    return isinstance(part, str) and part.startswith(TAG) and loc[0] == "services" and (of_item or of_field)
+
+
+def plain(error: ErrorDetails) -> Loc:
+    """Give the place without the tags of unions and pydantic's own words, which do not stand in the file."""
+    loc = _tagged(error)
+    return tuple(part for index, part in enumerate(loc) if not _is_tag(loc, index))
+
+
+def _close(error: ErrorDetails) -> str | None:
+    loc = _tagged(error)
+    return next(iter(get_close_matches(str(loc[-1]), known_keys(loc[:-1]), 1)), None)
+
+
+def _unknown_key(error: ErrorDetails, loc: Loc) -> str:
+    known, close = known_keys(_tagged(error)[:-1]), _close(error)
+    if loc[-1] in known_keys(loc[:-1]):  # a key of another choice of the union
+        tag = str(_tagged(error)[-2]).removeprefix(TAG)
+        if loc[2] == "volumes":
+            return f"not a key of backend {tag}; known there: {', '.join(known)}"
+        return f"cannot stand beside {tag}; keep one of the two"
+    return f'unknown key; did you mean "{close}"?' if close else f"unknown key; known here: {', '.join(known)}"
 
 
 def known_keys(loc: Loc) -> list[str]:
-    """Name the keys that may stand at a place, from the JSON Schema."""
+    """Name the keys that may stand at a place (with the tags of unions, or all choices without), from the JSON Schema."""
+    return sorted({key for node in _nodes(loc) for key in node.get("properties", {})})
+
+
+def _nodes(loc: Loc) -> list[dict[str, Any]]:
     schema = Cluster.model_json_schema()
     definitions = schema.get("$defs", {})
     nodes = [schema]
-    for part in loc:
-        nodes = [deeper for node in nodes for deeper in _step(node, part, definitions)]
-    return sorted({key for node in nodes for key in node.get("properties", {})})
+    for index, part in enumerate(loc):
+        if _is_tag(loc, index):
+            nodes = [node for node in nodes if str(part).removeprefix(TAG) in _choice(node)]
+        else:
+            nodes = [deeper for node in nodes for deeper in _step(node, part, definitions)]
+    return nodes
+
+
+def _choice(node: dict[str, Any]) -> set[str]:
+    properties = node.get("properties", {})
+    return {*properties, properties.get("backend", {}).get("const", "")}
 
 
 def _step(node: dict[str, Any], part: str | int, definitions: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,28 +3,47 @@
 The only user of ruamel.yaml. Changes nothing.
 """
 
+import contextlib
+import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
-from nvkeep.advice import advice
+from nvkeep.advice import told
 from nvkeep.crossrefs import Loc, cross_references
 from nvkeep.errors import ConfigError, Problem, UnsafeFile
-from nvkeep.model.spec import BACKENDS, DEFAULT_BACKEND, Cluster
+from nvkeep.model.names import clean, shown
+from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import backends
 
 DEFAULT_FILE = "/etc/nvkeep/cluster.yaml"
 LARGEST = 1024 * 1024  # bytes; a cluster.yaml has a few thousand
 DEEPEST = 40  # levels of nesting; a cluster.yaml has six
-BROKEN_SCALARS = (ValueError, TypeError, AttributeError, LookupError, RecursionError, AssertionError, NotImplementedError,
-                  OverflowError)  # what ruamel's constructors raise for scalars that are not what they look like  # fmt: skip
+EXAMPLE = "examples/cluster.yaml"
+BROKEN = (ValueError, TypeError, AttributeError, LookupError, RecursionError, AssertionError, NotImplementedError,
+          OverflowError)  # what ruamel's constructors raise for nodes that are not what they look like  # fmt: skip
+# What ruamel says, and what to say instead. The second word tells which of its two places is the better one.
+SAID = {
+    r"'\\t' that cannot start": ("a tab in the indentation; write spaces", "problem"),
+    r"character '(.*)' that cannot start": ("text cannot start with {0}; put it in quotes", "problem"),
+    r"another document": ("a second document begins here; keep one, and remove the --- between them", "problem"),
+    r"expected <block end>": ("indented unlike the lines before it; indent it like its neighbours", "problem"),
+    r"undefined alias": ("the alias *{alias} stands for nothing; write &{alias} where its value stands first", "problem"),
+    r"unexpected end of stream": ("a quote is opened here and never closed; close it", "context"),
+    r"expected ',' or '(.)'": ("a list or mapping is opened here and not closed; close it with {0}", "context"),
+    r"mapping values are not allowed": ("a key cannot stand here; look for a missing : or a missing space after it", "problem"),
+    r"could not find expected ':'": ("a key without its colon; write key: value", "context"),
+    r"for merging": ("<<: takes the alias of a mapping; write <<: *NAME", "problem"),
+    r"depth|nest": ("nested too deeply for a cluster.yaml; write fewer levels", "problem"),
+    r"refers to itself|cannot be read": ("{said}; write plain words and numbers", "problem"),
+}
 
 
 def load(path: str) -> Cluster:
@@ -36,12 +55,14 @@ def load(path: str) -> Cluster:
     try:
         with Path(path).open("rb") as stream:
             data = stream.read(LARGEST + 1)
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise ConfigError(path, [Problem(*_position(data, error.start), "", "not UTF-8; save the file as UTF-8")]) from None
     except OSError as error:
         raise ConfigError(path, [Problem(1, 1, "", f"{error.strerror}; name the file with -f FILE")]) from None
-    return parse(text, path)
+    if len(data) > LARGEST:
+        raise ConfigError(path, [Problem(1, 1, "", f"larger than {LARGEST} bytes; this is not a cluster.yaml")])
+    try:
+        return parse(data.decode(), path)
+    except UnicodeDecodeError as error:
+        raise ConfigError(path, [Problem(*_position(data, error.start), "", "not UTF-8; save the file as UTF-8")]) from None
 
 
 def _position(data: bytes, offset: int) -> tuple[int, int]:
@@ -62,10 +83,10 @@ def _refuse_unsafe(path: str) -> None:
 def parse(text: str, name: str = "cluster.yaml") -> Cluster:
     """Turn the text of a cluster.yaml into a Cluster. Raises ConfigError."""
     backends.register()
-    document, problems = _document(text, name)
+    document, problems = _document(text)
     if document is None:
         raise ConfigError(name, problems)
-    problems += [_problem(document, loc, text, on_key=on_key) for loc, text, on_key in _mistakes(document)]
+    problems += [_problem(document, loc, words, on_key=on_key) for loc, words, on_key in _mistakes(document)]
     if problems:
         raise ConfigError(name, list(dict.fromkeys(problems)))
     return Cluster.model_validate(document)
@@ -75,22 +96,14 @@ def _mistakes(document: Mapping[Any, Any]) -> Iterator[tuple[Loc, str, bool]]:
     try:
         Cluster.model_validate(document)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        for one in found:
-            if not _follows(one["loc"], found, one["type"]):
-                yield advice(one)
+        yield from told(error.errors(include_url=False))
     yield from cross_references(document)
-
-
-def _follows(loc: tuple[int | str, ...], found: list[ErrorDetails], kind: str) -> bool:
-    """Tell whether a list is only too short because of wrong items, which are told themselves."""
-    return kind == "too_short" and any(other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in found)
 
 
 class _Noting(YAML):
     """A loader with a place for what its constructor notes."""
 
-    duplicates: list[tuple[int, int, str]]
+    duplicates: list[tuple[Any, Any, int, int]]
 
     def load(self, stream: Any) -> Any:  # noqa: ANN401 - ruamel's own signature
         """Load, and start a new note."""
@@ -99,7 +112,7 @@ class _Noting(YAML):
 
 
 class _Constructor(RoundTripConstructor):
-    """Notes duplicate keys instead of stopping at the first."""
+    """Notes duplicate keys instead of stopping at the first, and gives every node that cannot be read its place."""
 
     def check_mapping_key(self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any) -> bool:  # noqa: ANN401, ARG002 - ruamel's own signature
         try:
@@ -108,11 +121,19 @@ class _Constructor(RoundTripConstructor):
             return True
         if not fresh:
             mark = key_node.start_mark
-            self.loader.duplicates.append((mark.line + 1, mark.column + 1, str(key)))
+            self.loader.duplicates.append((mapping, key, mark.line + 1, mark.column + 1))
         return fresh
 
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: ANN401 - ruamel's own signature
+        if node in self.recursive_objects:
+            raise MarkedYAMLError(problem="refers to itself", problem_mark=node.start_mark)
+        try:
+            return super().construct_object(node, deep)
+        except BROKEN as error:
+            raise MarkedYAMLError(problem="a value that cannot be read", problem_mark=node.start_mark) from error
 
-def _document(text: str, name: str) -> tuple[Mapping[Any, Any] | None, list[Problem]]:
+
+def _document(text: str) -> tuple[Mapping[Any, Any] | None, list[Problem]]:
     if len(text) > LARGEST:
         return None, [Problem(1, 1, "", f"larger than {LARGEST} bytes; this is not a cluster.yaml")]
     yaml = _Noting(typ="rt", pure=True)
@@ -121,36 +142,95 @@ def _document(text: str, name: str) -> tuple[Mapping[Any, Any] | None, list[Prob
     try:
         document = yaml.load(text)
     except YAMLError as error:
-        return None, [_syntax(error)]
-    except BROKEN_SCALARS as error:
-        return None, [Problem(1, 1, "", f"YAML that cannot be read: {_first_line(error)}; write plain words and numbers")]
-    problems = [
-        Problem(line, column, key, "stands here a second time; keep one of the two") for line, column, key in yaml.duplicates
-    ]
+        return None, [_syntax(error, text)]
+    except BROKEN:
+        return None, [Problem(1, 1, "", f"not YAML; start from {EXAMPLE}")]
+    if document is None:
+        return None, [Problem(1, 1, "", f"the file is empty; start from {EXAMPLE}")]
     if not isinstance(document, dict):
-        return None, [Problem(1, 1, "", f"{name} is not a mapping; start from examples/nfs.yaml")]
-    return document, problems
+        return None, [Problem(1, 1, "", f"{shown(document)} is not a mapping; start from {EXAMPLE}")]
+    return document, [_duplicate(document, *noted) for noted in yaml.duplicates]
 
 
-def _syntax(error: YAMLError) -> Problem:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    said = error.problem if isinstance(error, MarkedYAMLError) else None
+def _duplicate(document: Mapping[Any, Any], mapping: object, key: object, line: int, column: int) -> Problem:
+    loc = (*(_find(document, mapping) or ()), _name(key))
+    return Problem(line, column, dotted(loc), "stands here a second time; keep one of the two")
+
+
+def _find(node: object, wanted: object, seen: frozenset[int] = frozenset()) -> Loc | None:
+    """Find the place of a mapping in a document that may contain itself."""
+    if node is wanted:
+        return ()
+    if id(node) in seen or not isinstance(node, dict | list):
+        return None
+    below = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, value in below:
+        found = _find(value, wanted, seen | {id(node)})
+        if found is not None:
+            return (key if isinstance(node, list) else _name(key), *found)
+    return None
+
+
+def _syntax(error: YAMLError, text: str) -> Problem:
+    if isinstance(error, ReaderError):
+        before = text[: error.position]
+        place = before.count("\n") + 1, error.position - before.rfind("\n")
+        return Problem(*place, "", f"the control character {shown(text[error.position : error.position + 1])}; remove it")
+    said = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).partition("\n")[0]
+    words, which = _reworded(said)
+    mark = getattr(error, f"{which}_mark", None) or getattr(error, "problem_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Problem(line, column, "", f"not YAML: {said or _first_line(error)}; mend the indentation or quotes here")
+    return Problem(*_inside(text, line, column), "", f"not YAML: {clean(words)}")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _reworded(said: str) -> tuple[str, str]:
+    for pattern, (words, which) in SAID.items():
+        match = re.search(pattern, said)
+        if match:
+            return words.format(*match.groups(), said=said, alias=said.partition("'")[2].rstrip("'")), which
+    return f"{said}; mend the indentation or quotes here", "problem"
+
+
+def _inside(text: str, line: int, column: int) -> tuple[int, int]:
+    """Give a place at the end of a file its last line: what is missing there is missing after it."""
+    lines = text.splitlines() or [""]
+    return (line, column) if line <= len(lines) else (len(lines), len(lines[-1]) + 1)
 
 
 def _problem(document: Mapping[Any, Any], loc: Loc, text: str, *, on_key: bool) -> Problem:
     line, column = where(document, loc, on_key=on_key)
-    return Problem(line, column, dotted(loc), text)
+    return Problem(line, column, dotted(loc, document), text)
 
 
-def dotted(loc: Loc) -> str:
+def dotted(loc: Loc, document: object = None) -> str:
     """Write a place as people read it: services.nfs.mounts[0].path."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
+    parts = []
+    node = document
+    for part in loc:
+        item = isinstance(part, int) and not isinstance(node, Mapping)
+        parts.append(f"[{part}]" if item else f".{clean(str(part))}")
+        node = _below(node, part)
+    return "".join(parts).lstrip(".")
+
+
+def _name(key: object) -> str:
+    """Write a key as the file does."""
+    return key if isinstance(key, str) else shown(key)
+
+
+def _key(node: Mapping[Any, Any], part: object) -> object:
+    """Find the key that a part of a place means: pydantic writes keys that are no text in its own way."""
+    if part in node:
+        return part
+    return next((key for key in node if str(key) == str(part) or repr(key) == str(part)), part)
+
+
+def _below(node: object, part: str | int) -> object:
+    if isinstance(node, Mapping):
+        return node.get(_key(node, part))
+    if isinstance(node, Sequence) and isinstance(part, int) and 0 <= part < len(node):
+        return node[part]
+    return None
 
 
 def where(document: Any, loc: Loc, *, on_key: bool = False) -> tuple[int, int]:  # noqa: ANN401 - any YAML node
@@ -158,21 +238,22 @@ def where(document: Any, loc: Loc, *, on_key: bool = False) -> tuple[int, int]: 
     node = document
     line, column = _start(document)
     for index, part in enumerate(loc):
-        try:
-            if isinstance(node, Mapping):
-                at = node.lc.key(part) if on_key and index == len(loc) - 1 else node.lc.value(part)  # type: ignore[attr-defined]
-            elif isinstance(node, Sequence) and isinstance(part, int):
-                at = node.lc.item(part)  # type: ignore[attr-defined]
-            else:
-                break
-            line, column = at
-        except (AttributeError, KeyError, TypeError):
-            pass  # merged keys (<<) have no place of their own
-        try:
-            node = node[part]
-        except (KeyError, IndexError, TypeError):
-            break
+        below = _below(node, part)
+        with contextlib.suppress(AttributeError, KeyError, TypeError):  # merged keys (<<) have no place of their own
+            line, column = _place(node, part, below, on_key=on_key and index == len(loc) - 1)
+        node = below
     return line + 1, column + 1
+
+
+def _place(node: Any, part: str | int, below: object, *, on_key: bool) -> tuple[int, int]:  # noqa: ANN401 - any YAML node
+    if isinstance(node, Mapping):
+        key = _key(node, part)
+        at = node.lc.key(key) if on_key or below is None else node.lc.value(key)  # type: ignore[attr-defined]
+    elif below is None:
+        raise KeyError(part)  # an empty item has the place of what follows it; its list has a better one
+    else:
+        at = node.lc.item(part)
+    return at
 
 
 def _start(document: Any) -> tuple[int, int]:  # noqa: ANN401 - any YAML node
@@ -180,7 +261,11 @@ def _start(document: Any) -> tuple[int, int]:  # noqa: ANN401 - any YAML node
     return (lc.line or 0, lc.col or 0) if lc else (0, 0)
 
 
-def known_backends() -> str:
-    """Name the backends that can be written after `backend:`, the default first."""
-    backends.register()
-    return ", ".join(sorted(BACKENDS, key=lambda name: (name != DEFAULT_BACKEND, name)))
+def dump(cluster: Cluster, stream: TextIO) -> None:
+    """Write the whole configuration as YAML, defaults and derived values filled in; it loads again as the same Cluster."""
+    whole = cluster.model_dump(mode="json", serialize_as_any=True)
+    for name, service in whole["services"].items():
+        service["router_id"] = cluster.router_id(name)
+    yaml = YAML()
+    yaml.default_flow_style = False
+    yaml.dump(whole, stream)

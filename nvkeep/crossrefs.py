@@ -3,24 +3,24 @@
 Reads the raw document, so that these mistakes are told together with those of shape. Pure.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping
 from ipaddress import ip_address, ip_interface
 from typing import Any
 
+from nvkeep.model.names import shown
 from nvkeep.model.spec import derived_router_id
 
 Loc = tuple[str | int, ...]
 Mistake = tuple[Loc, str, bool]
-Found = Iterator[tuple[Loc, Any]]
+Found = Iterator[tuple[Loc, object]]
 
 
 def cross_references(document: Mapping[Any, Any]) -> Iterator[Mistake]:
     """Yield (place, text, whether the key is meant) for everything that refers to nothing or stands twice."""
     for check in (_hosts, _volumes, _addresses, _heartbeats, _networks, _router_ids, _nested):
         yield from check(document)
-    for what, find in _UNIQUE.items():
-        yield from _twice(what, find(document))
+    for what, (find, instead) in _UNIQUE.items():
+        yield from _twice(what, find(document), instead)
 
 
 def _items(node: object, key: str) -> list[Any]:
@@ -39,57 +39,52 @@ def _every(document: Mapping[Any, Any], key: str, field: str | None = None) -> F
             loc: Loc = ("services", name, key, index)
             if field is None:
                 yield loc, item
-            elif isinstance(item, Mapping) and item.get(field) is not None:
+            elif isinstance(item, Mapping) and isinstance(item.get(field), str):
                 yield (*loc, field), item[field]
 
 
-def _close(value: object, known: list[str], what: str) -> str:
-    close = get_close_matches(str(value), known, 1)
-    if close:
-        return f'did you mean "{close[0]}"?'
-    return f"{what}: {', '.join(known)}" if known else f"{what}: none yet"
+def _known(value: object, known: list[str]) -> str:
+    """Name what may be written; most like it first."""
+    stem = str(value).partition(".")[0]
+    return ", ".join(sorted(known, key=lambda name: name.partition(".")[0] != stem))
 
 
 def _hosts(document: Mapping[Any, Any]) -> Iterator[Mistake]:
     known = [name for name, _ in _pairs(document, "hosts")]
     for loc, host in _every(document, "hosts"):
-        if isinstance(host, str) and host not in known:
-            yield loc, f'host "{host}" is not declared; {_close(host, known, "declared under hosts")}', False
+        if known and isinstance(host, str) and host not in known:
+            yield loc, f"host {shown(host)} is not declared under hosts; write one of: {_known(host, known)}", False
     for name, service in _pairs(document, "services"):
         named = [host for host in _items(service, "hosts") if isinstance(host, str)]
-        for index, host in enumerate(named):
-            if host in named[:index]:
-                yield ("services", name, "hosts", index), f'host "{host}" stands twice; name each host once', False
+        for index, host in enumerate(_items(service, "hosts")):
+            if host in named and host in _items(service, "hosts")[:index]:
+                yield ("services", name, "hosts", index), f"host {shown(host)} stands twice; name each host once", False
 
 
 def _volumes(document: Mapping[Any, Any]) -> Iterator[Mistake]:
     for name, service in _pairs(document, "services"):
-        known = [
-            str(volume["name"]) for volume in _items(service, "volumes") if isinstance(volume, Mapping) and "name" in volume
-        ]
+        volumes = _items(service, "volumes")
+        known = [volume["name"] for volume in volumes if isinstance(volume, Mapping) and isinstance(volume.get("name"), str)]
+        if not known or len(known) < len(volumes):
+            continue  # the volumes have to be mended first
         for index, mount in enumerate(_items(service, "mounts")):
             volume = mount.get("volume") if isinstance(mount, Mapping) else None
             if isinstance(volume, str) and volume not in known:
-                text = f'volume "{volume}" is not declared in this service; {_close(volume, known, "declared")}'
+                text = f"volume {shown(volume)} is not declared in this service; write one of: {_known(volume, known)}"
                 yield ("services", name, "mounts", index, "volume"), text, False
 
 
-def _twice(what: str, found: Found) -> Iterator[Mistake]:
-    first: dict[Hashable, Loc] = {}
+def _twice(what: str, found: Found, instead: str) -> Iterator[Mistake]:
+    first: dict[object, Loc] = {}
     for loc, value in found:
-        if not isinstance(value, Hashable):
-            continue
         if value in first:
-            yield (
-                loc,
-                f'{what} "{value}" is already used by {_owner(first[value])}; one host cannot hold it twice',
-                False,
-            )
+            yield loc, f"{what} {shown(str(value))} is already used by {_owner(first[value], loc)}; {instead}", False
         first.setdefault(value, loc)
 
 
-def _owner(loc: Loc) -> str:
-    return f"{'service' if loc[0] == 'services' else 'host'} {loc[1]}"
+def _owner(first: Loc, here: Loc) -> str:
+    what = "service" if first[0] == "services" else "host"
+    return f"this {what}" if first[1] == here[1] else f"{what} {shown(first[1])[1:-1]}"
 
 
 def _floating(document: Mapping[Any, Any]) -> Found:
@@ -115,13 +110,18 @@ def _beats(document: Mapping[Any, Any]) -> Found:
                     yield ("hosts", name, "heartbeats", index, "address"), parsed
 
 
-_UNIQUE: dict[str, Callable[[Mapping[Any, Any]], Found]] = {
-    "volume": lambda document: _every(document, "volumes", "name"),
-    "path": lambda document: _every(document, "mounts", "path"),
-    "address": _floating,
-    "label": lambda document: _every(document, "addresses", "label"),
-    "unit": lambda document: _every(document, "units"),
-    "heartbeat address": _beats,
+def _units(document: Mapping[Any, Any]) -> Found:
+    return ((loc, unit) for loc, unit in _every(document, "units") if isinstance(unit, str))
+
+
+_UNIQUE: dict[str, tuple[Callable[[Mapping[Any, Any]], Found], str]] = {
+    "volume": (lambda document: _every(document, "volumes", "name"), "a volume belongs to one service, once"),
+    "image": (lambda document: _every(document, "volumes", "file"), "write the file of another image"),
+    "path": (lambda document: _every(document, "mounts", "path"), "choose another directory"),
+    "address": (_floating, "choose another address"),
+    "label": (lambda document: _every(document, "addresses", "label"), "choose another label"),
+    "unit": (_units, "a unit belongs to one service, once"),
+    "heartbeat address": (_beats, "write this host's own"),
 }
 
 
@@ -129,7 +129,7 @@ def _addresses(document: Mapping[Any, Any]) -> Iterator[Mistake]:
     fixed = {str(value): loc[1] for loc, value in _beats(document)}
     for loc, value in _floating(document):
         if str(value) in fixed:
-            text = f'address "{value}" is the heartbeat of host {fixed[str(value)]}; a floating address is one no host has'
+            text = f"address {value} is the heartbeat of host {fixed[str(value)]}; write an address that no host has"
             yield loc, text, False
 
 
@@ -139,48 +139,51 @@ def _heartbeats(document: Mapping[Any, Any]) -> Iterator[Mistake]:
     most = max(counts.values(), default=0)
     for name, host in hosts:
         if 0 < counts[name] < most:
-            text = f"{counts[name]} of {most} heartbeat networks; write one line a network, in the same order on every host"
+            text = f"{counts[name]} heartbeats, another host has {most}; write one a network, in the same order on every host"
             yield ("hosts", name, "heartbeats"), text, True
-        used = [beat.get("interface") for beat in _items(host, "heartbeats") if isinstance(beat, Mapping)]
+        used = [beat.get("interface") if isinstance(beat, Mapping) else None for beat in _items(host, "heartbeats")]
         for index, interface in enumerate(used):
-            if interface is not None and interface in used[:index]:
-                text = f'interface "{interface}" carries two heartbeats; a second heartbeat needs a second network'
+            if isinstance(interface, str) and interface in used[:index]:
+                text = f"interface {shown(interface)} carries two heartbeats; write that of a second network, or leave it out"
                 yield ("hosts", name, "heartbeats", index, "interface"), text, False
 
 
 def _networks(document: Mapping[Any, Any]) -> Iterator[Mistake]:
-    versions: dict[int, int] = {}
-    for name, host in _pairs(document, "hosts"):
-        for index, beat in enumerate(_items(host, "heartbeats")):
-            try:
-                version = ip_address(beat["address"]).version if isinstance(beat["address"], str) else 0
-            except (ValueError, TypeError, KeyError):
-                continue
-            if version and versions.setdefault(index, version) != version:
-                text = f"IPv{version} on a heartbeat network that is IPv{versions[index]}; one network has one IP version"
-                yield ("hosts", name, "heartbeats", index, "address"), text, False
+    first: dict[object, tuple[int, str]] = {}
+    for loc, value in _beats(document):
+        version = ip_address(str(value)).version
+        begun, host = first.setdefault(loc[3], (version, str(loc[1])))
+        if begun != version:
+            text = f"IPv{version}, but {host} has IPv{begun} on this heartbeat network; write an IPv{begun} address"
+            yield loc, text, False
 
 
 def _router_ids(document: Mapping[Any, Any]) -> Iterator[Mistake]:
+    every = {name: _router_id(document, name, service) for name, service in _pairs(document, "services")}
+    free = next((number for number in range(1, 256) if number not in every.values()), None)
     taken: dict[int, str] = {}
-    for name, service in _pairs(document, "services"):
-        written = service.get("router_id") if isinstance(service, Mapping) else None
-        number = written if isinstance(written, int) else derived_router_id(str(document.get("cluster")), name)
+    for name, number in every.items():
         if number in taken:
-            free = next((n for n in range(1, 256) if n not in taken), 0)
-            loc: Loc = ("services", name, "router_id") if written else ("services", name)
-            yield (
-                loc,
-                f"virtual router id {number} is already that of service {taken[number]}; write router_id: {free}",
-                True,
-            )
+            instead = f"write router_id: {free}" if free else "keep at most 255 services in one cluster"
+            yield _router_loc(document, name), f"virtual router id {number} is that of service {taken[number]}; {instead}", True
         taken.setdefault(number, name)
 
 
+def _router_id(document: Mapping[Any, Any], name: str, service: object) -> int:
+    written = service.get("router_id") if isinstance(service, Mapping) else None
+    return written if type(written) is int else derived_router_id(str(document.get("cluster")), name)
+
+
+def _router_loc(document: Mapping[Any, Any], name: str) -> Loc:
+    service = dict(_pairs(document, "services"))[name]
+    written = isinstance(service, Mapping) and "router_id" in service
+    return ("services", name, "router_id") if written else ("services", name)
+
+
 def _nested(document: Mapping[Any, Any]) -> Iterator[Mistake]:
-    paths = [(loc, path) for loc, path in _every(document, "mounts", "path") if isinstance(path, str)]
+    paths = [(loc, str(path)) for loc, path in _every(document, "mounts", "path")]
     for loc, path in paths:
         for other, outer in paths:
             if loc[1] != other[1] and outer != "/" and path.startswith(f"{outer}/"):
-                text = f'path "{path}" lies inside {outer} of service {other[1]}; a mount must not need another service'
+                text = f"path {shown(path)} lies inside {outer} of service {other[1]}; choose a directory outside of it"
                 yield loc, text, False

@@ -68,8 +68,9 @@ def setup(*, quiet: bool = False) -> None:
     logging.raiseExceptions = False
     logger.setLevel(logging.INFO)
     logger.propagate = events.propagate = False
-    with contextlib.suppress(OSError):
-        Path(DIRECTORY).mkdir(mode=0o750, parents=True, exist_ok=True)
+    if not Path(DIRECTORY).is_dir():
+        with contextlib.suppress(OSError):
+            Path(DIRECTORY).mkdir(mode=0o750, parents=True, exist_ok=True)
     main = Journal() if Path(JOURNAL).exists() else logging.NullHandler() if quiet else logging.StreamHandler(sys.stderr)
     logger.handlers = [main, File(f"{DIRECTORY}/{ACTIONS}")]
     events.setLevel(logging.INFO)

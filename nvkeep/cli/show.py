@@ -9,8 +9,6 @@ exit codes:
 import argparse
 import sys
 
-from ruamel.yaml import YAML
-
 from nvkeep import config
 from nvkeep.cli.common import file_option
 
@@ -22,11 +20,5 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the whole configuration, defaults and derived values filled in."""
-    cluster = config.load(arguments.file)
-    shown = cluster.model_dump(mode="json", serialize_as_any=True)
-    for name, service in shown["services"].items():
-        service["router_id"] = cluster.router_id(name)
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.dump(shown, sys.stdout)
+    config.dump(config.load(arguments.file), sys.stdout)
     return 0

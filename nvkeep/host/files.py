@@ -17,7 +17,7 @@ POLL = 0.02  # seconds between two tries for a lock
 def write(path: str, text: str, *, durable: bool = False) -> None:
     """Replace a file in one moment; durable: also after a power cut. Raises OSError and leaves the old file."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make(target.parent)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w") as stream:
@@ -35,6 +35,11 @@ def write(path: str, text: str, *, durable: bool = False) -> None:
         _sync_directory(target.parent)
 
 
+def _make(directory: Path) -> None:
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+
+
 def _sync_directory(directory: Path) -> None:
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -46,7 +51,7 @@ def _sync_directory(directory: Path) -> None:
 @contextlib.contextmanager
 def lock(path: str, timeout: float) -> Iterator[None]:
     """Hold flock(2) on a file that stays; the file names the holder's pid. Raises Busy."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    _make(Path(path).parent)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         _wait_for(handle, path, timeout)

@@ -1,6 +1,9 @@
 """The words people may write in cluster.yaml: names, paths, units, addresses. Each refusal says what to write."""
 
 import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from datetime import date
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
 from pathlib import PurePosixPath
 from typing import Annotated
@@ -13,12 +16,64 @@ AnyAddress = IPv4Address | IPv6Address
 
 # Mounting here, or letting nvkeep unmount here, would take the system down.
 SYSTEM = frozenset({
-    *"/ /bin /boot /dev /etc /home /lib /lib32 /lib64 /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr".split(),
-    *"/usr/bin /usr/lib /usr/local /usr/sbin /usr/share /var /var/cache /var/lib /var/log /var/run".split(),
-    *"/var/spool /var/tmp /etc/nvkeep /var/lib/nvkeep /var/log/nvkeep".split(),
+    *["/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr"],
+    *["/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/run"],
+    *["/var/spool", "/var/tmp", "/etc/nvkeep", "/var/lib/nvkeep", "/var/log/nvkeep"],
 })  # fmt: skip
-KERNEL_TREES = ("/proc/", "/sys/", "/dev/", "/run/", "/boot/", "/etc/")
+TREES = tuple(
+    [
+        "/proc/",
+        "/sys/",
+        "/dev/",
+        "/run/",
+        "/boot/",
+        "/etc/",
+        "/bin/",
+        "/sbin/",
+        "/lib/",
+        "/lib32/",
+        "/lib64/",
+        "/usr/bin/",
+        "/usr/sbin/",
+        "/usr/lib/",
+        "/var/run/",
+        "/var/lib/nvkeep/",
+        "/var/log/nvkeep/",
+    ]
+)
+LONGEST = 60  # characters of a value that a refusal repeats
+LARGEST = 1 << 64  # numbers from here on are told, not shown
+OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
+IPV4 = 4
 UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.(service|socket|target|timer)")
+
+
+def shown(value: object) -> str:
+    """Repeat a value from the file on one line, shortened, as the file would spell it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        text = f'"{clean(value)}"'
+    elif isinstance(value, int | float | date):
+        text = str(value) if not isinstance(value, int) or abs(value) < LARGEST else "a huge number"
+    else:
+        text = _shape(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def clean(text: str) -> str:
+    """Make a text of one line: what would break a line or move the cursor is written as in Python or YAML."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _shape(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, bytes | bytearray):
+        return "binary data"
+    return "a list" if isinstance(value, list | tuple) else "a set" if isinstance(value, AbstractSet) else "a tagged value"
 
 
 def wrong(what: str, instead: str) -> PydanticCustomError:
@@ -31,12 +86,13 @@ def _named(what: str, pattern: str, instead: str) -> AfterValidator:
 
     def check(value: str) -> str:
         if not compiled.fullmatch(value):
-            raise wrong(f'"{value}" is not {what}', instead)
+            raise wrong(f"{shown(value)} is not {what}", instead)
         return value
 
     return AfterValidator(check)
 
 
+Argument = Annotated[str, _named("an argument of a command", r"[^\0]*", "leave out the NUL character")]
 HostName = Annotated[
     str,
     _named("a host name", r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "write it as `hostname -s` prints it"),
@@ -64,61 +120,89 @@ MountOption = Annotated[
 
 
 def _path(value: str) -> str:
-    if not value.startswith("/") or "\0" in value or "\n" in value:
-        raise wrong(f'"{value}" is not an absolute path', "start it with /")
+    if not value.startswith("/"):
+        raise wrong(f"{shown(value)} is not an absolute path", "start it with /")
+    if not value.isprintable():
+        raise wrong(f"{shown(value)} has a line break or another control character", "write a path without")
     plain = str(PurePosixPath(value))
     if plain != value or ".." in PurePosixPath(value).parts or value.startswith("//"):
-        raise wrong(f'"{value}" is not a plain path', "leave out .., //, /./ and a slash at the end")
+        raise wrong(f"{shown(value)} is not a plain path", "leave out .., //, /./ and a slash at the end")
     return value
 
 
 def _mountpoint(value: str) -> str:
-    if value in SYSTEM or value.startswith(KERNEL_TREES):
-        raise wrong(f'"{value}" belongs to the system', "choose a directory of the service's own, like /srv/nfs")
+    if value in SYSTEM or value.startswith(TREES):
+        raise wrong(f"{shown(value)} belongs to the system", "choose a directory of the service's own, like /srv/nfs")
     return value
 
 
 def _unit(value: str) -> str:
     if "/" in value:
-        raise wrong(f'"{value}" is a path, not a unit', "write the unit's name as `systemctl status` shows it")
+        raise wrong(f"{shown(value)} is a path, not a unit", "write the unit's name as `systemctl status` shows it")
     if not UNIT.fullmatch(value):
-        instead = f'write "{value}.service"' if UNIT.fullmatch(f"{value}.service") else "write NAME.service"
-        raise wrong(f'"{value}" is not a unit name', instead)
+        raise wrong(f"{shown(value)} is not a unit that can be kept running", _unit_instead(value))
     return value
+
+
+def _unit_instead(value: str) -> str:
+    name, _, suffix = value.rpartition(".")
+    if name.endswith("@") and UNIT.fullmatch(f"{name}x.{suffix}"):
+        return f'name the instance: "{name}INSTANCE.{suffix}"'
+    if suffix in OTHER_SUFFIXES:
+        return "write a .service, .socket, .target or .timer; a file system belongs under mounts"
+    return f'write "{value}.service"' if UNIT.fullmatch(f"{value}.service") else 'write "NAME.service"'
 
 
 def _floating(value: object) -> object:
     if not isinstance(value, str):
-        raise wrong(f"{value!r} is not an address", "write it in quotes, with its prefix: 192.168.0.1/24")
+        raise wrong(f"{shown(value)} is not an address", "write it in quotes, with its prefix: 192.168.0.1/24")
     try:
         parsed = ip_interface(value)
     except ValueError:
-        raise wrong(f'"{value}" is not an address with a prefix', "write it like 192.168.0.1/24 or fd00::1/64") from None
-    if "/" not in value:
-        raise wrong(f'"{value}" has no prefix length', f"write {value}/{parsed.max_prefixlen} or the network's own prefix")
+        parsed = None
+    if parsed is None or "%" in value:
+        raise wrong(f"{shown(value)} is not an address with a prefix", "write it like 192.168.0.1/24 or fd00::1/64")
+    prefix = value.partition("/")[2]
+    if not prefix:
+        instead = f"write {value}/{24 if parsed.version == IPV4 else 64}, with the prefix of its network"
+        raise wrong(f"{shown(value)} has no prefix length", instead)
+    if not prefix.isdigit():
+        raise wrong(f"{shown(value)} has a netmask", f"write {parsed}")
     return _usable(parsed)
 
 
 def _usable(value: AnyInterface) -> AnyInterface:
-    address, network = value.ip, value.network
-    if address.is_loopback or address.is_multicast or address.is_unspecified or address.is_link_local:
-        raise wrong(f"{value} cannot float", "write a unicast address that clients can reach")
-    edges = {network.network_address} | ({network.broadcast_address} if address.version == 4 else set())  # noqa: PLR2004 - IPv4
-    if network.prefixlen < network.max_prefixlen - 1 and address in edges:
-        raise wrong(f"{value} is the network itself, not a host in it", "write the address of a host")
+    kind = _kind(value.ip) or ("a link-local address" if value.ip.is_link_local else "")
+    if kind:
+        raise wrong(f"{value} is {kind}", "write a unicast address that clients can reach")
+    edges = {value.network.network_address: "the address of its network"}
+    if value.version == IPV4:
+        edges[value.network.broadcast_address] = "the broadcast address of its network"
+    if value.network.prefixlen < value.max_prefixlen - 1 and value.ip in edges:
+        raise wrong(f"{value} is {edges[value.ip]}, not of a host in it", "write the address of a host")
     return value
+
+
+def _kind(address: AnyAddress) -> str:
+    kinds = {"a loopback address": address.is_loopback, "a multicast address": address.is_multicast,
+             "no address": address.is_unspecified, "a reserved address": _is_broadcast(address)}  # fmt: skip
+    return next((kind for kind, fits in kinds.items() if fits), "")
+
+
+def _is_broadcast(address: AnyAddress) -> bool:
+    return str(address) == "255.255.255.255"
 
 
 def _host_address(value: object) -> object:
     try:
-        return ip_address(value) if isinstance(value, str) else _not_address(value)
+        parsed = ip_address(value) if isinstance(value, str) and "%" not in value else None
     except ValueError:
-        return _not_address(value)
-
-
-def _not_address(value: object) -> object:
-    shown = f'"{value}"' if isinstance(value, str) else repr(value)
-    raise wrong(f"{shown} is not an IP address", "write it without a prefix, like 10.0.0.1")
+        parsed = None
+    if parsed is None:
+        raise wrong(f"{shown(value)} is not an IP address", "write it without a prefix, like 10.0.0.1")
+    if _kind(parsed):
+        raise wrong(f"{parsed} is {_kind(parsed)}", "write the address of a host on the network")
+    return parsed
 
 
 _TEXT = {"type": "string"}

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaH
 from pydantic_core import CoreSchema
 
 from nvkeep.model.names import (
+    Argument,
     ClusterName,
     FloatingAddress,
     FsType,
@@ -21,6 +22,7 @@ from nvkeep.model.names import (
     MountPoint,
     ServiceName,
     UnitName,
+    shown,
     wrong,
 )
 
@@ -31,7 +33,7 @@ IPV6 = 6
 class Frozen(BaseModel):
     """Base of everything read from YAML: immutable, unknown keys refused, no silent conversions."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
 
 
 class VolumeSpec(Frozen):
@@ -95,12 +97,15 @@ class Address(Frozen):
         label = self.label
         if label is None:
             return self
+        prefix, name = f"{self.interface}:", label.removeprefix(f"{self.interface}:")
         if self.address.version == IPV6:
-            raise wrong("IPv6 addresses have no label", "leave label out")
-        if len(label.encode()) > LABEL_BYTES:
-            raise wrong(f'label "{label}" is longer than {LABEL_BYTES} bytes', f"shorten it, like {self.interface}:1")
-        if not label.startswith(f"{self.interface}:") or not label[len(self.interface) + 1 :].isalnum():
-            raise wrong(f'label "{label}" does not start with its interface', f'write "{self.interface}:NAME"')
+            raise wrong(f"label {shown(label)} on an IPv6 address, which has none", "leave label out")
+        if not label.startswith(prefix):
+            raise wrong(f"label {shown(label)} does not start with its interface", f'write "{prefix}NAME"')
+        if not (name.isascii() and name.isalnum()):
+            raise wrong(f"label {shown(label)} has more than letters and digits after {prefix}", f'write "{prefix}NAME"')
+        if len(label) > LABEL_BYTES:
+            raise wrong(f"label {shown(label)} is longer than {LABEL_BYTES} bytes", "shorten it, or leave label out")
         return self
 
 
@@ -113,7 +118,7 @@ class TcpHealth(Frozen):
 class CommandHealth(Frozen):
     """Healthy while the command ends with 0; it should touch the volume."""
 
-    command: tuple[str, ...] = Field(min_length=1, strict=False)
+    command: tuple[Argument, ...] = Field(min_length=1, strict=False)
 
 
 class Window(Frozen):

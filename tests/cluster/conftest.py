@@ -1,0 +1,73 @@
+"""One fresh pair of servers a test: each test breaks something, none may see what another has left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import protected
+from lab.commands import until
+from lab.network import FLOATING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.client import Result, Writer
+    from lab.cluster import Lab
+    from lab.server import Server
+
+ATTACHED = "/run/nvmesh-proc/nvmeibc/volumes/vol1"
+
+
+class Pair:
+    """Two servers that protect PostgreSQL, the one that serves, and a client that writes."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.active = protected.active_server(lab)
+        self.other = next(server for server in lab if server is not self.active)
+        self.wait_ready(self.other)
+        self.writer: Writer = lab.writer().start()
+        self.more_rows()
+
+    def wait_ready(self, server: Server, within: float = 40) -> None:
+        """Wait until a server stands by."""
+        until(lambda: protected.ready(server), within=within, what=f"{server.name} is not ready")
+
+    def wait_serving(self, server: Server, within: float = 40) -> None:
+        """Wait until a server serves, wholly."""
+        until(lambda: protected.serves(server), within=within, what=f"{server.name} does not serve")
+        until(lambda: protected.well(server), within=within, what=f"{server.name} is not ok")
+
+    def more_rows(self, within: float = 40) -> None:
+        """Wait until fifty more rows are acknowledged."""
+        before = self.writer.result().acknowledged
+        until(lambda: self.writer.result().acknowledged > before + 50, within=within, what="no more rows are acknowledged")
+
+    def finish(self, serving: Server, clean: Server | None) -> Result:
+        """Stop the client and assert the end: one serves, nothing is on the other, no acknowledged row is lost."""
+        self.wait_serving(serving)
+        self.more_rows()
+        result = self.writer.stop()
+        assert protected.serves(serving)
+        assert self.lab.storage.holder() == serving.name
+        if clean is not None:
+            assert_clean(clean)
+        assert self.writer.lost() == 0
+        assert result.acknowledged > 50
+        return result
+
+
+def assert_clean(server: Server) -> None:
+    """Assert that nothing of the service is on a server."""
+    assert f" {protected.PATH} " not in server.read("/proc/1/mountinfo")
+    assert FLOATING not in protected.addresses(server)
+    assert not protected.active(server)
+    assert not server.path(ATTACHED).exists()
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with protected.pair(reconcile=4) as lab:
+        yield Pair(lab)

@@ -1,0 +1,1 @@
+"""Many hosts, one clock, injected deaths: nvkeep is run against a simulated world."""
