@@ -32,7 +32,8 @@ TOP = {
     "timing": "timing: {advert: 0.5}", "nvmesh": "nvmesh: {proc: /proc/nvmeibc}",
 }  # fmt: skip
 UNDER = {
-    "hosts": "heartbeats: [{interface: eth0, address: 10.0.0.1}] under it", "services": "hosts:, volumes: and the rest under it",
+    "hosts": "heartbeats: [{interface: eth0, address: 10.0.0.1}] under it",
+    "services": "hosts:, volumes: and the rest under it",
 }  # fmt: skip
 ITEMS = {
     "heartbeats": "{interface: eth0, address: 10.0.0.1}", "volumes": "{name: VOLUME}",

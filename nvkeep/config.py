@@ -19,6 +19,7 @@ from ruamel.yaml.reader import ReaderError
 from nvkeep.advice import told
 from nvkeep.crossrefs import Loc, cross_references
 from nvkeep.errors import ConfigError, Problem, UnsafeFile
+from nvkeep.host.files import others_can_write
 from nvkeep.model.names import clean, shown
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import backends
@@ -76,8 +77,10 @@ def _refuse_unsafe(path: str) -> None:
         return  # reading it tells why, with the same words as for any other file
     if not stat.S_ISREG(seen.st_mode):
         raise UnsafeFile(f"{path} is not a plain file; name one with -f FILE")
-    if seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise UnsafeFile(f"{path} can be written by others, and nvkeep acts on it as root; chmod go-w {path}")
+    if others_can_write(path):
+        raise UnsafeFile(
+            f"{path} can be written by others, and nvkeep acts on it as root; chown root {path} && chmod go-w {path}"
+        )
 
 
 def parse(text: str, name: str = "cluster.yaml") -> Cluster:
@@ -207,8 +210,10 @@ def dotted(loc: Loc, document: object = None) -> str:
     parts = []
     node = document
     for part in loc:
-        item = isinstance(part, int) and not isinstance(node, Mapping)
-        parts.append(f"[{part}]" if item else f".{clean(str(part))}")
+        if isinstance(node, Mapping):
+            parts.append(f".{clean(_name(_key(node, part)))}")
+        else:
+            parts.append(f"[{part}]" if isinstance(part, int) else f".{clean(part)}")
         node = _below(node, part)
     return "".join(parts).lstrip(".")
 
@@ -253,7 +258,7 @@ def _place(node: Any, part: str | int, below: object, *, on_key: bool) -> tuple[
         raise KeyError(part)  # an empty item has the place of what follows it; its list has a better one
     else:
         at = node.lc.item(part)
-    return at
+    return (at[0], at[1])
 
 
 def _start(document: Any) -> tuple[int, int]:  # noqa: ANN401 - any YAML node

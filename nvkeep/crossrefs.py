@@ -115,12 +115,12 @@ def _units(document: Mapping[Any, Any]) -> Found:
 
 
 _UNIQUE: dict[str, tuple[Callable[[Mapping[Any, Any]], Found], str]] = {
-    "volume": (lambda document: _every(document, "volumes", "name"), "a volume belongs to one service, once"),
+    "volume": (lambda document: _every(document, "volumes", "name"), "name each volume once"),
     "image": (lambda document: _every(document, "volumes", "file"), "write the file of another image"),
     "path": (lambda document: _every(document, "mounts", "path"), "choose another directory"),
     "address": (_floating, "choose another address"),
     "label": (lambda document: _every(document, "addresses", "label"), "choose another label"),
-    "unit": (_units, "a unit belongs to one service, once"),
+    "unit": (_units, "list each unit once"),
     "heartbeat address": (_beats, "write this host's own"),
 }
 
@@ -139,7 +139,7 @@ def _heartbeats(document: Mapping[Any, Any]) -> Iterator[Mistake]:
     most = max(counts.values(), default=0)
     for name, host in hosts:
         if 0 < counts[name] < most:
-            text = f"{counts[name]} heartbeats, another host has {most}; write one a network, in the same order on every host"
+            text = f"only {counts[name]}, another host has {most}; write one a network, in the same order on every host"
             yield ("hosts", name, "heartbeats"), text, True
         used = [beat.get("interface") if isinstance(beat, Mapping) else None for beat in _items(host, "heartbeats")]
         for index, interface in enumerate(used):

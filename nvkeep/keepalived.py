@@ -130,6 +130,8 @@ def ask(host: Host) -> Roles:
             return Roles(why="this keepalived cannot be asked (built without JSON)")
         with host.lock(f"{RUN}/lock/.keepalived", 3.0):
             return _dump(host, pid, int(done.out), ident)
+    except PermissionError:
+        return Roles(why="only root may ask keepalived; run it as root")
     except (OSError, ValueError, LookupError) as error:
         return Roles(why=f"keepalived does not run here ({_said(error)})")
     except NvkeepError as error:

@@ -11,7 +11,7 @@ import sys
 
 from nvkeep import log
 from nvkeep.agent import Agent
-from nvkeep.cli.common import file_option
+from nvkeep.cli.common import file_option, refuse_unsafe_state
 from nvkeep.host import LocalHost
 
 
@@ -23,6 +23,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the resident."""
     log.setup()
+    refuse_unsafe_state()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     Agent(LocalHost(), arguments.file).run()
     return 0

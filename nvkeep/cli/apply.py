@@ -14,7 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep import log, state
-from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.cli.common import chosen, file_option, load, refuse_unsafe_state, services_option
 from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.host import LocalHost
 from nvkeep.model.report import SETTLED, Report, Word
@@ -33,6 +33,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Make one pass over each service, side by side."""
     log.setup(quiet=True)
+    refuse_unsafe_state()
     try:
         cluster, host = load(arguments)
     except (ConfigError, UnsafeFile):

@@ -2,9 +2,10 @@
 
 import argparse
 
-from nvkeep import config
-from nvkeep.errors import NotHere
+from nvkeep import config, state
+from nvkeep.errors import NotHere, UnsafeFile
 from nvkeep.host import LocalHost
+from nvkeep.host.files import others_can_write
 from nvkeep.model.spec import Cluster
 
 
@@ -32,3 +33,12 @@ def chosen(cluster: Cluster, host: str, wanted: list[str]) -> tuple[str, ...]:
 def load(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost]:
     """Read the configuration and name this host."""
     return config.load(arguments.file), LocalHost(getattr(arguments, "host", None))
+
+
+def refuse_unsafe_state() -> None:
+    """Raise UnsafeFile when others can write what decides here: a forged claim or role would move a service."""
+    for directory in (state.RUN, state.VAR):
+        if others_can_write(directory):
+            raise UnsafeFile(
+                f"{directory} can be written by others than root; chown root {directory} && chmod go-w {directory}"
+            )

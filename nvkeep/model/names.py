@@ -16,31 +16,14 @@ AnyAddress = IPv4Address | IPv6Address
 
 # Mounting here, or letting nvkeep unmount here, would take the system down.
 SYSTEM = frozenset({
-    *["/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/mnt", "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr"],
-    *["/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var", "/var/cache", "/var/lib", "/var/log", "/var/run"],
-    *["/var/spool", "/var/tmp", "/etc/nvkeep", "/var/lib/nvkeep", "/var/log/nvkeep"],
+    "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/mnt", "/opt", "/proc", "/root", "/run",
+    "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/lib", "/usr/local", "/usr/sbin", "/usr/share", "/var",  # noqa: S108 - a name
+    "/var/cache", "/var/lib", "/var/log", "/var/run", "/var/spool", "/var/tmp", "/var/lib/nvkeep", "/var/log/nvkeep",  # noqa: S108 - a name
 })  # fmt: skip
-TREES = tuple(
-    [
-        "/proc/",
-        "/sys/",
-        "/dev/",
-        "/run/",
-        "/boot/",
-        "/etc/",
-        "/bin/",
-        "/sbin/",
-        "/lib/",
-        "/lib32/",
-        "/lib64/",
-        "/usr/bin/",
-        "/usr/sbin/",
-        "/usr/lib/",
-        "/var/run/",
-        "/var/lib/nvkeep/",
-        "/var/log/nvkeep/",
-    ]
-)
+TREES = (
+    "/proc/", "/sys/", "/dev/", "/run/", "/boot/", "/etc/", "/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/",
+    "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/var/run/", "/var/lib/nvkeep/", "/var/log/nvkeep/",
+)  # fmt: skip
 LONGEST = 60  # characters of a value that a refusal repeats
 LARGEST = 1 << 64  # numbers from here on are told, not shown
 OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
@@ -149,7 +132,7 @@ def _unit_instead(value: str) -> str:
     if name.endswith("@") and UNIT.fullmatch(f"{name}x.{suffix}"):
         return f'name the instance: "{name}INSTANCE.{suffix}"'
     if suffix in OTHER_SUFFIXES:
-        return "write a .service, .socket, .target or .timer; a file system belongs under mounts"
+        return "write a .service, .socket, .target or .timer, or leave it out"
     return f'write "{value}.service"' if UNIT.fullmatch(f"{value}.service") else 'write "NAME.service"'
 
 

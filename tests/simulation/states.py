@@ -37,9 +37,14 @@ class Found(NamedTuple):
         return device and not (self.backend == "image" and self.volume in ("late io", "shared"))
 
     @property
+    def holds(self) -> bool:
+        """Tell whether this host holds from the first look on."""
+        return self.volume == "io" or (self.claimed and self.volume == "late io")
+
+    @property
     def end(self) -> str:
         """Say where this must end, by the eight lines; `serves`, or `clean`: nothing of ours is left."""
-        if self.volume == "io" or (self.volume == "late io" and self.claimed):
+        if self.holds:
             return "serves"
         lost = self.claimed or self.mount in ("right", "options", "read-only")
         takes_free = self.role in ("MASTER", "CANDIDATE") and self.volume in ("absent", "late io", "shared")

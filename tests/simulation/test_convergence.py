@@ -1,5 +1,7 @@
 """From every legal state, killed anywhere: the next passes converge, the one after them does nothing, and nothing unsafe is done."""
 
+from collections.abc import Callable, Mapping
+
 import pytest
 
 from tests.simulation.states import BACKENDS, ROLES, ROUNDS, Found, bring_about, every_state, pairwise
@@ -7,6 +9,34 @@ from tests.simulation.world import Kill, World
 
 COUNTS = {"states": 0, "killed states": 0, "kills": 0}
 MOST = 40  # changing commands of the longest pass; more would be a loop
+LETS_GO = (("nvmesh_detach_volumes",), ("nvkeep", "lease", "release"))
+
+# What is known to end wrong. Strict: when the package is mended the test below fails, and the entry goes.
+BUGS: dict[str, Callable[[Found], bool]] = {
+    "line 7 yields and leaves an address, a mount or a unit of ours where it is": lambda found: (
+        found.role == "MASTER" and found.volume == "another" and not _lost(found) and _left(found)
+    ),
+    "a unit that ended between the look and its move counts as failed, and the holder lets go": lambda found: (
+        found.volume == "late io"
+        and found.unit == "deactivating"
+        and (found.claimed or found.role in ("MASTER", "CANDIDATE"))
+        and found.mount in ("absent", "right", "options")
+        and found.address in ("absent", "right")
+    ),
+}
+
+
+def _lost(found: Found) -> bool:
+    return found.claimed or found.mount in ("right", "options", "read-only")
+
+
+def _left(found: Found) -> bool:
+    return found.mount != "absent" or found.address != "absent" or found.unit not in ("inactive", "failed", "deactivating")
+
+
+def sound(backend: str, role: str) -> list[Found]:
+    """Give every state that no known bug spoils."""
+    return [found for found in every_state(backend, role) if not any(spoils(found) for spoils in BUGS.values())]
 
 
 def settle(world: World, name: str = "a") -> str:
@@ -30,6 +60,9 @@ def wrong(world: World, found: Found) -> str:
         here = world.machines["a"]
         return (f"not {found.end}: claimed={claimed} {here.attached or here.links} {here.mounts} {here.addresses} "
                 f"{here.units} after {[' '.join(argv) for _, argv, _ in world.commands[-6:]]}")  # fmt: skip
+    if found.holds:
+        gone = [argv for _, argv, _ in world.commands if any(argv[: len(words)] == words for words in LETS_GO)]
+        return f"(6) the holder let go of its volume: {gone}" if gone else ""
     return ""
 
 
@@ -40,20 +73,14 @@ def once(found: Found, kill: Kill | None = None) -> tuple[World, bool, str]:
     return world, died, settle(world) or wrong(world, found)
 
 
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_every_state_converges_and_then_nothing_is_done(backend: str, role: str) -> None:
-    states = list(every_state(backend, role))
-    faulty = {found: text for found in states if (text := once(found)[2])}
-    COUNTS["states"] += len(states)
-    assert not faulty, report(faulty)
+def failing(states: list[Found]) -> dict[Found, str]:
+    return {found: text for found in states if (text := once(found)[2])}
 
 
-@pytest.mark.parametrize("role", ROLES)
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_every_state_killed_after_every_command_converges_to_the_same_end(backend: str, role: str) -> None:
+def killed(states: list[Found]) -> dict[tuple[Found, Kill], str]:
+    """Kill each state's first pass before and after each of its changing commands and records."""
     faulty = {}
-    for found in pairwise(list(every_state(backend, role))):
+    for found in states:
         COUNTS["killed states"] += 1
         for kill in (Kill(number, after) for number in range(1, MOST) for after in (False, True)):
             _, died, text = once(found, kill)
@@ -63,11 +90,36 @@ def test_every_state_killed_after_every_command_converges_to_the_same_end(backen
             COUNTS["kills"] += 1
             if text:
                 faulty[found, kill] = text
+    return faulty
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_state_converges_and_then_nothing_is_done(backend: str, role: str) -> None:
+    states = sound(backend, role)
+    COUNTS["states"] += len(states)
+    faulty = failing(states)
     assert not faulty, report(faulty)
 
 
-def report(faulty: dict[object, str]) -> str:
-    """Show how many, and the first few of each sort."""
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_state_killed_after_every_command_converges_to_the_same_end(backend: str, role: str) -> None:
+    faulty = killed(pairwise(sound(backend, role)))
+    assert not faulty, report(faulty)
+
+
+@pytest.mark.parametrize("bug", BUGS)
+@pytest.mark.xfail(strict=True, reason="known, reported")
+def test_a_known_bug(bug: str) -> None:
+    states = [found for backend in BACKENDS for role in ROLES for found in every_state(backend, role) if BUGS[bug](found)]
+    assert states
+    faulty = failing(states)
+    assert not faulty, report(faulty)
+
+
+def report(faulty: Mapping[Found, str] | Mapping[tuple[Found, Kill], str]) -> str:
+    """Show how many, and the first few."""
     lines = [f"{len(faulty)} do not end well"]
     lines += [f"{found}: {text}" for found, text in list(faulty.items())[:12]]
     return "\n".join(lines)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 
 from nvkeep import config, passes
 from nvkeep.errors import Busy, CommandTimeout
@@ -70,8 +71,9 @@ class Kill:
     after: bool
 
 
+@cache
 def cluster(
-    names: Sequence[str] = ("a", "b"), *, backend: str = "nvmesh", volumes: int = 1, beats: int = 1, health: str = "",
+    names: tuple[str, ...] = ("a", "b"), *, backend: str = "nvmesh", volumes: int = 1, beats: int = 1, health: str = "",
     step: float = 20, cooldown: float = 60,
 ) -> Cluster:  # fmt: skip
     """Load the cluster of a test through nvkeep's own configuration."""

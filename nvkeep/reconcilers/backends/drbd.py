@@ -1,0 +1,88 @@
+"""Backend `drbd`: a DRBD 9 resource; its Primary holds. DRBD itself refuses a second Primary while the hosts see each other."""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from nvkeep.errors import CommandError, Denied, StepError, Transient
+from nvkeep.host import Completed, Host
+from nvkeep.model.decision import Holder
+from nvkeep.model.names import wrong
+from nvkeep.model.plan import Steps, steps
+from nvkeep.model.spec import VolumeSpec
+from nvkeep.probes import drbd as probe
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
+
+TIMEOUT = 20.0  # seconds
+PRIMARY = "Primary"
+
+
+class DrbdVolume(VolumeSpec):
+    """A DRBD resource with one volume; it must be up on all hosts of the service."""
+
+    backend: Literal["drbd"] = "drbd"
+    resource: str
+
+    @model_validator(mode="after")
+    def _resource_fits(self) -> Self:
+        if not self.resource.replace("-", "").replace("_", "").isalnum() or not self.resource.isascii():
+            raise wrong(f'"{self.resource}" is not a DRBD resource', "write it as `drbdadm status` prints it")
+        return self
+
+    @property
+    def device(self) -> str:
+        """The name udev gives to the first volume of the resource."""
+        return f"/dev/drbd/by-res/{self.resource}/0"
+
+
+class DrbdBackend(Backend):
+    """Primary is the holder. A peer that cannot be seen may be Primary: it counts as the holder until nobody serves."""
+
+    Spec = DrbdVolume
+
+    def observe(self, host: Host, ask: Ask) -> Volume | None:
+        """Look at the role here; Secondary is absent."""
+        seen = probe.read(host, _resource(ask))
+        return Volume(ask.spec.device, io=seen.io, detail=seen.disk) if seen.role == PRIMARY else None
+
+    def holder(self, host: Host, ask: Ask) -> Holding:
+        """Ask for the roles of all hosts of the resource."""
+        seen = probe.read(host, _resource(ask))
+        if seen.role == PRIMARY:
+            return Holding(Holder.ME, ask.host)
+        primary = next((peer.name for peer in seen.peers if peer.role == PRIMARY), None)
+        hidden = next((peer.name for peer in seen.peers if peer.connection != "Connected"), None)
+        other = primary or hidden
+        return Holding(Holder.ANOTHER, other) if other else Holding(Holder.NOBODY)
+
+    def acquire(self, ask: Ask) -> Steps:
+        """Become Primary; DRBD refuses when another host is."""
+        return steps(("drbdadm", "primary", _resource(ask)), timeout=TIMEOUT)
+
+    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
+        """Become Secondary; refused while the device is in use."""
+        return steps(("drbdadm", "secondary", _resource(ask)), timeout=TIMEOUT)
+
+    def seize(self, ask: Ask, version: int | None) -> Steps:  # noqa: ARG002 - DRBD has no reservation versions
+        """Become Primary without seeing the other host. Never by force: DRBD's own quorum and fencing keep their say."""
+        return self.acquire(ask)
+
+    def isolate(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
+        """Become Secondary, ending I/O that hangs for want of quorum."""
+        return steps(("drbdsetup", "secondary", _resource(ask), "--force=yes"), timeout=TIMEOUT)
+
+    def judge(self, done: Completed) -> StepError | None:
+        """Tell a refusal because of another Primary from a device that is still open."""
+        said = CommandError(done.argv, done.code, done.err or done.out)
+        if "Multiple primaries not allowed" in said.stderr:
+            return Denied(str(said))
+        return Transient(str(said)) if "held open" in said.stderr else None
+
+
+def _resource(ask: Ask) -> str:
+    if not isinstance(ask.spec, DrbdVolume):
+        raise TypeError(ask.spec)
+    return ask.spec.resource
+
+
+BACKEND = DrbdBackend()
