@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from pydantic_core import ErrorDetails
@@ -200,7 +201,7 @@ def known_keys(loc: Loc) -> list[str]:
 
 
 def _nodes(loc: Loc) -> list[dict[str, Any]]:
-    schema = Cluster.model_json_schema()
+    schema = _schema()
     definitions = schema.get("$defs", {})
     nodes = [schema]
     for index, part in enumerate(loc):
@@ -209,6 +210,11 @@ def _nodes(loc: Loc) -> list[dict[str, Any]]:
         else:
             nodes = [deeper for node in nodes for deeper in _step(node, part, definitions)]
     return nodes
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    return Cluster.model_json_schema()
 
 
 def _choice(node: dict[str, Any]) -> set[str]:

@@ -27,6 +27,7 @@ from nvkeep.reconcilers import backends
 DEFAULT_FILE = "/etc/nvkeep/cluster.yaml"
 LARGEST = 1024 * 1024  # bytes; a cluster.yaml has a few thousand
 DEEPEST = 40  # levels of nesting; a cluster.yaml has six
+BREAK = re.compile("\r\n|[\n\r]")
 EXAMPLE = "examples/cluster.yaml"
 BROKEN = (ValueError, TypeError, AttributeError, LookupError, RecursionError, AssertionError, NotImplementedError,
           OverflowError)  # what ruamel's constructors raise for nodes that are not what they look like  # fmt: skip
@@ -63,11 +64,28 @@ def load(path: str) -> Cluster:
     try:
         return parse(data.decode(), path)
     except UnicodeDecodeError as error:
-        raise ConfigError(path, [Problem(*_position(data, error.start), "", "not UTF-8; save the file as UTF-8")]) from None
+        raise ConfigError(
+            path, [Problem(*_position(data[: error.start].decode(), error.start), "", "not UTF-8; save the file as UTF-8")]
+        ) from None
 
 
-def _position(data: bytes, offset: int) -> tuple[int, int]:
-    return data.count(b"\n", 0, offset) + 1, offset - data.rfind(b"\n", 0, offset)
+def _lines(text: str) -> list[str]:
+    """Split as YAML 1.2 does, and as ruamel counts."""
+    return BREAK.split(text)
+
+
+def _position(text: str, offset: int) -> tuple[int, int]:
+    before = _lines(text[:offset])
+    return len(before), len(before[-1]) + 1
+
+
+def _inside(text: str, problem: Problem) -> Problem:
+    """Give a place after the end of a file the end of its last line: what is missing there is missing after it."""
+    lines = _lines(text)
+    last = len(lines) - (len(lines) > 1 and not lines[-1])
+    line = min(problem.line, last)
+    end = len(lines[line - 1]) + 1
+    return problem._replace(line=line, column=min(problem.column, end) if line == problem.line else end)
 
 
 def _refuse_unsafe(path: str) -> None:
@@ -87,11 +105,10 @@ def parse(text: str, name: str = "cluster.yaml") -> Cluster:
     """Turn the text of a cluster.yaml into a Cluster. Raises ConfigError."""
     backends.register()
     document, problems = _document(text)
-    if document is None:
-        raise ConfigError(name, problems)
-    problems += [_problem(document, loc, words, on_key=on_key) for loc, words, on_key in _mistakes(document)]
+    if document is not None:
+        problems += [_problem(document, loc, words, on_key=on_key) for loc, words, on_key in _mistakes(document)]
     if problems:
-        raise ConfigError(name, list(dict.fromkeys(problems)))
+        raise ConfigError(name, [_inside(text, problem) for problem in dict.fromkeys(problems)])
     return Cluster.model_validate(document)
 
 
@@ -176,14 +193,13 @@ def _find(node: object, wanted: object, seen: frozenset[int] = frozenset()) -> L
 
 def _syntax(error: YAMLError, text: str) -> Problem:
     if isinstance(error, ReaderError):
-        before = text[: error.position]
-        place = before.count("\n") + 1, error.position - before.rfind("\n")
-        return Problem(*place, "", f"the control character {shown(text[error.position : error.position + 1])}; remove it")
+        place = _position(text, error.position)
+        return Problem(*place, "", f"the character {shown(text[error.position : error.position + 1])} cannot stand in YAML; remove it")
     said = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).partition("\n")[0]
     words, which = _reworded(said)
     mark = getattr(error, f"{which}_mark", None) or getattr(error, "problem_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-    return Problem(*_inside(text, line, column), "", f"not YAML: {clean(words)}")
+    return Problem(line, column, "", f"not YAML: {clean(words)}")
 
 
 def _reworded(said: str) -> tuple[str, str]:
@@ -192,12 +208,6 @@ def _reworded(said: str) -> tuple[str, str]:
         if match:
             return words.format(*match.groups(), said=said, alias=said.partition("'")[2].rstrip("'")), which
     return f"{said}; mend the indentation or quotes here", "problem"
-
-
-def _inside(text: str, line: int, column: int) -> tuple[int, int]:
-    """Give a place at the end of a file its last line: what is missing there is missing after it."""
-    lines = text.splitlines() or [""]
-    return (line, column) if line <= len(lines) else (len(lines), len(lines[-1]) + 1)
 
 
 def _problem(document: Mapping[Any, Any], loc: Loc, text: str, *, on_key: bool) -> Problem:

@@ -46,7 +46,7 @@ class Machine:
     io_delay: float = 0.2
     detach_delay: float = 0.0
     quirk: str = ""
-    excused: set[str] = field(default_factory=set)
+    excused: dict[str, float] = field(default_factory=dict)
 
     # --- time and power -----------------------------------------------------------------------------------------------
 

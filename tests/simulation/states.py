@@ -95,7 +95,7 @@ def bring_about(found: Found) -> World:
         _other_serves(world)
     for volume in world.all_volumes:
         if not here.holds(volume):
-            here.excused.add(volume)
+            here.excused[volume] = world.clock
     force_role(world, "a", found.role)
     force_role(world, "b", "BACKUP")
     world.commands.clear()

@@ -156,7 +156,7 @@ class World:
         """The storage takes a volume away: whoever had it may only isolate itself from now on."""
         for machine in self.machines.values():
             if machine.holds(volume):
-                machine.excused.add(volume)
+                machine.excused[volume] = self.clock
 
     def seize_behind_its_back(self, volume: str) -> None:
         """An administrator of the storage takes the volume away and gives it back to nobody's host."""
@@ -259,8 +259,10 @@ class World:
             self._watch_ready(machine, said, address=True)
         if argv[:4] == ("ip", "-4", "addr", "replace"):
             self._watch_ready(machine, said, address=False)
-        if argv[0] == "mount" and "remount" not in words and not machine.holds(argv[5].rpartition("/")[2]):
-            self.violated(1, f"{said} without holding the volume")
+        if argv[0] == "mount" and "remount" not in words:
+            volume = argv[5].rpartition("/")[2]
+            if not machine.holds(volume) and volume not in machine.excused:
+                self.violated(1, f"{said} without holding the volume")
 
     def _number(self, machine: Machine, volume: str) -> str | None:
         return machine.number(f"/dev/{'nvkeep' if volume in self.images else 'nvmesh'}/{volume}")
@@ -298,11 +300,11 @@ class World:
     def _writes(self, machine: Machine, volume: str) -> bool:
         return machine.units[UNIT].running and any(one.volume == volume and not one.lost for one in machine.mounts)
 
-    def watch_pass(self, machine: Machine) -> None:
+    def watch_pass(self, machine: Machine, begun: float) -> None:
         """Judge a host after a whole pass: nothing runs on a volume that is not its own."""
-        machine.excused.clear()
+        machine.excused = {volume: at for volume, at in machine.excused.items() if at > begun}
         for volume in self.all_volumes:
-            if self._writes(machine, volume) and not machine.holds(volume):
+            if self._writes(machine, volume) and not machine.holds(volume) and volume not in machine.excused:
                 self.violated(1, f"{machine.name} runs on {volume} without holding it after a whole pass")
 
     # --- passes -------------------------------------------------------------------------------------------------------
@@ -310,6 +312,7 @@ class World:
     def make_pass(self, name: str, kill: Kill | None = None) -> Report | None:
         """Make one pass by a fresh process; None when it was killed."""
         process = Process(self, self.machines[name], kill)
+        begun = self.clock
         troubled = bool(self.faults) or bool(process.machine.unreadable) or bool(process.machine.full)
         try:
             report = passes.run_pass(process, self.cluster, SERVICE)
@@ -319,7 +322,7 @@ class World:
             process.dead = True
         stuck = any(unit.immortal for unit in process.machine.units.values())
         if process.machine.on and not troubled and not stuck and report.line:
-            self.watch_pass(process.machine)
+            self.watch_pass(process.machine, begun)
         return report
 
     def changes(self, since: int, name: str | None = None) -> list[tuple[str, ...]]:

@@ -1,0 +1,16 @@
+"""Two and three hosts, one clock, keepalived, random faults, passes within passes: never unsafe, and in the end one host serves."""
+
+import itertools
+
+import pytest
+
+from tests.simulation.schedule import Schedule, Setting
+
+SEEDS = 12
+SETTINGS = [Setting(*one) for one in itertools.product((2, 3), (1, 2), ("", "{tcp: 2049}"), ("nvmesh", "image"))]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda one: f"{one.hosts} hosts, {one.beats} beats, {one.backend}, {one.health}")
+def test_a_random_schedule_ends_with_one_server(setting: Setting) -> None:
+    wrong = {number: text for number in range(SEEDS) if (text := Schedule(number, setting).run())}
+    assert not wrong, f"{len(wrong)} of {SEEDS} schedules; the first: Schedule({next(iter(wrong))}, {setting}): {next(iter(wrong.values()))}"

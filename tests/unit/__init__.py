@@ -1,0 +1,1 @@
+"""Mirrors the package: pure parts, no root, tables."""

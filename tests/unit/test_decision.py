@@ -1,0 +1,137 @@
+"""The eight lines: a case for each, and what must hold for every combination of facts."""
+
+from dataclasses import fields, replace
+from itertools import product
+
+import pytest
+
+from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Standing, decide, eligible
+from nvkeep.model.role import Role
+
+TAKERS = (Role.MASTER, Role.CANDIDATE)
+CASES = {
+    "taken from us": (Facts(Role.BACKUP, Holder.ANOTHER, ours=True), 1, Action.ISOLATE),
+    "taken from us, still master": (Facts(Role.MASTER, Holder.ANOTHER, ours=True, guard=Guard.SILENT), 1, Action.ISOLATE),
+    "taken from us, and told to stop": (Facts(Role.NONE, Holder.ANOTHER, ours=True, told="standby"), 1, Action.ISOLATE),
+    "told to stop": (Facts(Role.MASTER, Holder.ME, ours=True, told="standby"), 2, Action.RELEASE),
+    "told to stop, holder unknown": (Facts(Role.MASTER, Holder.UNKNOWN, told="standby"), 2, Action.RELEASE),
+    "no carrier": (Facts(Role.MASTER, Holder.ME, ours=True, carrier=False), 2, Action.RELEASE),
+    "dead storage": (Facts(Role.MASTER, Holder.ME, ours=True, io=False), 3, Action.ISOLATE),
+    "we hold as master": (Facts(Role.MASTER, Holder.ME), 4, Action.SERVE),
+    "we hold as backup": (Facts(Role.BACKUP, Holder.ME), 4, Action.SERVE),
+    "we hold, keepalived is gone": (Facts(Role.NONE, Holder.ME, witness=False), 4, Action.SERVE),
+    "unknown": (Facts(Role.MASTER, Holder.UNKNOWN), 5, Action.WAIT),
+    "unknown as backup": (Facts(Role.BACKUP, Holder.UNKNOWN), 5, Action.WAIT),
+    "free and master": (Facts(Role.MASTER, Holder.NOBODY), 6, Action.ACQUIRE),
+    "untold and candidate": (Facts(Role.CANDIDATE, Holder.UNTOLD), 6, Action.ACQUIRE),
+    "free after a loss": (Facts(Role.MASTER, Holder.NOBODY, loss=True), 6, Action.ACQUIRE),
+    "free, but cut off": (Facts(Role.MASTER, Holder.NOBODY, witness=False), 8, Action.REST),
+    "free, but backup": (Facts(Role.BACKUP, Holder.NOBODY), 8, Action.REST),
+    "another's, and master": (Facts(Role.MASTER, Holder.ANOTHER), 7, Action.GUARD),
+    "another's, who serves": (Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SERVED), 7, Action.YIELD),
+    "another's, who is silent": (Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SILENT), 7, Action.SEIZE),
+    "another's, and candidate": (Facts(Role.CANDIDATE, Holder.ANOTHER, guard=Guard.SILENT), 8, Action.REST),
+    "another's, cut off": (Facts(Role.MASTER, Holder.ANOTHER, witness=False, guard=Guard.SILENT), 8, Action.REST),
+    "another's, after a loss": (Facts(Role.MASTER, Holder.ANOTHER, loss=True, guard=Guard.SILENT), 8, Action.REST),
+    "another's, as it should be": (Facts(Role.BACKUP, Holder.ANOTHER), 8, Action.REST),
+    "fault": (Facts(Role.FAULT, Holder.UNTOLD), 8, Action.REST),
+}
+FLAGS = (False, True)
+ALL = [
+    Facts(role, holder, ours, told, carrier, io, witness, loss, guard)
+    for role, holder, ours, told, carrier, io, witness, loss, guard in product(
+        Role, Holder, FLAGS, ("", "standby"), FLAGS, FLAGS, FLAGS, FLAGS, Guard
+    )
+]
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_the_table(case: tuple[Facts, int, Action]) -> None:
+    facts, line, action = case
+    assert decide(facts)[:2] == (line, action)
+
+
+def test_every_line_has_a_case() -> None:
+    assert {line for _, line, _ in CASES.values()} == set(LINES)
+    assert {action for _, _, action in CASES.values()} == set(Action)
+
+
+def test_all_facts_are_in_the_product() -> None:
+    assert len(fields(Facts)) == 9
+    assert len(set(ALL)) == 5 * 5 * 2**6 * 3
+
+
+def test_the_first_line_that_fits_is_taken_and_one_always_fits() -> None:
+    assert list(LINES) == sorted(LINES)
+    for facts in ALL:
+        verdict = decide(facts)
+        assert verdict.line == min(number for number, line in LINES.items() if line.fits(facts))
+        assert verdict.why
+
+
+def test_nothing_is_taken_without_a_role_and_a_witness() -> None:
+    for facts in ALL:
+        if decide(facts).action in (Action.ACQUIRE, Action.SEIZE, Action.GUARD):
+            assert facts.role in TAKERS, facts
+            assert facts.witness, facts
+            assert facts.carrier, facts
+            assert not facts.told, facts
+            assert facts.holder is not Holder.ME, facts
+
+
+def test_nothing_is_seized_but_by_a_master_without_a_loss_when_nobody_serves() -> None:
+    seized = [facts for facts in ALL if decide(facts).action is Action.SEIZE]
+    assert seized
+    for facts in seized:
+        assert (facts.role, facts.guard, facts.loss, facts.holder) == (Role.MASTER, Guard.SILENT, False, Holder.ANOTHER)
+
+
+def test_acquiring_is_only_for_what_nobody_is_known_to_hold() -> None:
+    assert {facts.holder for facts in ALL if decide(facts).action is Action.ACQUIRE} == {Holder.NOBODY, Holder.UNTOLD}
+
+
+def test_the_holder_stays_whatever_its_role() -> None:
+    for facts in ALL:
+        if facts.holder is Holder.ME and not facts.told and facts.carrier and facts.io:
+            assert decide(facts).action is Action.SERVE, facts
+
+
+def test_what_was_taken_from_us_is_isolated_before_anything_else() -> None:
+    for facts in ALL:
+        if facts.holder is Holder.ANOTHER and facts.ours:
+            assert decide(facts)[:2] == (1, Action.ISOLATE), facts
+
+
+def test_what_is_unknown_changes_nothing_but_an_order_to_let_go_counts() -> None:
+    for facts in ALL:
+        if facts.holder is Holder.UNKNOWN:
+            ordered = bool(facts.told) or not facts.carrier
+            assert decide(facts).action is (Action.RELEASE if ordered else Action.WAIT), facts
+
+
+def test_the_role_never_makes_a_holder_let_go() -> None:
+    for facts in ALL:
+        if facts.holder is Holder.ME:
+            assert len({decide(replace(facts, role=role)).action for role in Role}) == 1, facts
+
+
+def test_the_guard_and_a_loss_matter_only_to_a_master_that_may_take() -> None:
+    for facts in ALL:
+        if decide(facts).line != 7:
+            without = replace(facts, guard=Guard.UNASKED)
+            assert decide(without)[:2] == decide(facts)[:2], facts
+
+
+def test_a_host_that_may_have_the_role_gives_no_reason_against_and_the_other_way_round() -> None:
+    standings = [Standing(), Standing(unready="a"), Standing(cooling="b"), Standing(yielding="c"), Standing(deaf="d")]
+    for facts, standing in product(ALL, standings):
+        may, why = eligible(facts, standing)
+        assert may is (not why)
+        well = facts.carrier and facts.io and facts.witness and not facts.told
+        assert may is (well and standing == Standing()), (facts, standing)
+
+
+def test_the_first_reason_is_told() -> None:
+    facts = Facts(Role.MASTER, Holder.NOBODY, witness=False)
+    assert eligible(facts, Standing(unready="no mount point", deaf="listens")) == (False, "no mount point")
+    assert eligible(facts, Standing(deaf="listens")) == (False, "no witness answers: this host is cut off")

@@ -1,0 +1,75 @@
+"""A loss: how it begins, what ends it, and what never does."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nvkeep.model.loss import FIRST_LOSS, PATIENCE, Loss, listen, lose, rebooted
+from nvkeep.model.role import Role
+
+DOWN = 2.0
+FIRST = lose(Loss(), 100.0)
+
+
+def test_a_loss_is_counted_and_makes_deaf() -> None:
+    assert FIRST == Loss(1, 100.0, None, 100.0)
+    assert FIRST.deaf
+    assert lose(FIRST, 130.0) == Loss(2, 130.0, None, 130.0)
+    assert not Loss().deaf
+
+
+def test_without_a_loss_nothing_is_listened_for() -> None:
+    assert all(listen(Loss(), role, 1e6, DOWN) == Loss() for role in Role)
+
+
+def test_it_listens_at_the_next_pass() -> None:
+    listening = listen(FIRST, Role.FAULT, 100.5, DOWN)
+    assert listening == Loss(1, 100.0, 100.5, 100.0)
+    assert not listening.deaf
+
+
+def test_having_heard_ends_it_only_after_more_than_twice_the_silence_of_a_dead_master() -> None:
+    listening = listen(FIRST, Role.FAULT, 101.0, DOWN)
+    assert listen(listening, Role.BACKUP, 101.0 + 2 * DOWN, DOWN) == listening
+    assert listen(listening, Role.BACKUP, 101.1 + 2 * DOWN, DOWN) == Loss()
+
+
+def test_backup_without_listening_is_not_having_heard() -> None:
+    second = lose(FIRST, 130.0)
+    assert listen(second, Role.BACKUP, 140.0, DOWN).count == 2
+
+
+def test_becoming_master_while_listening_makes_deaf_again_for_a_while() -> None:
+    second = listen(lose(FIRST, 130.0), Role.FAULT, 131.0, DOWN)
+    again = listen(second, Role.MASTER, 135.0, DOWN)
+    assert again.deaf
+    assert listen(again, Role.FAULT, 135.0 + PATIENCE - 0.1, DOWN) == again
+    assert not listen(again, Role.FAULT, 135.0 + PATIENCE, DOWN).deaf
+
+
+def test_a_first_loss_ends_by_itself_and_a_second_one_never() -> None:
+    assert listen(FIRST, Role.MASTER, 100.0 + FIRST_LOSS, DOWN) == Loss()
+    assert listen(FIRST, Role.MASTER, 99.9 + FIRST_LOSS, DOWN).count == 1
+    assert listen(lose(FIRST, 130.0), Role.MASTER, 1e9, DOWN).count == 2
+
+
+def test_a_boot_starts_the_time_again() -> None:
+    assert rebooted(FIRST, 5.0) == Loss(1, 5.0, None, 5.0)
+    assert rebooted(Loss(), 5.0) == Loss()
+    assert listen(rebooted(FIRST, 5.0), Role.FAULT, 5.0 + FIRST_LOSS - 1, DOWN).count == 1
+
+
+@settings(derandomize=True, deadline=None, max_examples=200)
+@given(st.lists(st.tuples(st.sampled_from(Role), st.floats(0.01, 100)), max_size=30), st.integers(2, 5))
+def test_repeated_losses_end_only_by_hearing(steps: list[tuple[Role, float]], times: int) -> None:
+    loss, now = Loss(), 0.0
+    for _ in range(times):
+        loss = lose(loss, now)
+    for role, later in steps:
+        now += later
+        before, loss = loss, listen(loss, role, now, DOWN)
+        if not loss.count:
+            assert role is Role.BACKUP
+            assert before.listening_since is not None
+            assert now - before.listening_since > 2 * DOWN
+            return
+        assert loss.count == times

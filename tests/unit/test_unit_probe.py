@@ -1,0 +1,52 @@
+"""`systemctl show` as systemd prints it, and what the kind makes of it."""
+
+import pytest
+
+from nvkeep.errors import ProbeError
+from nvkeep.probes.unit import Entry, parse
+
+ACTIVE = """\
+MainPID=812
+Result=success
+LoadState=loaded
+ActiveState=active
+SubState=running
+InactiveEnterTimestampMonotonic=0
+"""
+
+
+def test_an_active_unit() -> None:
+    assert parse(ACTIVE) == Entry("loaded", "active", "running", "success", job=False, pid=812, inactive_since=0.0)
+
+
+def test_an_unknown_unit_is_an_answer() -> None:
+    seen = parse("LoadState=not-found\nActiveState=inactive\nSubState=dead\nResult=success\nMainPID=0\n")
+    assert (seen.load, seen.active, seen.pid) == ("not-found", "inactive", 0)
+
+
+@pytest.mark.parametrize(("line", "job"), [("", False), ("Job=\n", False), ("Job=0\n", False), ("Job=1234\n", True)])
+def test_a_queued_job(line: str, job: bool) -> None:
+    assert parse(ACTIVE + line).job is job
+
+
+def test_times_are_seconds_of_boot() -> None:
+    text = ACTIVE.replace("Monotonic=0", "Monotonic=12500000")
+    assert parse(text).inactive_since == 12.5
+
+
+def test_a_value_may_contain_an_equals_sign_and_a_socket_has_no_pid() -> None:
+    seen = parse(ACTIVE.replace("MainPID=812\n", "").replace("Result=success", "Result=a=b"))
+    assert (seen.result, seen.pid) == ("a=b", 0)
+
+
+@pytest.mark.parametrize("key", ["LoadState", "ActiveState", "SubState"])
+def test_a_state_that_is_missing_is_unknown(key: str) -> None:
+    text = "".join(line for line in ACTIVE.splitlines(keepends=True) if not line.startswith(key))
+    with pytest.raises(ProbeError, match=key):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "Failed to connect to bus: No such file or directory", "MainPID=x\n" + ACTIVE[12:]])
+def test_anything_else_is_unknown_not_absent(text: str) -> None:
+    with pytest.raises(ProbeError, match="systemctl show"):
+        parse(text)
