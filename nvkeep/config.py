@@ -194,7 +194,9 @@ def _find(node: object, wanted: object, seen: frozenset[int] = frozenset()) -> L
 def _syntax(error: YAMLError, text: str) -> Problem:
     if isinstance(error, ReaderError):
         place = _position(text, error.position)
-        return Problem(*place, "", f"the character {shown(text[error.position : error.position + 1])} cannot stand in YAML; remove it")
+        return Problem(
+            *place, "", f"the character {shown(text[error.position : error.position + 1])} cannot stand in YAML; remove it"
+        )
     said = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).partition("\n")[0]
     words, which = _reworded(said)
     mark = getattr(error, f"{which}_mark", None) or getattr(error, "problem_mark", None)

@@ -1,6 +1,7 @@
 """One pass over one service: look, decide, act, record, set the flag. Agent, timer and administrator run the same."""
 
 import logging
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -40,6 +41,7 @@ class Sight:
     seen: Survey
     versions: dict[str, int | None]
     unknown: str = ""
+    by: str = ""
 
 
 class Pass:
@@ -62,19 +64,19 @@ class Pass:
     def look(self, asked: Guard = Guard.UNASKED) -> Sight:
         """Look at everything a decision rests on. Changes nothing."""
         seen = survey(self.host, self.resources)
-        holder, versions, unknown = self._holder(seen)
-        role = self._role()
+        holder, versions, unknown, by = self._holder(seen)
+        role, carrier_up = self._role(), self._carrier()
         facts = Facts(
             role=role,
             holder=Holder.ANOTHER if self.denied and holder in (Holder.UNTOLD, Holder.NOBODY) else holder,
             ours=self.store.claimed() or any(self._calls_ours(one, seen[one.key]) for one in self.resources),
             told=self._told(),
-            carrier=self._carrier(),
-            witness=self._carrier(),
+            carrier=carrier_up,
+            witness=carrier_up,
             loss=self.loss(role).count > 0,
             guard=asked,
         )
-        return Sight(facts, seen, versions, unknown)
+        return Sight(facts, seen, versions, unknown, by)
 
     def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
         """Look and decide as a pass would, and stop there; `role` is assumed if given. Changes nothing."""
@@ -89,7 +91,7 @@ class Pass:
         self.roles = keepalived.ask(self.host)
         return self.roles.of(keepalived.instances(self.cluster, self.service, self.host.name))
 
-    def _holder(self, seen: Survey) -> tuple[Holder, dict[str, int | None], str]:
+    def _holder(self, seen: Survey) -> tuple[Holder, dict[str, int | None], str, str]:
         holdings: dict[str, Holding] = {}
         unknown = ""
         for one in self.volumes:
@@ -100,7 +102,8 @@ class Pass:
         words = [holding.holder for holding in holdings.values()]
         versions = {key: holding.version for key, holding in holdings.items() if holding.holder is not Holder.ME}
         usable = all(getattr(seen[one.key], "io", False) for one in self.volumes)
-        return merge_holders(words, whole=not unknown, ours=self.store.claimed(), usable=usable), versions, unknown
+        by = next((holding.by for holding in holdings.values() if holding.holder is Holder.ANOTHER and holding.by), "")
+        return merge_holders(words, whole=not unknown, ours=self.store.claimed(), usable=usable), versions, unknown, by
 
     def _calls_ours(self, one: Resource, have: object) -> bool:
         if one.kind is VOLUME:
@@ -332,9 +335,14 @@ def _left_alone(every: tuple[Resource, ...], sight: Sight) -> tuple[Outcome, ...
 
 
 def run_pass(host: Host, cluster: Cluster, service: str) -> Report:
-    """Make one pass; a Report whatever happens below NvkeepError."""
+    """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError."""
     try:
         return Pass(host, cluster, service).run()
     except NvkeepError as error:
-        log.note(f"{service}: {error}", logging.ERROR, service=service)
-        return Report(service, 0, "nothing", str(error), (Outcome(service, Word.UNKNOWN, str(error)),))
+        why = str(error)
+    except PermissionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug in nvkeep: told whole, and the next pass tries again
+        why = f"a bug in nvkeep, please report it: {''.join(traceback.format_exception(error))}"
+    log.note(f"{service}: {why}", logging.ERROR, service=service)
+    return Report(service, 0, "nothing", why, (Outcome(service, Word.UNKNOWN, why),))

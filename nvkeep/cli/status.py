@@ -14,12 +14,20 @@ from dataclasses import asdict, dataclass
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.engine import Want
 from nvkeep.errors import ProbeError
+from nvkeep.model.decision import Holder
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.summary import EXIT, Summary, summarize
 from nvkeep.passes import WANT, Pass
 from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
 
 TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}
+HOLDERS = {
+    Holder.ME: "this host",
+    Holder.ANOTHER: "another host",
+    Holder.NOBODY: "nobody",
+    Holder.UNTOLD: "not this host (this storage tells no more)",
+    Holder.UNKNOWN: "unknown",
+}
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
@@ -79,9 +87,10 @@ def stand(one: Pass) -> Standing:
     summary = summarize(sight.facts, verdict, outcomes, yielding=spell.yielding, eligible=flag)
     age = f"{max(0.0, one.host.now() - last['at']):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply"
     why = str(last.get("eligible_why") or "no pass yet") if not flag else ""
-    holder = f"{sight.facts.holder}"
+    role = f"{sight.facts.role}{f' ({one.roles.why})' if one.roles.why else ''}"
+    holder = HOLDERS[sight.facts.holder] + (f" ({sight.by})" if sight.by else "")
     lines = tuple(_line(resource, outcome) for resource, outcome in zip(one.resources, outcomes, strict=True))
-    return Standing(one.service, summary, str(sight.facts.role), holder, sight.unknown or verdict.why, flag, why, age, lines)
+    return Standing(one.service, summary, role, holder, sight.unknown or verdict.why, flag, why, age, lines)
 
 
 def _outcome(resource: Resource, have: object, *, here: bool) -> Outcome:

@@ -1,0 +1,358 @@
+"""Short stories, each with one thing that must hold: run as they are they return "", and a mutation must make one of them speak."""
+
+from collections.abc import Callable
+
+from nvkeep.model.report import Report, Word
+from nvkeep.state import Store
+from tests.simulation.parts import EXCLUSIVE
+from tests.simulation.world import IP, PATH, SERVICE, UNIT, VOLUME, Fault, Process, World, cluster, force_role
+
+Story = Callable[[], str]
+STORIES: dict[str, Story] = {}
+FAST = 12.0  # seconds a pass may take that waits for nothing
+
+
+def story(tell: Story) -> Story:
+    """Register a story under its own name."""
+    STORIES[tell.__name__.replace("_", " ")] = tell
+    return tell
+
+
+def serving(**how: object) -> World:
+    """Build a world in which a serves as MASTER and b waits as BACKUP."""
+    world = World(cluster(**how))  # type: ignore[arg-type]
+    force_role(world, "a", "MASTER")
+    force_role(world, "b", "BACKUP")
+    world.make_pass("b")
+    world.make_pass("a")
+    assert world.serves("a"), world.commands
+    assert not world.violations
+    world.commands.clear()
+    return world
+
+
+def told(world: World, *checks: tuple[bool, str]) -> str:
+    """Say the first thing that does not hold."""
+    if world.violations:
+        return f"unsafe: {world.violations[0]}"
+    return next((text for fine, text in checks if not fine), "")
+
+
+def flag(world: World, name: str) -> bool:
+    return Store(Process(world, world.machines[name]), SERVICE).flag()
+
+
+def claimed(world: World, name: str) -> bool:
+    return f"/run/nvkeep/claim/{SERVICE}" in world.machines[name].files
+
+
+def words(report: Report | None) -> set[Word]:
+    return {one.word for one in report.outcomes} if report else set()
+
+
+def passes(world: World, name: str, seconds: float) -> None:
+    end = world.clock + seconds
+    while world.clock < end:
+        world.advance(1.0)
+        world.make_pass(name)
+
+
+@story
+def a_lost_volume_is_isolated_at_once() -> str:
+    world = serving()
+    world.machines["a"].units[UNIT].stop_takes = 3600.0
+    world.seize_behind_its_back(VOLUME)
+    begun = world.clock
+    world.make_pass("a")
+    first = world.commands[0][1] if world.commands else ()
+    return told(
+        world,
+        (world.clean("a"), f"not isolated: {world.commands}"),
+        (world.clock - begun < FAST, f"isolating took {world.clock - begun:.1f} s"),
+        (first[:3] == ("ip", "addr", "del"), f"clients are answered until the end: first `{first}`"),
+        (not claimed(world, "a"), "still claimed"),
+    )
+
+
+@story
+def a_lost_volume_is_not_taken_back_soon() -> str:
+    world = serving()
+    world.seize_behind_its_back(VOLUME)
+    passes(world, "a", 50.0)
+    early = any("--preempt" in argv for _, argv, _ in world.commands)
+    force_role(world, "a", "MASTER")
+    passes(world, "a", 30.0)
+    return told(world, (not early, "seized back with a loss on record"), (world.serves("a"), "never taken again"))
+
+
+@story
+def the_holder_stays_in_every_role() -> str:
+    world = serving(beats=2)
+    for role in ("BACKUP", "FAULT", "CANDIDATE", "NONE"):
+        force_role(world, "a", role)
+        passes(world, "a", 8.0)
+        if not world.serves("a") or world.changes(0, "a"):
+            return f"as {role} it let go: {world.commands}"
+    return told(world, (claimed(world, "a"), "not claimed"))
+
+
+@story
+def an_unreadable_mount_table_keeps_the_volume() -> str:
+    world = serving()
+    world.machines["a"].unreadable.add("/proc/self/mountinfo")
+    world.machines["a"].stop_keepalived("inactive")
+    passes(world, "a", 10.0)
+    held = world.machines["a"].holds(VOLUME)
+    world.machines["a"].unreadable.clear()
+    passes(world, "a", 3.0)
+    return told(world, (held, "the volume was let go of, mounted or not"), (world.clean("a"), "never let go of"))
+
+
+@story
+def an_unreadable_holder_changes_nothing() -> str:
+    world = serving()
+    world.machines["a"].unreadable.add("/proc/nvmeibc/volumes/*")
+    for role in ("MASTER", "BACKUP"):
+        force_role(world, "a", role)
+        passes(world, "a", 4.0)
+    return told(world, (not world.changes(0, "a"), f"acted blindly: {world.commands}"), (world.serves("a"), "stopped"))
+
+
+@story
+def an_order_releases_from_the_top() -> str:
+    world = serving()
+    world.machines["a"].stop_keepalived("inactive")
+    world.make_pass("a")
+    soon = bool(world.changes(0))
+    passes(world, "a", 7.0)
+    failed = [entry for entry in world.commands if entry[2]]
+    return told(
+        world,
+        (not soon, "let go before keepalived was stopped for long"),
+        (world.clean("a"), f"not released: {world.commands}"),
+        (not failed, f"ran into {failed}"),
+        (not claimed(world, "a"), "still claimed"),
+    )
+
+
+@story
+def a_stuck_mount_keeps_its_volume() -> str:
+    world = serving()
+    world.machines["a"].units[UNIT].immortal = True
+    world.machines["a"].stop_keepalived("inactive")
+    passes(world, "a", 30.0)
+    held = world.machines["a"].holds(VOLUME)
+    detached = any(argv[0].startswith("nvmesh_detach") for _, argv, _ in world.commands)
+    return told(world, (held and not detached, f"let go under a mount: {world.commands[-3:]}"))
+
+
+@story
+def a_lost_and_stuck_mount_keeps_its_device() -> str:
+    world = serving()
+    world.machines["a"].units[UNIT].immortal = True
+    world.seize_behind_its_back(VOLUME)
+    report = world.make_pass("a")
+    return told(world, (Word.STUCK in words(report) or Word.BLOCKED in words(report), "not told that it is stuck"),
+                (not any(one.lost for one in world.machines["a"].mounts), "the device was taken from under the mount"))  # fmt: skip
+
+
+@story
+def a_command_that_lies_is_not_believed() -> str:
+    world = World(cluster())
+    force_role(world, "a", "MASTER")
+    world.faults.append(Fault("mount -t", code=0, err=""))
+    report = world.make_pass("a")
+    return told(world, (Word.FAILED in words(report), f"believed: {words(report)}"))
+
+
+@story
+def all_volumes_or_none() -> str:
+    world = World(cluster(volumes=2))
+    force_role(world, "a", "CANDIDATE")
+    force_role(world, "b", "BACKUP")
+    world.machines["b"].attach_by_hand("vol1", EXCLUSIVE)
+    world.make_pass("a")
+    return told(world, (world.clean("a"), f"kept a part: {list(world.machines['a'].attached)}"))
+
+
+@story
+def a_service_that_answers_is_not_seized() -> str:
+    world = serving()
+    force_role(world, "b", "MASTER")
+    passes(world, "b", 6.0)
+    yields = not flag(world, "b")
+    return told(
+        world,
+        (world.serves("a"), "taken from a host that serves"),
+        (world.clean("b"), "b has a part of it"),
+        (yields, "b does not stand aside"),
+    )
+
+
+@story
+def a_dead_holder_is_replaced() -> str:
+    world = serving()
+    world.machines["a"].power_cut()
+    force_role(world, "b", "MASTER")
+    report = world.make_pass("b")
+    return told(world, (world.serves("b"), f"not taken over: {report}"), (claimed(world, "b"), "not claimed"))
+
+
+@story
+def a_dead_holder_is_replaced_with_every_way_to_deny() -> str:
+    for quirk in ("2.4.0", "exit 0"):
+        world = serving()
+        world.machines["b"].quirk = quirk
+        world.machines["a"].power_cut()
+        force_role(world, "b", "MASTER")
+        world.make_pass("b")
+        if text := told(world, (world.serves("b"), f"{quirk}: not taken over: {world.commands}")):
+            return text
+    return ""
+
+
+@story
+def a_dead_holder_of_an_image_is_replaced() -> str:
+    world = serving(backend="image")
+    world.machines["a"].power_cut()
+    force_role(world, "b", "MASTER")
+    world.make_pass("b")
+    return told(world, (world.serves("b"), f"not taken over: {world.commands}"))
+
+
+@story
+def a_backup_takes_nothing() -> str:
+    world = serving()
+    world.machines["a"].power_cut()
+    passes(world, "b", 5.0)
+    return told(world, (world.clean("b") and not world.changes(0, "b"), f"took as BACKUP: {world.commands}"))
+
+
+@story
+def without_a_carrier_nothing_is_held() -> str:
+    world = serving()
+    world.machines["a"].down.add("sv0")
+    world.make_pass("a")
+    gone = world.clean("a")
+    passes(world, "a", 5.0)
+    return told(
+        world, (gone and world.clean("a"), f"held without a carrier: {world.commands}"), (not flag(world, "a"), "the flag is up")
+    )
+
+
+@story
+def a_busy_umount_is_tried_again() -> str:
+    world = serving()
+    world.faults.append(Fault("umount", code=32, err=f"umount: {PATH}: target is busy.", times=2))
+    world.machines["a"].stop_keepalived("inactive")
+    world.advance(6.0)
+    world.make_pass("a")
+    return told(world, (world.clean("a"), f"gave up: {world.commands}"))
+
+
+@story
+def a_slow_start_is_waited_for() -> str:
+    world = World(cluster())
+    force_role(world, "a", "MASTER")
+    world.machines["a"].units[UNIT].start_takes = 5.0
+    world.make_pass("a")
+    return told(world, (world.serves("a"), f"not waited for: {world.commands}"))
+
+
+@story
+def a_volume_taken_in_the_middle_stops_the_pass() -> str:
+    world = World(cluster())
+    force_role(world, "a", "MASTER")
+
+    def seize(_: Process, argv: tuple[str, ...]) -> None:
+        if argv[:4] == ("ip", "-4", "addr", "replace"):
+            world.seize_behind_its_back(VOLUME)
+
+    world.hook = seize
+    world.make_pass("a")
+    started = any(argv[:2] == ("systemctl", "start") for _, argv, _ in world.commands)
+    return told(world, (not started, "the unit was started on a lost volume"), (world.clean("a"), "not isolated in the same pass"))
+
+
+@story
+def a_failure_above_the_volume_lets_the_next_host_try() -> str:
+    world = World(cluster())
+    force_role(world, "a", "MASTER")
+    world.machines["a"].units[UNIT].fails = 1000
+    world.make_pass("a")
+    return told(world, (world.clean("a"), f"kept: {world.commands[-4:]}"), (not claimed(world, "a"), "still claimed"),
+                (not flag(world, "a"), "the flag is up"))  # fmt: skip
+
+
+@story
+def a_hanging_command_costs_its_timeout_and_no_more() -> str:
+    for late in (False, True):
+        world = World(cluster())
+        force_role(world, "a", "MASTER")
+        world.faults.append(Fault("nvmesh_attach", hangs=True, late=late))
+        passes(world, "a", 60.0)
+        if not world.serves("a"):
+            return f"never came back (late={late}): {world.commands}"
+        if world.violations:
+            return world.violations[0]
+    return ""
+
+
+@story
+def a_full_disk_does_not_stop_the_holder() -> str:
+    world = serving()
+    world.machines["a"].full.add("/var/*")
+    world.machines["a"].units[UNIT].kill()
+    passes(world, "a", 3.0)
+    return told(world, (world.serves("a"), f"not repaired: {world.commands}"))
+
+
+@story
+def broken_records_do_not_stop_the_holder() -> str:
+    for path in ("/var/lib/nvkeep/loss/nfs", "/run/nvkeep/standing/nfs", "/run/nvkeep/report/nfs", "/run/nvkeep/claim/nfs"):
+        for text in ("", "{", "[1]", "null", '{"loss": 3, "boot": 7}', '{"cooling_until": "x", "yielding": 3}'):
+            world = serving()
+            world.machines["a"].files[path] = text
+            world.machines["a"].units[UNIT].kill()
+            passes(world, "a", 3.0)
+            if not world.serves("a"):
+                return f"{path} = {text!r}: {world.commands}"
+            if world.violations:
+                return world.violations[0]
+    return ""
+
+
+@story
+def unreadable_records_do_not_stop_the_holder() -> str:
+    for path in ("/var/*", "/run/nvkeep/standing/*", "/run/nvkeep/claim/*"):
+        world = serving()
+        world.machines["a"].unreadable.add(path)
+        world.machines["a"].units[UNIT].kill()
+        passes(world, "a", 3.0)
+        if not world.serves("a"):
+            return f"{path} unreadable: {world.commands}"
+    return ""
+
+
+@story
+def a_lost_record_counts_as_a_loss() -> str:
+    world = serving()
+    world.machines["a"].power_cut()
+    force_role(world, "b", "MASTER")
+    world.machines["b"].files.pop("/var/lib/nvkeep/loss/nfs")
+    passes(world, "b", 40.0)
+    early = any("--preempt" in argv for _, argv, _ in world.commands)
+    force_role(world, "b", "MASTER")
+    passes(world, "b", 60.0)
+    return told(world, (not early, "seized although its record was lost"), (world.serves("b"), "never taken"))
+
+
+@story
+def an_address_removed_or_doubled_is_mended_in_place() -> str:
+    world = serving()
+    world.machines["a"].addresses.clear()
+    passes(world, "a", 2.0)
+    world.machines["a"].replace_address((f"{IP}/25", "dev", "sv0", "label", "sv0"))
+    passes(world, "a", 3.0)
+    detached = any(argv[0].startswith(("nvmesh_detach", "umount")) for _, argv, _ in world.commands)
+    return told(world, (world.serves("a"), f"not mended: {world.machines['a'].addresses}"), (not detached, "let go for it"))
