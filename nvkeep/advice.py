@@ -1,5 +1,6 @@
 """pydantic's errors in words an administrator can act on. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
@@ -45,12 +46,13 @@ ITEMS = {
 EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "mounts", "addresses", "units")} | {
     "hosts": "hosts: [FIRST, SECOND]", "name": "name: VOLUME", "volume": "volume: VOLUME", "path": "path: /srv/SERVICE",
     "fstype": "fstype: xfs", "options": "options: [noatime]", "address": "address: ADDRESS", "interface": "interface: eth0",
-    "file": "file: /path/of/the/image", "label": 'label: "eth0:NAME"', "tcp": "tcp: 2049",
+    "file": "file: /path/of/the/image", "resource": "resource: NAME", "label": 'label: "eth0:NAME"', "tcp": "tcp: 2049",
     "command": "command: [PROGRAM, ARGUMENT]", "health": "{tcp: PORT} or {command: [PROGRAM, ARGUMENT]}",
     "failback": 'manual, or {window: "02:00-05:00"}', "ping": "none, or a list of addresses: [192.168.0.254]",
     "window": 'window: "02:00-05:00"', "proc": "proc: /proc/nvmeibc", "router_id": "router_id: 51", "advert": "advert: 0.5",
     "reconcile": "reconcile: 10", "step": "step: 60", "cooldown": "cooldown: 60",
 }  # fmt: skip
+WORDY = re.compile(r"[A-Za-z0-9_./@:, -]{1,60}")  # what can stand in a list as it is
 LISTED = ("heartbeats", "volumes", "mounts", "addresses")  # lists of mappings
 
 
@@ -132,8 +134,8 @@ def _not_text(value: object, loc: Loc) -> str:
 
 
 def _not_list(value: object, loc: Loc) -> str:
-    plain_list = isinstance(value, str) and loc[-1] not in LISTED and "\n" not in value
-    return f"{shown(value)} is not a list; write {f'[{value}]' if plain_list else example(loc)}"
+    words = isinstance(value, str) and loc[-1] not in LISTED and WORDY.fullmatch(value)
+    return f"{shown(value)} is not a list; write {f'[{value}]' if words else example(loc)}"
 
 
 def _too_short(value: Any, loc: Loc) -> str:  # noqa: ANN401 - a list or mapping of any shape
@@ -146,8 +148,8 @@ def example(loc: Loc) -> str:
         return "key: value lines"
     if isinstance(loc[-1], int):
         return ITEMS.get(str(loc[-2]), "a value") if len(loc) > 1 else "a value"
-    by_depth = TOP if len(loc) == 1 else {str(loc[1]): UNDER.get(str(loc[0]), "")} if len(loc) == 2 else {}  # noqa: PLR2004
-    return by_depth.get(str(loc[-1])) or EXAMPLES.get(str(loc[-1]), "key: value lines")
+    named = {1: TOP.get(str(loc[0])), 2: UNDER.get(str(loc[0]))}.get(len(loc))
+    return named or EXAMPLES.get(str(loc[-1]), "key: value lines")
 
 
 def _backends() -> str:

@@ -214,7 +214,7 @@ def _reworded(said: str) -> tuple[str, str]:
 
 def _problem(document: Mapping[Any, Any], loc: Loc, text: str, *, on_key: bool) -> Problem:
     line, column = where(document, loc, on_key=on_key)
-    return Problem(line, column, dotted(loc, document), text)
+    return Problem(line, column, dotted(loc, document), clean(text))
 
 
 def dotted(loc: Loc, document: object = None) -> str:

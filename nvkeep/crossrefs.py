@@ -117,6 +117,7 @@ def _units(document: Mapping[Any, Any]) -> Found:
 _UNIQUE: dict[str, tuple[Callable[[Mapping[Any, Any]], Found], str]] = {
     "volume": (lambda document: _every(document, "volumes", "name"), "name each volume once"),
     "image": (lambda document: _every(document, "volumes", "file"), "write the file of another image"),
+    "resource": (lambda document: _every(document, "volumes", "resource"), "write another resource"),
     "path": (lambda document: _every(document, "mounts", "path"), "choose another directory"),
     "address": (_floating, "choose another address"),
     "label": (lambda document: _every(document, "addresses", "label"), "choose another label"),

@@ -68,6 +68,13 @@ def make_plan(
     return Plan(down, up, waiting)
 
 
+def _unknown(resources: Sequence[Resource], keys: set[str], want: Want) -> set[str]:
+    """Pick what has to wait for what cannot be told; a host that isolates itself only keeps a volume that may be mounted."""
+    if want is not Want.CUT_OFF:
+        return _tainted(resources, keys, upward=want is Want.HERE)
+    return keys | _tainted(resources, set(_mounts(keys)), upward=False)
+
+
 def _tainted(resources: Sequence[Resource], keys: set[str], *, upward: bool) -> set[str]:
     """Add what stands on these keys; downward: what these keys stand on, because they keep it."""
     tainted = set(keys)
@@ -213,19 +220,24 @@ class Engine:
         return None if resource.kind.pending(have, leaving=False) else _arrive(resource, have, {})
 
     def _try(self, resource: Resource, move: Move | None, *, leaving: bool) -> None:
-        """Run a move's commands, then look: what is seen decides, a failed command only explains."""
+        """Run a move's commands, then look: what is seen decides, what a command said only explains."""
         self.still()
-        failed = self._commands(resource, move.steps) if move else None
+        last = self._commands(resource, move.steps) if move else None
         have = self._look(resource)
         if have == (None if leaving else resource.kind.desired(resource.spec)):
             return
-        raise self._reason(resource, have, failed, leaving=leaving)
+        raise self._reason(resource, have, last, leaving=leaving)
 
-    def _reason(self, resource: Resource, have: Any, failed: StepError | None, *, leaving: bool) -> StepError:  # noqa: ANN401
-        if isinstance(failed, Denied) or (failed and not isinstance(failed, Transient) and have is None):
-            return failed
+    def _reason(self, resource: Resource, have: Any, last: Completed | None, *, leaving: bool) -> StepError:  # noqa: ANN401
+        """Say why it is not so: an exit code of 0 is no proof, so the words of the last command are read in any case."""
+        said = resource.kind.judge(resource.spec, last) if last else None
+        if isinstance(said, Denied):
+            return said
         if resource.kind.pending(have, leaving=leaving):
             return Pending(f"{resource.key} is {have}")
+        if last is None:
+            return Pending(f"{resource.key} is {have or 'absent'} by now")
+        failed = said if last.code or isinstance(said, Transient) else None
         return failed or StepError(self._failure(resource, have))
 
     def _failure(self, resource: Resource, have: Any) -> str:  # noqa: ANN401 - the State of the resource's kind
@@ -237,7 +249,9 @@ class Engine:
             raise seen
         return seen
 
-    def _commands(self, resource: Resource, steps: Iterable[Step]) -> StepError | None:
+    def _commands(self, resource: Resource, steps: Iterable[Step]) -> Completed | None:
+        """Run commands up to the first that fails; give the last one that was run."""
+        done = None
         for step in steps:
             self.still()
             self.ran.setdefault(resource.key, []).append(str(step))
@@ -248,8 +262,8 @@ class Engine:
                 done = Completed(step.argv, error.code, "", error.stderr)
             log.step(self.service, resource.key, done, time.monotonic() - begun)
             if done.code:
-                return resource.kind.judge(resource.spec, done)
-        return None
+                break
+        return done
 
 
 _FINE = Outcome("", Word.IN_SYNC)

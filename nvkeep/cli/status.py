@@ -4,7 +4,11 @@
 
 Lines: [OK] is here as it should be; [NOT OK] is not as it should be; [--] is not here, and should not be.
 
-exit codes: 0 ok; 1 degraded or converging; 2 failed, lost, split, cut-off or stuck, or cluster.yaml is wrong; 3 unknown
+exit codes:
+  0  ok
+  1  degraded or converging
+  2  failed, lost, split, cut-off or stuck; or cluster.yaml is wrong
+  3  unknown
 """  # noqa: D400, D205 - printed by --help
 
 import argparse

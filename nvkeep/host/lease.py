@@ -48,7 +48,7 @@ def read(host: Reader, file: str) -> Lease:
         if _highest(host, file) == version:
             raise
         return read(host, file)  # it was replaced between the two looks
-    if not isinstance(found, dict) or not isinstance(found.get("holder"), str | None):
+    if not isinstance(found, dict) or not isinstance(found.get("holder", 0), str | None):
         raise ValueError(f"{_name(file, version)} does not name a holder")  # noqa: TRY004 - the file is wrong, not a type of ours
     return Lease(version, found["holder"])
 
@@ -101,6 +101,7 @@ def _take(file: str, holder: str | None, version: int) -> str:
             stream.flush()
             os.fsync(stream.fileno())
         os.link(temporary, _name(file, version + 1))
+        _refuse_outdated(file, version + 1)
     except FileExistsError:
         raise Refused(f"another host was faster (version {version + 1})") from None
     finally:
@@ -108,3 +109,10 @@ def _take(file: str, holder: str | None, version: int) -> str:
     if version:
         _name(file, version).unlink(missing_ok=True)
     return ""
+
+
+def _refuse_outdated(file: str, version: int) -> None:
+    """Step back if a higher version is there: old ones are removed, so one who looked long ago could make one of them again."""
+    if _highest(LocalHost(), file) > version:
+        _name(file, version).unlink(missing_ok=True)
+        raise Refused(f"another host was faster (version {version + 1} or later)")

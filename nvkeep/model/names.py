@@ -28,6 +28,7 @@ LONGEST = 60  # characters of a value that a refusal repeats
 LARGEST = 1 << 64  # numbers from here on are told, not shown
 OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
 IPV4 = 4
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # a name that is safe in a path and as an argument
 UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.(service|socket|target|timer)")
 
 
@@ -133,7 +134,8 @@ def _unit_instead(value: str) -> str:
         return f'name the instance: "{name}INSTANCE.{suffix}"'
     if suffix in OTHER_SUFFIXES:
         return "write a .service, .socket, .target or .timer, or leave it out"
-    return f'write "{value}.service"' if UNIT.fullmatch(f"{value}.service") else 'write "NAME.service"'
+    fits = len(value) <= LONGEST and UNIT.fullmatch(f"{value}.service")
+    return f'write "{value}.service"' if fits else 'write "NAME.service"'
 
 
 def _floating(value: object) -> object:

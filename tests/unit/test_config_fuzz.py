@@ -1,6 +1,6 @@
 """The loader, fed with anything: a Cluster, or an error of ours with a place inside the file. Nothing else."""
 
-import datetime
+import datetime as dt
 import io
 import random
 import re
@@ -101,9 +101,12 @@ def test_any_text(text: str) -> None:
     feed(text)
 
 
+SIGNS = (":", ": ", "\n", "\n  ", "\n    ", "- ", "[", "]", "{", "}", ", ", "&a ", "*a", "<<: ", "!!set ", "!x ", "'", '"')
+MORE = ("|", ">", "#", "? ", "~", "\t", "---\n", "...\n")
+
+
 @COUNTS
-@given(st.lists(st.sampled_from([*WORDS, ":", ": ", "\n", "\n  ", "\n    ", "- ", "[", "]", "{", "}", ", ", "&a ", "*a", "<<: ",
-                                 "!!set ", "!x ", "'", '"', "|", ">", "#", "? ", "~", "\t", "---\n", "...\n"]), max_size=60))  # fmt: skip
+@given(st.lists(st.sampled_from([*WORDS, *SIGNS, *MORE]), max_size=60))
 def test_any_words_of_a_configuration(words: list[str]) -> None:
     feed("".join(words))
 
@@ -136,7 +139,7 @@ SCALARS = st.one_of(
     st.integers(-(1 << 200), 1 << 200),
     st.integers(0, 300),
     st.floats(),
-    st.dates(datetime.date(1000, 1, 1)),
+    st.dates(dt.date(1000, 1, 1)),
     st.binary(max_size=8),
     st.sampled_from(WORDS),
     st.text(max_size=12),
@@ -145,10 +148,13 @@ SCALARS = st.one_of(
 KEYS = st.one_of(
     st.sampled_from(WORDS), st.integers(), st.text(max_size=8), st.none(), st.booleans(), st.floats(allow_nan=False)
 )
-VALUES = st.recursive(
-    SCALARS, lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=3) | st.sets(st.sampled_from(WORDS)),
-    max_leaves=8,
-)  # fmt: skip
+
+
+def nest(below: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=3) | st.sets(st.sampled_from(WORDS))
+
+
+VALUES = st.recursive(SCALARS, nest, max_leaves=8)
 
 
 def containers(node: Any, seen: set[int] | None = None) -> Iterator[Any]:  # noqa: ANN401 - a tree of any shape

@@ -11,7 +11,7 @@ FIRST = lose(Loss(), 100.0)
 
 
 def test_a_loss_is_counted_and_makes_deaf() -> None:
-    assert FIRST == Loss(1, 100.0, None, 100.0)
+    assert Loss(1, 100.0, None, 100.0) == FIRST
     assert FIRST.deaf
     assert lose(FIRST, 130.0) == Loss(2, 130.0, None, 130.0)
     assert not Loss().deaf

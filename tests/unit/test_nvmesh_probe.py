@@ -31,7 +31,7 @@ WELL = Entry(EXCLUSIVE, 2, io=True, preempted=False, detaching=False, status="Li
 
 
 def changed(**changes: Any) -> Entry:  # noqa: ANN401 - JSON
-    """The newer file with some keys changed; None takes a key away."""
+    """Parse the newer file with some keys changed; None takes a key away."""
     whole = {**json.loads(NEW), **changes}
     found = parse(json.dumps({key: value for key, value in whole.items() if value is not None}))
     assert found is not None

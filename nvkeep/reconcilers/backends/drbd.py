@@ -7,7 +7,7 @@ from pydantic import model_validator
 from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
-from nvkeep.model.names import wrong
+from nvkeep.model.names import PLAIN, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import drbd as probe
@@ -24,8 +24,10 @@ class DrbdVolume(VolumeSpec):
     resource: str
 
     @model_validator(mode="after")
-    def _resource_fits(self) -> Self:
-        if not self.resource.replace("-", "").replace("_", "").isalnum() or not self.resource.isascii():
+    def _names_fit(self) -> Self:
+        if not PLAIN.fullmatch(self.name):
+            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        if not PLAIN.fullmatch(self.resource):
             raise wrong(f'"{self.resource}" is not a DRBD resource', "write it as `drbdadm status` prints it")
         return self
 

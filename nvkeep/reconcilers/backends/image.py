@@ -11,7 +11,7 @@ from pydantic import model_validator
 from nvkeep.errors import Denied, ProbeError, StepError
 from nvkeep.host import Completed, Host, lease
 from nvkeep.model.decision import Holder
-from nvkeep.model.names import Path, wrong
+from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
@@ -27,7 +27,7 @@ class ImageVolume(VolumeSpec):
 
     @model_validator(mode="after")
     def _name_fits(self) -> Self:
-        if not self.name.replace("-", "").replace("_", "").isalnum() or not self.name.isascii():
+        if not PLAIN.fullmatch(self.name):
             raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
         return self
 

@@ -25,7 +25,7 @@ DETACH = ("nvmesh_detach_volumes", "--json")
 TIMEOUT = 30.0  # seconds; the commands queue behind a lock of the whole host
 NAME = re.compile(r"(?!e_|d_|-)[A-Za-z0-9_+=-]{1,24}")
 DENIALS = ("reservation mode denied", "access mode denied", "reservation mode requested denied")
-PASSING = ("access version outdated", "update failed", "pending", "duplicate request", "busy")
+PASSING = re.compile(r"\b(access version outdated|update failed|pending|duplicate request|busy)\b")
 
 
 class NvmeshVolume(VolumeSpec):
@@ -90,7 +90,7 @@ class NvmeshBackend(Backend):
         said = CommandError(done.argv, done.code, " ".join(_words(done)))
         if any(word in words for word in DENIALS):
             return Denied(str(said))
-        return Transient(str(said)) if any(word in words for word in PASSING) else said
+        return Transient(str(said)) if PASSING.search(words) else said
 
 
 def _mode(seen: probe.Entry) -> str:

@@ -1,0 +1,104 @@
+"""Files that are whole or not there, and locks between processes."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from nvkeep.errors import Busy
+from nvkeep.host import files
+
+HOLD = """
+import sys
+from nvkeep.host import files
+with files.lock(sys.argv[1], 0):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("durable", [False, True])
+def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path, durable: bool) -> None:
+    target = tmp_path / "deep" / "er" / "flag"
+    files.write(str(target), "1\n", durable=durable)
+    files.write(str(target), "0\n", durable=durable)
+    assert target.read_text() == "0\n"
+    assert target.stat().st_mode & 0o777 == 0o644
+    assert os.listdir(target.parent) == ["flag"]  # noqa: PTH208 - names are asked for
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "flag"
+    files.write(str(target), "1\n")
+    with pytest.raises(UnicodeEncodeError):
+        files.write(str(target), "0\ud800")
+    assert target.read_text() == "1\n"
+    assert os.listdir(tmp_path) == ["flag"]  # noqa: PTH208 - names are asked for
+
+
+def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:
+    target = tmp_path / "report"
+    texts = {letter * 20000 for letter in "ab"}
+    files.write(str(target), "a" * 20000)
+    done = threading.Event()
+    seen: set[str] = set()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(target.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(100):
+        for text in sorted(texts):
+            files.write(str(target), text)
+    done.set()
+    reader.join()
+    assert seen <= texts
+    assert seen
+
+
+def test_a_lock_held_by_another_process_names_its_pid_and_comes_free_with_its_end(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock" / "nfs")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(Busy, match=rf"another pass holds {path} \(pid {other.pid}\)"), files.lock(path, 0.05):
+            pytest.fail("two hold it")
+        other.kill()
+        other.wait()
+        with files.lock(path, 0):
+            assert Path(path).read_text() == f"{os.getpid()}\n"
+
+
+def test_a_lock_is_not_for_the_same_process_twice(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with files.lock(path, 0), pytest.raises(Busy, match=f"pid {os.getpid()}"), files.lock(path, 0):
+        pytest.fail("held twice")
+    with files.lock(path, 0):
+        pass
+
+
+def test_threads_hold_it_one_after_another(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work(number: int) -> None:
+        for _ in range(5):
+            with files.lock(path, 20):
+                inside.append(number)
+                most.append(len(inside))
+                inside.remove(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 15

@@ -1,0 +1,96 @@
+"""keepalived.conf against golden files, and keepalived's JSON -> words."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nvkeep import config
+from nvkeep.errors import NotHere
+from nvkeep.keepalived import configuration, instances, parse, service_of
+
+HERE = Path(__file__).parents[1] / "golden" / "keepalived"
+CLUSTER = config.parse((HERE / "cluster.yaml").read_text())
+GOLDEN = sorted(HERE.glob("*.conf"))
+
+
+@pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.stem)
+def test_the_configuration_of_a_host(file: Path) -> None:
+    assert configuration(CLUSTER, file.stem) == file.read_text()
+
+
+def test_every_host_has_a_golden_file() -> None:
+    assert {file.stem for file in GOLDEN} == set(CLUSTER.hosts)
+
+
+@pytest.mark.parametrize("host", CLUSTER.hosts)
+def test_the_order_that_survives_a_reload(host: str) -> None:
+    """script_user and enable_script_security first: the other order makes SIGHUP end keepalived 2.2.7 and 2.3.4."""
+    words = [line.split()[0] for line in configuration(CLUSTER, host).splitlines() if line.strip()]
+    assert words.index("enable_script_security") < words.index("vrrp_notify_fifo")
+    assert words.index("script_user") < words.index("vrrp_notify_fifo")
+    assert words.index("vrrp_notify_fifo") < words.index("vrrp_instance")
+
+
+@pytest.mark.parametrize("host", CLUSTER.hosts)
+def test_braces_close_and_no_service_address_is_keepalived_s(host: str) -> None:
+    text = configuration(CLUSTER, host)
+    assert text.count("{") == text.count("}")
+    assert "192.168.0." not in text
+    assert "fd00::2" not in text
+
+
+def test_the_hosts_agree() -> None:
+    """One router id and one marker a service and network; priorities fall along the list; peers never name oneself."""
+    texts = {host: configuration(CLUSTER, host) for host in CLUSTER.services["database"].hosts}
+    blocks = {host: text.split("vrrp_instance database@eth0 {")[1].split("\n}")[0].split() for host, text in texts.items()}
+
+    def after(host: str, word: str) -> str:
+        return blocks[host][blocks[host].index(word) + 1]
+
+    assert len({after(host, "virtual_router_id") for host in blocks}) == 1
+    assert len({text.split("virtual_ipaddress {")[-1] for text in texts.values()}) == 1
+    assert [after(host, "priority") for host in CLUSTER.services["database"].hosts] == ["200", "190", "180"]
+    for host, words in blocks.items():
+        own = after(host, "unicast_src_ip")
+        peers = {str(CLUSTER.hosts[other].heartbeats[0].address) for other in blocks if other != host}
+        assert words.count(own) == 1
+        assert peers <= set(words)
+
+
+def test_a_host_without_a_service_is_told_so() -> None:
+    text = (HERE / "cluster.yaml").read_text().replace("[server02, server01, server03]", "[server02, server01]")
+    with pytest.raises(NotHere, match="server03 may run no service"):
+        configuration(config.parse(text), "server03")
+
+
+def test_instances_and_back() -> None:
+    assert instances(CLUSTER, "nfs", "server01") == ("nfs@eth0", "nfs@ib0")
+    assert {service_of(name) for name in instances(CLUSTER, "nfs", "server01")} == {"nfs"}
+
+
+def dump(*states: tuple[str, int]) -> str:
+    one = [
+        {"data": {"iname": name, "state": state, "vipset": True, "last_transition": 1.5}, "stats": {}} for name, state in states
+    ]
+    return json.dumps(one)
+
+
+def test_words_of_every_state() -> None:
+    states = [("a@eth0", 0), ("b@eth0", 1), ("c@eth0", 2), ("d@eth0", 3), ("e@eth0", 97)]
+    words = ["INIT", "BACKUP", "MASTER", "FAULT", "UNKNOWN"]
+    assert parse(dump(*states)) == tuple(zip([name for name, _ in states], words, strict=True))
+
+
+def test_every_partial_dump_is_read_again_not_believed() -> None:
+    whole = dump(("nfs@eth0", 2), ("nfs@ib0", 1))
+    for end in range(len(whole)):
+        with pytest.raises(ValueError):  # noqa: PT011 - any ValueError means: read again
+            parse(whole[:end])
+    assert parse(whole) == (("nfs@eth0", "MASTER"), ("nfs@ib0", "BACKUP"))
+
+
+@pytest.mark.parametrize("text", ["null", "7", "{}x", '[{"data": {}}]', "[7]", '[{"data": {"iname": "a", "state": "x"}}]'])
+def test_another_shape_is_not_believed(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any ValueError means: read again
+        parse(text)

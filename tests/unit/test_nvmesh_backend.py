@@ -1,0 +1,151 @@
+"""What NVMesh's commands say, in every wording known, and what that means."""
+
+import json
+from typing import Any
+
+import pytest
+
+from nvkeep.errors import CommandError, Denied, StepError, Transient
+from nvkeep.host import Completed
+from nvkeep.model.spec import Nvmesh
+from nvkeep.reconcilers.backends.base import Ask, Volume
+from nvkeep.reconcilers.backends.nvmesh import ATTACH, BACKEND, DETACH, NvmeshVolume, answer_of
+
+ASK = Ask(NvmeshVolume(name="vol1"), "server01", "pair", Nvmesh())
+HERE = Volume("/dev/nvmesh/vol1")
+
+
+def judged(out: str = "", err: str = "", *, code: int = 1, verb: tuple[str, ...] = ATTACH, volume: str = "vol1") -> StepError:
+    found = BACKEND.judge(Completed((*verb, volume), code, out, err))
+    assert found is not None
+    return found
+
+
+def answer(status: str | None = None, error: str | None = None, *, name: str = "vol1", **whole: Any) -> str:  # noqa: ANN401 - JSON
+    volume = {key: value for key, value in (("status", status), ("error", error)) if value is not None}
+    return json.dumps({"status": "success", "volumes": {name: volume}, "error": "", "error_code": 0, **whole})
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("Reservation Mode Denied", "Reservation Mode Denied."),
+        ("Access Mode Denied", "Access Mode Denied."),
+        ("Reservation Mode Denied", None),
+        ("Access Mode Denied", None),
+        ("Attached IO Enabled", "Access Mode Denied."),  # NVMesh 2.4.0
+        ("Attached", "Reservation Mode Denied."),
+        ("Attach Failed", "Access Mode Denied."),
+    ],
+)
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_denial_in_every_wording_and_whatever_the_exit_code(status: str, error: str | None, code: int) -> None:
+    assert type(judged(answer(status, error), code=code)) is Denied
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("Access Version Outdated", None),
+        ("Pending", None),
+        ("Update Failed", "Volume attach request failed. Failed to update volume. ErrorID: 1047"),
+    ],
+)
+def test_what_is_worth_another_try_when_attaching(status: str, error: str | None) -> None:
+    assert type(judged(answer(status, error))) is Transient
+
+
+@pytest.mark.parametrize("status", ["Busy", "Duplicate Request", "Pending"])
+def test_what_is_worth_another_try_when_detaching(status: str) -> None:
+    assert type(judged(answer(status), verb=DETACH)) is Transient
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("Attach Failed", "ErrorID: 1029"),
+        ("Unknown Volume", "Unknown Volume ID Given for detach."),
+        ("Already Attached", "vol1 is already attached with Reservation mode SHARED_READ_WRITE"),
+    ],
+)
+def test_what_is_neither(status: str, error: str) -> None:
+    found = judged(answer(status, error))
+    assert type(found) is CommandError
+    assert error in str(found)
+
+
+def test_a_failure_of_the_whole_command() -> None:
+    said = "Client does not seem to be running, module is down. ErrorID: 1008"
+    found = judged(json.dumps({"status": "failed", "volumes": {}, "error": said, "error_code": 1008}))
+    assert type(found) is CommandError
+    assert said in str(found)
+
+
+@pytest.mark.parametrize("noise", ["", "2024-01-02 10:00:00 CRITICAL ", "Warning: deprecated\n\n"])
+def test_json_on_stderr_among_noise(noise: str) -> None:
+    assert type(judged(err=f"{noise}{answer('Access Mode Denied')}\nbye\n")) is Denied
+
+
+def test_plain_text_on_stdout_does_not_hide_json_on_stderr() -> None:
+    assert type(judged("attaching vol1 {...}\n", answer("Access Mode Denied"))) is Denied
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("vol1: reservation mode requested denied", Denied),
+        ("Error: Reservation Mode Denied.", Denied),
+        ("nvmesh_attach_volumes: No such file or directory", CommandError),
+        ("must be run as root. ErrorID: 1046", CommandError),
+        ("", CommandError),
+    ],
+)
+@pytest.mark.parametrize("stream", ["out", "err"])
+def test_plain_text(text: str, kind: type[StepError], stream: str) -> None:
+    found = judged(text) if stream == "out" else judged(err=text)
+    assert type(found) is kind
+
+
+def test_an_answer_without_the_volume_is_a_failure_with_nothing_to_say() -> None:
+    found = judged(json.dumps({"status": "success", "volumes": {}, "error": "", "error_code": 0}))
+    assert type(found) is CommandError
+
+
+def test_another_volume_s_denial_is_not_ours() -> None:
+    both = json.dumps(
+        {"volumes": {"vol10": {"error": "Access Mode Denied."}, "vol1": {"status": "Attach Failed"}}, "error": ""}
+    )
+    assert type(judged(both)) is CommandError
+    assert type(judged(both, volume="vol10")) is Denied
+    assert type(judged(answer("Access Mode Denied", name="vol10"))) is CommandError
+
+
+@pytest.mark.parametrize("volumes", [None, [], "x", {"vol1": None}, {"vol1": "Access Mode Denied"}, {"vol1": {"status": 7}}])
+def test_an_answer_of_another_shape_is_never_a_denial_and_never_a_crash(volumes: object) -> None:
+    assert type(judged(json.dumps({"volumes": volumes, "error": ""}))) is CommandError
+
+
+def test_a_command_of_somebody_else_is_not_judged() -> None:
+    assert BACKEND.judge(Completed(("mount", "vol1"), 32, "", "Access Mode Denied")) is None
+
+
+def test_the_json_is_found_or_not() -> None:
+    def found(out: str, err: str = "") -> object:
+        return answer_of(Completed(ATTACH, 1, out, err))
+
+    assert found('x {"a": 1} y') == {"a": 1}
+    assert found("", '{"a": {"b": 2}}\n') == {"a": {"b": 2}}
+    assert found("{broken", '{"a": 1}') == {"a": 1}
+    assert found("[1]", "") is None
+    assert found("} {", "") is None
+
+
+def test_commands_name_the_volume_last_and_only_a_seize_preempts() -> None:
+    acquired, seized = BACKEND.acquire(ASK), BACKEND.seize(ASK, 7)
+    released, isolated = BACKEND.release(ASK, HERE), BACKEND.isolate(ASK, HERE)
+    every = [step.argv for steps in (acquired, seized, released, isolated) for step in steps]
+    assert len(every) == 4
+    assert all(argv[-1] == "vol1" for argv in every)
+    assert ["--preempt" in argv for argv in every] == [False, True, False, False]
+    assert ["--force" in argv for argv in every] == [False, False, False, True]
+    assert [("EXCLUSIVE_READ_WRITE" in argv) for argv in every] == [True, True, False, False]
