@@ -361,7 +361,7 @@ class Machine:
 
     def loop_attach(self, words: tuple[str, ...]) -> Answer:
         file, link = words
-        if not self.loops.get(self.links.get(link, "").rpartition("/")[2], ("",))[0] == file:
+        if self.loops.get(self.links.get(link, "").rpartition("/")[2], ("",))[0] != file:
             number = self.world.fresh_number()
             device = f"loop{number.partition(':')[2]}"
             self.links[link] = f"/dev/{device}"
@@ -387,7 +387,9 @@ def _mountinfo(self: Machine, _: str) -> str:
     for index, one in enumerate(self.mounts):
         options = ",".join(sorted(one.options))
         super_options = "ro" if "ro" in one.options else "rw"
-        lines.append(f"{30 + index} 22 {one.number} / {one.path} {options} shared:1 - {one.fstype} {one.source} {super_options}")
+        lines.append(
+            f"{30 + index} 22 {one.number} / {one.path} {options} shared:1 - {one.fstype} {one.source} {super_options}"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,5 @@
-"""Random schedules over two or three hosts: faults, deaths of passes, passes within passes; then quiet, and what must be true then."""
+"""Random schedules over two or three hosts: faults, deaths of passes, passes within passes; then quiet, and what must hold."""
 
-import random
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -65,7 +64,9 @@ class Schedule:
         dirty = [name for name in world.names if name not in serving and not world.clean(name)]
         if len(serving) != 1 or dirty:
             words = {name: [one.word for one in machine.keepalived.instances] for name, machine in world.machines.items()}
-            return f"serving {serving}, not clean {dirty}, keepalived {words}, {world.volumes or world.shared}\n  {self.trace()}"
+            return (
+                f"serving {serving}, not clean {dirty}, keepalived {words}, {world.volumes or world.shared}\n  {self.trace()}"
+            )
         return ""
 
     def trace(self) -> str:
@@ -87,12 +88,21 @@ class Schedule:
         if not self.world.machines[name].on:
             return
         kill = Kill(self.chance.randint(1, 12), self.chance.random() < 0.5) if self.chance.random() < dying else None
-        since = len(self.world.commands)
+        since, begun, stays = len(self.world.commands), self.world.clock, self._stays(name)
         report = self.world.make_pass(name, kill)
+        taken = any(at >= begun for at in self.world.machines[name].excused.values())
+        if stays and not taken and any(host == name and argv[:1] != ("ip",) for host, argv, _ in self.world.commands[since:]):
+            self.world.violated(6, f"{name} served and held, and its pass did {self.world.commands[since:]}")
         ran = [f"{host}:{' '.join(argv)}={code}" for host, argv, code in self.world.commands[since:]]
         did = f"{report.line} {report.did}: {report.why}" if report else "killed"
         if ran or (report and report.did not in ("serve", "rest")) or not report:
             self.told.append(f"{self.world.clock:.1f} {name} {did} {ran}")
+
+    def _stays(self, name: str) -> bool:
+        """Tell whether a host serves and has no reason to let go: then its pass has nothing to do."""
+        machine = self.world.machines[name]
+        ordered = machine.keepalived.unit == "inactive"
+        return self.world.serves(name) and not ordered and ADDRESS_ON not in machine.down
 
     def _within(self, process: Process, _: tuple[str, ...]) -> None:
         """Run another host's whole pass in the middle of this one; not on a host whose pass is under way."""

@@ -1,4 +1,4 @@
-"""Every legal state a pass may find, how to bring it about, and where it must end: written from docs and house rules, not from the code."""
+"""Every legal state a pass may find, how to bring it about, and where it must end: by the rules, not by the code."""
 
 from collections.abc import Iterator
 from itertools import combinations, product

@@ -124,7 +124,10 @@ class World:
             self.remember_nothing_lost(machine)
 
     def remember_nothing_lost(self, machine: Machine) -> None:
-        none = {"loss": {"count": 0, "at": 0.0, "listening_since": None, "listen_at": 0.0}, "boot": f"{machine.name}-{machine.boot}"}
+        none = {
+            "loss": {"count": 0, "at": 0.0, "listening_since": None, "listen_at": 0.0},
+            "boot": f"{machine.name}-{machine.boot}",
+        }
         machine.write(f"/var/lib/nvkeep/loss/{SERVICE}", json.dumps(none), durable=True)
 
     # --- storage ------------------------------------------------------------------------------------------------------
@@ -153,13 +156,13 @@ class World:
         return tuple(one.name for one in self.service.volumes)
 
     def revoked(self, volume: str) -> None:
-        """The storage takes a volume away: whoever had it may only isolate itself from now on."""
+        """Note that the storage takes a volume away: whoever had it may only isolate itself from now on."""
         for machine in self.machines.values():
             if machine.holds(volume):
                 machine.excused[volume] = self.clock
 
     def seize_behind_its_back(self, volume: str) -> None:
-        """An administrator of the storage takes the volume away and gives it back to nobody's host."""
+        """Take the volume away, as an administrator of the storage might, and give it to a host of no cluster."""
         self.revoked(volume)
         if volume in self.images:
             self.set_lease(self.images[volume], "stranger")
@@ -197,7 +200,7 @@ class World:
         return FIRST - STEP * self.names.index(name)
 
     def _instance(self, machine: Machine, one: Instance, heard: list[int]) -> None:
-        """Advance one instance: tracked flag first, then what is heard. nopreempt: a BACKUP never takes from a living master."""
+        """Advance one instance: the flag first, then what is heard. nopreempt: a BACKUP takes from no living master."""
         mine = self._priority(machine.name)
         if machine.files.get(flag_path(SERVICE), "").strip() != "1":
             one.word = "FAULT"
