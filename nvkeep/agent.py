@@ -88,6 +88,8 @@ class Agent:
         spell, now = store.spell(), self.host.now()
         if (
             spell.yielding
+            or spell.candidate_since
+            or spell.io_bad_since
             or store.loss().count
             or 0 < spell.announce_at <= now
             or 0 < spell.cooling_until <= now < spell.cooling_until + 2 * TICK

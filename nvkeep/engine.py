@@ -132,6 +132,7 @@ class Engine:
     step: float
     still: Callable[[], None] = lambda: None
     ran: dict[str, list[str]] = field(default_factory=dict)
+    under_way: set[str] = field(default_factory=set)
 
     def run(self, resources: Sequence[Resource], plan: Plan) -> tuple[Outcome, ...]:
         """Make the moves: downward first, then upward, independent ones side by side; say how everything stands."""
@@ -215,6 +216,8 @@ class Engine:
         if move.verb.leaves:
             moving = have is None or (move.verb is Verb.RELEASE and resource.kind.pending(have, leaving=True))
             return None if moving else _leave(resource, have, move.verb, move.why)
+        if have is None and resource.key in self.under_way:
+            raise StepError(self._failure(resource, have))
         if have is None and move.verb is Verb.SEIZE:
             return move
         return None if resource.kind.pending(have, leaving=False) else _arrive(resource, have, {})
@@ -234,6 +237,7 @@ class Engine:
         if isinstance(said, Denied):
             return said
         if resource.kind.pending(have, leaving=leaving):
+            self.under_way |= {resource.key} if last and not leaving else set()
             return Pending(f"{resource.key} is {have}")
         if last is None:
             return Pending(f"{resource.key} is {have or 'absent'} by now")

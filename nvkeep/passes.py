@@ -4,44 +4,34 @@ import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
-from nvkeep import guard, keepalived, log, state
-from nvkeep.engine import Engine, Survey, Want, make_plan, survey
+from nvkeep import guard, log, state
+from nvkeep.engine import Engine, Want, make_plan, survey
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
-from nvkeep.model.decision import Action, Facts, Guard, Holder, Standing, Verdict, decide, eligible
-from nvkeep.model.loss import Loss, listen, lose
+from nvkeep.model.decision import Action, Guard, Holder, Standing, Verdict, decide, eligible
+from nvkeep.model.dip import dip
+from nvkeep.model.loss import Loss, lose
 from nvkeep.model.plan import Plan
-from nvkeep.model.report import Outcome, Report, Word
-from nvkeep.model.role import Role, Roles
+from nvkeep.model.report import SETTLED, Outcome, Report, Word
+from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.probes import carrier, unit
-from nvkeep.reconcilers import MOUNT, VOLUME, Resource, resources
-from nvkeep.reconcilers.backends.base import Holding
+from nvkeep.reconcilers import VOLUME, Resource
+from nvkeep.sight import Eyes, Sight
 
-BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to let go
 ANNOUNCE_AGAIN = 5.0  # seconds after which the neighbours are told a second time
+LOST = 1  # the line of a volume that another host has taken
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 WANT = {
     Action.ISOLATE: Want.CUT_OFF,
     Action.RELEASE: Want.GONE,
     Action.REST: Want.GONE,
+    Action.YIELD: Want.GONE,
     Action.SERVE: Want.HERE,
     Action.ACQUIRE: Want.HERE,
     Action.SEIZE: Want.HERE,
 }
-
-
-@dataclass(frozen=True)
-class Sight:
-    """What one look found, and what it means."""
-
-    facts: Facts
-    seen: Survey
-    versions: dict[str, int | None]
-    unknown: str = ""
-    by: str = ""
 
 
 class Pass:
@@ -51,84 +41,14 @@ class Pass:
         self.host = host
         self.cluster = cluster
         self.service = service
-        self.spec = cluster.services[service]
-        self.store = state.Store(host, service)
-        self.resources = resources(cluster, service, host.name)
-        self.volumes = [one for one in self.resources if one.kind is VOLUME]
-        self.roles = Roles()
-        self.denied = False
-        self.assumed: Role | None = None
-
-    # --- look ---------------------------------------------------------------------------------------------------------
-
-    def look(self, asked: Guard = Guard.UNASKED) -> Sight:
-        """Look at everything a decision rests on. Changes nothing."""
-        seen = survey(self.host, self.resources)
-        holder, versions, unknown, by = self._holder(seen)
-        role, carrier_up = self._role(), self._carrier()
-        facts = Facts(
-            role=role,
-            holder=Holder.ANOTHER if self.denied and holder in (Holder.UNTOLD, Holder.NOBODY) else holder,
-            ours=self.store.claimed() or any(self._calls_ours(one, seen[one.key]) for one in self.resources),
-            told=self._told(),
-            carrier=carrier_up,
-            witness=carrier_up,
-            loss=self.loss(role).count > 0,
-            guard=asked,
-        )
-        return Sight(facts, seen, versions, unknown, by)
+        self.eyes = Eyes(host, cluster, service)
+        self.spec, self.store, self.resources = self.eyes.spec, self.eyes.store, self.eyes.resources
 
     def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
         """Look and decide as a pass would, and stop there; `role` is assumed if given. Changes nothing."""
-        self.assumed = role
-        sight = self.look()
+        self.eyes.assumed = role
+        sight = self.eyes.look()
         return self._decide(sight) if guarding else (decide(sight.facts), sight)
-
-    def _role(self) -> Role:
-        manual = self.assumed or self.store.manual_role()
-        if manual is not None:
-            return manual
-        self.roles = keepalived.ask(self.host)
-        return self.roles.of(keepalived.instances(self.cluster, self.service, self.host.name))
-
-    def _holder(self, seen: Survey) -> tuple[Holder, dict[str, int | None], str, str]:
-        holdings: dict[str, Holding] = {}
-        unknown = ""
-        for one in self.volumes:
-            try:
-                holdings[one.key] = VOLUME.holder(self.host, one.spec)
-            except (ProbeError, OSError) as error:
-                unknown = str(error)
-        words = [holding.holder for holding in holdings.values()]
-        versions = {key: holding.version for key, holding in holdings.items() if holding.holder is not Holder.ME}
-        usable = all(getattr(seen[one.key], "io", False) for one in self.volumes)
-        by = next((holding.by for holding in holdings.values() if holding.holder is Holder.ANOTHER and holding.by), "")
-        return merge_holders(words, whole=not unknown, ours=self.store.claimed(), usable=usable), versions, unknown, by
-
-    def _calls_ours(self, one: Resource, have: object) -> bool:
-        if one.kind is VOLUME:
-            return getattr(have, "mode", None) in ("exclusive", "preempted")
-        return one.kind is MOUNT and getattr(have, "device", None) == one.spec.device
-
-    def _carrier(self) -> bool:
-        served = {address.interface for address in self.spec.addresses}
-        beats = {beat.interface for beat in self.cluster.hosts[self.host.name].heartbeats}
-        return any(carrier.up(self.host, interface) for interface in served or beats)
-
-    def _told(self) -> str:
-        """Keepalived that was stopped by hand is an order to let go; one that was killed or failed is not."""
-        if self.roles.words or self.assumed or self.store.manual_role() is not None:
-            return ""
-        try:
-            seen = unit.read(self.host, "keepalived.service")
-        except ProbeError:
-            return ""
-        stopped = seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
-        return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
-
-    def loss(self, role: Role) -> Loss:
-        """Advance the loss on record by what is heard now."""
-        return listen(self.store.loss(), role, self.host.now(), self.cluster.timing.master_down)
 
     # --- decide and act -----------------------------------------------------------------------------------------------
 
@@ -138,14 +58,14 @@ class Pass:
             return self._run()
 
     def _run(self) -> Report:
-        sight = self.look()
+        sight = self.eyes.look()
         for _ in range(ROUNDS):
             verdict, sight = self._decide(sight)
             outcomes = self._act(verdict, sight)
             again = self._changed_mind(verdict, outcomes)
             if not again:
                 break
-            sight = self.look()
+            sight = self.eyes.look()
         return self._close(verdict, sight, outcomes)
 
     def _decide(self, sight: Sight) -> tuple[Verdict, Sight]:
@@ -156,7 +76,7 @@ class Pass:
             answer = guard.ask(self.host, self.spec, self.cluster.timing)
         except ProbeError as error:
             return Verdict(verdict.line, Action.WAIT, str(error)), sight
-        later = self.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
+        later = self.eyes.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
         return decide(later.facts), later
 
     def _act(self, verdict: Verdict, sight: Sight) -> tuple[Outcome, ...]:
@@ -181,22 +101,24 @@ class Pass:
 
     def _still(self) -> None:
         """Stop a pass at once when a volume it stands on was taken. Raises Lost."""
-        for one in self.volumes:
+        for one in self.eyes.volumes:
             if getattr(VOLUME.observe(self.host, one.spec), "mode", None) == "preempted":
                 raise Lost(f"{one.key} was taken by another host")
 
     def _record(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         if verdict.action is Action.ISOLATE:
-            self._record_loss()
+            self._record_loss(taken=verdict.line == LOST)
         elif WANT[verdict.action] is Want.GONE:
-            if all(one.word in (Word.IN_SYNC, Word.CONVERGED) for one in outcomes if one.key.startswith("volume ")):
+            if all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
                 self.store.claim(held=False)
-        elif all(one.word in (Word.IN_SYNC, Word.CONVERGED) for one in outcomes if one.key.startswith("volume ")):
+        elif all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
             self._record_hold(taken=verdict.action is not Action.SERVE, moved=moved)
 
-    def _record_loss(self) -> None:
+    def _record_loss(self, *, taken: bool) -> None:
         loss = self.store.loss()
-        if self.store.claimed() or not loss.count:
+        if not taken:
+            self._cool("the volume did no I/O here")
+        elif self.store.claimed() or not loss.count:
             with self._tolerant("the loss"):
                 self.store.save_loss(lose(loss, self.host.now()))
         self.store.claim(held=False)
@@ -206,7 +128,7 @@ class Pass:
         with self._tolerant("that a loss is over"):
             self.store.save_loss(Loss())
         if taken or moved:
-            self.store.save_spell(replace(self.store.spell(), yielding=False, announce_at=self.host.now() + ANNOUNCE_AGAIN))
+            self.store.save_spell(replace(self.store.spell(), announce_at=self.host.now() + ANNOUNCE_AGAIN))
 
     @contextmanager
     def _tolerant(self, what: str) -> Iterator[None]:
@@ -221,8 +143,8 @@ class Pass:
         words = {outcome.word for outcome in outcomes}
         taking = verdict.action in (Action.ACQUIRE, Action.SEIZE, Action.SERVE)
         if taking and Word.DENIED in words:
-            first, self.denied = not self.denied, True
-            self._let_go(outcomes)
+            first, self.eyes.denied = not self.eyes.denied, True
+            self._let_go()
             return first
         if taking and Word.LOST in words:
             return True
@@ -230,22 +152,24 @@ class Pass:
             self._give_up(outcomes)
         return False
 
-    def _let_go(self, outcomes: tuple[Outcome, ...]) -> None:
-        """All or none: what was taken before another volume was denied goes back."""
-        if any(one.word is Word.CONVERGED for one in outcomes):
-            self._engine(Want.GONE).run(self.resources, make_plan(self.resources, survey(self.host, self.resources), Want.GONE))
+    def _let_go(self) -> None:
+        """All or none: what was taken, now or before a death, before another volume was denied goes back."""
+        if not self.store.claimed():
+            self._engine(Want.GONE).run(self.resources, self._plan_gone())
 
     def _give_up(self, outcomes: tuple[Outcome, ...]) -> None:
         """Release what was taken; a failure above the volume also keeps this host from trying for a while."""
         failed = next(one for one in outcomes if one.word in (Word.FAILED, Word.STUCK))
         log.note(f"{self.service}: giving up: {failed.key}: {failed.reason}", logging.ERROR, service=self.service)
         released = self._engine(Want.GONE).run(self.resources, self._plan_gone())
-        if all(one.word in (Word.IN_SYNC, Word.CONVERGED) for one in released):
+        if all(one.word in SETTLED for one in released):
             self.store.claim(held=False)
         if not failed.key.startswith("volume "):
-            until = self.host.now() + self.cluster.timing.cooldown
-            why = f"{failed.key} failed here: {failed.reason}"
-            self.store.save_spell(replace(self.store.spell(), cooling_until=until, cooling_why=why))
+            self._cool(f"{failed.key} failed here: {failed.reason}")
+
+    def _cool(self, why: str) -> None:
+        until = self.host.now() + self.cluster.timing.cooldown
+        self.store.save_spell(replace(self.store.spell(), cooling_until=until, cooling_why=why))
 
     def _plan_gone(self) -> Plan:
         return make_plan(self.resources, survey(self.host, self.resources), Want.GONE)
@@ -253,11 +177,11 @@ class Pass:
     # --- record and tell ----------------------------------------------------------------------------------------------
 
     def _close(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> Report:
-        loss = self.loss(sight.facts.role)
+        loss = self.eyes.loss(sight.facts.role)
         with self._tolerant("what was heard"):
             self.store.save_loss(loss)
-        self._yielding(verdict, sight)
-        up, why = eligible(sight.facts, self._standing(loss))
+        dips = self._remember(verdict, sight)
+        up, why = eligible(replace(sight.facts, cooling=self.eyes.cooling()), self._standing(loss, dips=dips))
         self.store.save_flag(up=up)
         self._announce(outcomes)
         report = Report(
@@ -272,17 +196,19 @@ class Pass:
             eligible_why=why,
             facts=asdict(sight.facts),
         )
-        state.save_roles(self.host, self.roles)
+        state.save_roles(self.host, self.eyes.roles)
         self.store.save_report(report)
         return report
 
-    def _yielding(self, verdict: Verdict, sight: Sight) -> None:
-        """Wait aside, after having been master of a service that another host serves, until that service falls silent."""
-        spell = self.store.spell()
-        if verdict.action is Action.YIELD:
-            self.store.save_spell(replace(spell, yielding=True))
-        elif spell.yielding and (sight.facts.holder is Holder.ME or self._silent()):
-            self.store.save_spell(replace(spell, yielding=False))
+    def _remember(self, verdict: Verdict, sight: Sight) -> bool:
+        """Record what lasts longer than a pass; tell whether the flag has to dip (nvkeep/model/dip.py)."""
+        old, facts = self.store.spell(), sight.facts
+        holds = facts.holder is Holder.ME or self.store.claimed()
+        dipped = dip(old.candidate_since, facts.role, self.host.now(), self.spec.hosts.index(self.host.name), idle=not holds)
+        yielding = verdict.action is Action.YIELD or (old.yielding and not holds and not self._silent())
+        io_bad_since = sight.io_bad_since if verdict.action is Action.SERVE else 0.0
+        self.store.save_spell(replace(old, yielding=yielding, io_bad_since=io_bad_since, candidate_since=dipped.since))
+        return dipped.now and self._silent()
 
     def _silent(self) -> bool:
         try:
@@ -290,38 +216,23 @@ class Pass:
         except ProbeError:
             return False
 
-    def _standing(self, loss: Loss) -> Standing:
+    def _standing(self, loss: Loss, *, dips: bool) -> Standing:
         spell = self.store.spell()
         return Standing(
-            cooling=spell.cooling_why if self.host.now() < spell.cooling_until else "",
             yielding="another host serves, although keepalived does not hear it (split)" if spell.yielding else "",
+            dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
             deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
         )
 
     def _announce(self, outcomes: tuple[Outcome, ...]) -> None:
         """Tell the neighbours a second time, a while after the address came up."""
         spell = self.store.spell()
-        here = all(one.word in (Word.IN_SYNC, Word.CONVERGED) for one in outcomes)
+        here = all(one.word in SETTLED for one in outcomes)
         if not (spell.announce_at and here and self.host.now() >= spell.announce_at):
             return
         self.store.save_spell(replace(spell, announce_at=0.0))
         for one in self.spec.addresses if self.store.claimed() else ():
             self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
-
-
-def merge_holders(words: list[Holder], *, whole: bool, ours: bool, usable: bool) -> Holder:
-    """Merge the holders of all volumes of a service; another host's word counts even where the rest is unknown.
-
-    `ours`: this boot has taken the service; then a volume that came off is drift. A host that has not, and whose attachment
-    does no I/O, does not hold: that is what is left of an earlier boot.
-    """
-    if Holder.ANOTHER in words:
-        return Holder.ANOTHER
-    if not whole:
-        return Holder.UNKNOWN
-    if Holder.ME in words and (ours or (usable and set(words) == {Holder.ME})):
-        return Holder.ME
-    return Holder.UNTOLD if Holder.UNTOLD in words or Holder.ME in words else Holder.NOBODY
 
 
 def _left_alone(every: tuple[Resource, ...], sight: Sight) -> tuple[Outcome, ...]:

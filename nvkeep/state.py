@@ -33,6 +33,8 @@ class Spell:
     cooling_why: str = ""
     yielding: bool = False
     announce_at: float = 0.0
+    io_bad_since: float = 0.0
+    candidate_since: float = 0.0
 
 
 class Store:
@@ -67,10 +69,10 @@ class Store:
     def spell(self) -> Spell:
         """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
         found = self._read(f"{RUN}/standing/{self.service}")
-        try:
-            return Spell(**found) if isinstance(found, dict) else Spell()
-        except TypeError:
+        usual = asdict(Spell())
+        if not isinstance(found, dict) or found.keys() != usual.keys():
             return Spell()
+        return Spell(**found) if all(_alike(found[key], usual[key]) for key in usual) else Spell()
 
     def save_spell(self, spell: Spell) -> None:
         """Record the times of this boot."""
@@ -82,7 +84,7 @@ class Store:
         now, boot = self.host.now(), self.host.boot_id()
         found = self._read(f"{VAR}/loss/{self.service}")
         try:
-            loss = Loss(**found["loss"]) if isinstance(found, dict) else Loss(1, now, None, now)
+            loss = _loss(found["loss"]) if isinstance(found, dict) else Loss(1, now, None, now)
             return loss if isinstance(found, dict) and found["boot"] == boot else rebooted(loss, now)
         except (TypeError, KeyError):
             return Loss(1, now, None, now)
@@ -136,6 +138,19 @@ class Store:
             return json.loads(self.host.read(path))
         except (OSError, ValueError):
             return None
+
+
+def _alike(found: object, usual: object) -> bool:
+    """Tell whether a value read from JSON is of the type it was written as."""
+    return isinstance(found, type(usual)) or (isinstance(usual, float) and isinstance(found, int))
+
+
+def _loss(found: dict[str, Any]) -> Loss:
+    """Raise TypeError for a loss that was not written here."""
+    usual = asdict(Loss(listening_since=found["listening_since"]))
+    if not all(_alike(found[key], usual[key]) for key in usual) or not isinstance(found["listening_since"], int | float | None):
+        raise TypeError(found)
+    return Loss(**found)
 
 
 def flag_path(service: str) -> str:

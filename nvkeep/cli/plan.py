@@ -21,7 +21,8 @@ from nvkeep.model.decision import Facts, Holder, Verdict, decide
 from nvkeep.model.plan import Plan
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.passes import WANT, Pass, Sight
+from nvkeep.passes import WANT, Pass
+from nvkeep.sight import Sight
 
 ERROR, CHANGES = 1, 2
 

@@ -91,7 +91,7 @@ def stand(one: Pass) -> Standing:
     summary = summarize(sight.facts, verdict, outcomes, yielding=spell.yielding, eligible=flag)
     age = f"{max(0.0, one.host.now() - last['at']):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply"
     why = str(last.get("eligible_why") or "no pass yet") if not flag else ""
-    role = f"{sight.facts.role}{f' ({one.roles.why})' if one.roles.why else ''}"
+    role = f"{sight.facts.role}{f' ({one.eyes.roles.why})' if one.eyes.roles.why else ''}"
     holder = HOLDERS[sight.facts.holder] + (f" ({sight.by})" if sight.by else "")
     lines = tuple(_line(resource, outcome) for resource, outcome in zip(one.resources, outcomes, strict=True))
     return Standing(one.service, summary, role, holder, sight.unknown or verdict.why, flag, why, age, lines)

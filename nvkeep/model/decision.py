@@ -56,6 +56,7 @@ class Facts:
     io: bool = True
     witness: bool = True
     loss: bool = False
+    cooling: str = ""
     guard: Guard = Guard.UNASKED
 
 
@@ -77,11 +78,12 @@ class Line(NamedTuple):
 
 def _may_try(facts: Facts) -> bool:
     free = facts.holder in (Holder.NOBODY, Holder.UNTOLD)
-    return free and facts.role in (Role.MASTER, Role.CANDIDATE) and facts.witness
+    return free and facts.role in (Role.MASTER, Role.CANDIDATE) and facts.witness and not facts.cooling
 
 
 def _may_take(facts: Facts) -> bool:
-    return facts.holder is Holder.ANOTHER and facts.role is Role.MASTER and facts.witness and not facts.loss
+    able = facts.witness and not facts.loss and not facts.cooling
+    return facts.holder is Holder.ANOTHER and facts.role is Role.MASTER and able
 
 
 def _guarded(facts: Facts) -> Action:
@@ -99,6 +101,8 @@ def _guarded_why(facts: Facts) -> str:
 def _resting(facts: Facts) -> str:
     if facts.role in (Role.MASTER, Role.CANDIDATE) and not facts.witness:
         return "this host is cut off (no witness answers): it takes nothing"
+    if facts.role in (Role.MASTER, Role.CANDIDATE) and facts.cooling:
+        return f"this host does not try again yet: {facts.cooling}"
     if facts.role is Role.MASTER and facts.loss:
         return "this host has lost the volume and has not heard the other host since"
     if facts.holder is Holder.ANOTHER:
@@ -148,22 +152,21 @@ def decide(facts: Facts) -> Verdict:
 class Standing:
     """What, beside the facts, keeps a host from having the role: each names the reason, empty when it does not."""
 
-    unready: str = ""
-    cooling: str = ""
     yielding: str = ""
+    dipping: str = ""
     deaf: str = ""
 
 
 def eligible(facts: Facts, standing: Standing) -> tuple[bool, str]:
     """Tell whether this host may have the role (the flag keepalived tracks), and if not, why not."""
     reasons = (
-        standing.unready,
         facts.told,
         "" if facts.carrier else "the service network has no carrier",
         "" if facts.io else "the volume does no I/O",
         "" if facts.witness else "no witness answers: this host is cut off",
-        standing.cooling,
+        facts.cooling,
         standing.yielding,
+        standing.dipping,
         standing.deaf,
     )
     why = next(filter(None, reasons), "")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from nvkeep.model.role import Role
 
 FIRST_LOSS = 60.0  # seconds after which a first loss is over without having heard
+SETTLE = 1.0  # seconds the flag stays 0 after a loss, so that keepalived and the other host notice
 PATIENCE = 10.0  # seconds between two tries to listen
 
 
@@ -28,8 +29,8 @@ class Loss:
 
 
 def lose(loss: Loss, now: float) -> Loss:
-    """Record one more loss; listening starts at the next pass."""
-    return Loss(loss.count + 1, now, None, now)
+    """Record one more loss; listening starts a moment later."""
+    return Loss(loss.count + 1, now, None, now + SETTLE)
 
 
 def rebooted(loss: Loss, now: float) -> Loss:

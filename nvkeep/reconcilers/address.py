@@ -1,6 +1,6 @@
 """The kind `address`: a floating address on its interface, and the neighbours told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nvkeep.host import Host
 from nvkeep.model.spec import IPV6, Address
@@ -12,12 +12,13 @@ TIMEOUT = 5.0  # seconds; these commands only talk to the kernel
 
 @dataclass(frozen=True)
 class AddressState:
-    """Where the address is; `phase` is what duplicate address detection says: usable, tentative or duplicate."""
+    """Where it is. `phase`: usable, tentative or duplicate; `elsewhere`: copies in wrong places (interface, prefix)."""
 
     interface: str
     prefix: int
     label: str | None
     phase: str = "usable"
+    elsewhere: tuple[tuple[str, int], ...] = ()
 
 
 class AddressKind(Kind[Address, AddressState]):
@@ -26,10 +27,15 @@ class AddressKind(Kind[Address, AddressState]):
     name = "address"
 
     def observe(self, host: Host, spec: Address) -> AddressState | None:
-        """Look on all interfaces: a copy in a wrong place is told before one in the right place."""
-        here = [_state(entry, spec) for entry in probe.read(host) if entry.address == str(spec.address.ip)]
-        wrong = [state for state in here if state != self.desired(spec)]
-        return next(iter(wrong or here), None)
+        """Look on all interfaces; the copy that is most like the desired one is the address, the others are elsewhere."""
+        copies = [entry for entry in probe.read(host) if entry.address == str(spec.address.ip)]
+        if not copies:
+            return None
+        wanted = (spec.interface, spec.address.network.prefixlen)
+        best = next((entry for entry in copies if (entry.interface, entry.prefix) == wanted), copies[0])
+        label = None if spec.address.version == IPV6 else best.label
+        elsewhere = tuple((entry.interface, entry.prefix) for entry in copies if entry is not best)
+        return AddressState(best.interface, best.prefix, label, best.phase, elsewhere)
 
     def desired(self, spec: Address) -> AddressState:
         """Give the state asked for; without a label the kernel uses the interface's name."""
@@ -44,13 +50,19 @@ class AddressKind(Kind[Address, AddressState]):
 
     def release(self, spec: Address, have: AddressState) -> Steps:
         """Remove exactly what is there: another prefix or interface than asked for is another address to the kernel."""
-        return steps(("ip", "addr", "del", f"{spec.address.ip}/{have.prefix}", "dev", have.interface), timeout=TIMEOUT)
+        return _remove(spec, ((have.interface, have.prefix), *have.elsewhere))
+
+    def adjust(self, spec: Address, have: AddressState) -> Steps:
+        """Remove what is wrong and add what is right; nothing that stands on the address has to stop for that."""
+        right = replace(have, phase="usable", elsewhere=()) == self.desired(spec) and have.phase != "duplicate"
+        wrong = have.elsewhere if right else ((have.interface, have.prefix), *have.elsewhere)
+        return _remove(spec, wrong) + self.acquire(spec)
 
     def pending(self, have: AddressState | None, *, leaving: bool) -> bool:
         """Tentative: duplicate address detection still asks around."""
         return have is not None and not leaving and have.phase == "tentative"
 
 
-def _state(entry: probe.Entry, spec: Address) -> AddressState:
-    label = None if spec.address.version == IPV6 else entry.label
-    return AddressState(entry.interface, entry.prefix, label, entry.phase)
+def _remove(spec: Address, copies: tuple[tuple[str, int], ...]) -> Steps:
+    commands = (("ip", "addr", "del", f"{spec.address.ip}/{prefix}", "dev", interface) for interface, prefix in copies)
+    return steps(*commands, timeout=TIMEOUT)

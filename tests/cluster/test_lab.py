@@ -173,7 +173,7 @@ def test_networks_are_cut_and_healed_one_by_one(lab: Lab) -> None:
     assert hears("10.78.0.1")
     assert a.read("/sys/class/net/host0/carrier").strip() == "0"
     lab.network.heal("srv-a")
-    assert hears("10.77.0.1")
+    until(lambda: hears("10.77.0.1"), within=10, what="the service network did not heal")
     lab.network.cut("srv-a", "hb0", keep_carrier=True)
     assert not hears("10.78.0.1")
     assert a.read("/sys/class/net/hb0/carrier").strip() == "1"

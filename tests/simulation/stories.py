@@ -509,13 +509,3 @@ def two_half_masters_agree_when_the_holder_is_dead() -> str:
 
 
 # What is known to go wrong; the tests expect it, strictly: an entry goes when the package is mended.
-KNOWN = {
-    "a dead holder is replaced with every way to deny": "a denial that ends with 0 is never judged (engine._commands)",
-    "a failure above the volume lets the next host try": "a unit that fails while it starts is started again and again",
-    "a second copy of the address costs no volume": "AddressKind.release removes one copy; the rest counts as stuck",
-    "a loss lowers the flag in the same pass": "Pass._close lets a fresh loss listen at once",
-    "an image taken and given back meanwhile is isolated": "mode preempted with a free lease fits no line but 6 and 8",
-    "all volumes or none also when killed between them": "a part taken before a death counts as ours, and a denial as a loss",
-    "two half masters agree when the holder is dead": "no CANDIDATE ever dips its flag (behaviour.md, three and more hosts)",
-    "a device without io is let go of": "Facts.io is never filled in",
-}

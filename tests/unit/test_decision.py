@@ -33,15 +33,15 @@ CASES = {
     "another's, and candidate": (Facts(Role.CANDIDATE, Holder.ANOTHER, guard=Guard.SILENT), 8, Action.REST),
     "another's, cut off": (Facts(Role.MASTER, Holder.ANOTHER, witness=False, guard=Guard.SILENT), 8, Action.REST),
     "another's, after a loss": (Facts(Role.MASTER, Holder.ANOTHER, loss=True, guard=Guard.SILENT), 8, Action.REST),
+    "free, but it failed here": (Facts(Role.MASTER, Holder.NOBODY, cooling="the unit failed"), 8, Action.REST),
+    "another's, but it failed here": (Facts(Role.MASTER, Holder.ANOTHER, cooling="the unit failed"), 8, Action.REST),
     "another's, as it should be": (Facts(Role.BACKUP, Holder.ANOTHER), 8, Action.REST),
     "fault": (Facts(Role.FAULT, Holder.UNTOLD), 8, Action.REST),
 }
 FLAGS = (False, True)
 ALL = [
-    Facts(role, holder, ours, told, carrier, io, witness, loss, guard)
-    for role, holder, ours, told, carrier, io, witness, loss, guard in product(
-        Role, Holder, FLAGS, ("", "standby"), FLAGS, FLAGS, FLAGS, FLAGS, Guard
-    )
+    Facts(*values)
+    for values in product(Role, Holder, FLAGS, ("", "standby"), FLAGS, FLAGS, FLAGS, FLAGS, ("", "the unit failed"), Guard)
 ]
 
 
@@ -57,8 +57,8 @@ def test_every_line_has_a_case() -> None:
 
 
 def test_all_facts_are_in_the_product() -> None:
-    assert len(fields(Facts)) == 9
-    assert len(set(ALL)) == 5 * 5 * 2**6 * 3
+    assert len(fields(Facts)) == 10
+    assert len(set(ALL)) == 5 * 5 * 2**7 * 3
 
 
 def test_the_first_line_that_fits_is_taken_and_one_always_fits() -> None:
@@ -76,6 +76,7 @@ def test_nothing_is_taken_without_a_role_and_a_witness() -> None:
             assert facts.witness, facts
             assert facts.carrier, facts
             assert not facts.told, facts
+            assert not facts.cooling, facts
             assert facts.holder is not Holder.ME, facts
 
 
@@ -123,15 +124,15 @@ def test_the_guard_and_a_loss_matter_only_to_a_master_that_may_take() -> None:
 
 
 def test_a_host_that_may_have_the_role_gives_no_reason_against_and_the_other_way_round() -> None:
-    standings = [Standing(), Standing(unready="a"), Standing(cooling="b"), Standing(yielding="c"), Standing(deaf="d")]
+    standings = [Standing(), Standing(dipping="a"), Standing(yielding="c"), Standing(deaf="d")]
     for facts, standing in product(ALL, standings):
         may, why = eligible(facts, standing)
         assert may is (not why)
-        well = facts.carrier and facts.io and facts.witness and not facts.told
+        well = facts.carrier and facts.io and facts.witness and not facts.told and not facts.cooling
         assert may is (well and standing == Standing()), (facts, standing)
 
 
 def test_the_first_reason_is_told() -> None:
     facts = Facts(Role.MASTER, Holder.NOBODY, witness=False)
-    assert eligible(facts, Standing(unready="no mount point", deaf="listens")) == (False, "no mount point")
+    assert eligible(replace(facts, told="standby"), Standing(deaf="listens")) == (False, "standby")
     assert eligible(facts, Standing(deaf="listens")) == (False, "no witness answers: this host is cut off")

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvkeep.model.loss import FIRST_LOSS, PATIENCE, Loss, listen, lose, rebooted
+from nvkeep.model.loss import FIRST_LOSS, PATIENCE, SETTLE, Loss, listen, lose, rebooted
 from nvkeep.model.role import Role
 
 DOWN = 2.0
@@ -11,9 +11,9 @@ FIRST = lose(Loss(), 100.0)
 
 
 def test_a_loss_is_counted_and_makes_deaf() -> None:
-    assert Loss(1, 100.0, None, 100.0) == FIRST
+    assert Loss(1, 100.0, None, 100.0 + SETTLE) == FIRST
     assert FIRST.deaf
-    assert lose(FIRST, 130.0) == Loss(2, 130.0, None, 130.0)
+    assert lose(FIRST, 130.0) == Loss(2, 130.0, None, 130.0 + SETTLE)
     assert not Loss().deaf
 
 
@@ -21,9 +21,10 @@ def test_without_a_loss_nothing_is_listened_for() -> None:
     assert all(listen(Loss(), role, 1e6, DOWN) == Loss() for role in Role)
 
 
-def test_it_listens_at_the_next_pass() -> None:
-    listening = listen(FIRST, Role.FAULT, 100.5, DOWN)
-    assert listening == Loss(1, 100.0, 100.5, 100.0)
+def test_it_listens_after_a_moment() -> None:
+    assert listen(FIRST, Role.FAULT, 100.0 + SETTLE / 2, DOWN).deaf
+    listening = listen(FIRST, Role.FAULT, 100.5 + SETTLE, DOWN)
+    assert listening == Loss(1, 100.0, 100.5 + SETTLE, 100.0 + SETTLE)
     assert not listening.deaf
 
 

@@ -110,6 +110,17 @@ def test_what_changes_in_use_disturbs_nothing_above_it() -> None:
     assert made.up[0].steps[0].argv == ("mount", "-o", "remount,noatime", "/srv/nfs")
 
 
+def test_an_address_in_a_wrong_place_is_moved_without_stopping_what_stands_on_it() -> None:
+    made = planned(Want.HERE, WELL | {FLOATING: AddressState("eth1", 24, "eth1")})
+    assert not made.down
+    (move,) = made.up
+    assert [step.argv[:3] for step in move.steps] == [
+        ("ip", "addr", "del"),
+        ("ip", "-4", "addr"),
+        ("nvkeep", "announce", "eth0"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("key", "have", "fresh"),
     [
@@ -117,7 +128,6 @@ def test_what_changes_in_use_disturbs_nothing_above_it() -> None:
         (OUTER, MountState("/dev/nvmesh/one", "xfs", frozenset(), writable=False), [OUTER, INNER, FLOATING, FIRST, SECOND]),
         (ONE, Volume("/dev/nvmesh/one", "shared"), KEYS),
         (TWO, Volume("/dev/nvmesh/two", "shared"), [TWO, OTHER, INNER, FLOATING, FIRST, SECOND]),
-        (FLOATING, AddressState("eth1", 24, "eth1"), [FLOATING, FIRST, SECOND]),
     ],
 )
 def test_replacing_what_is_in_use_lets_go_of_what_stands_on_it_first(key: str, have: object, fresh: list[str]) -> None:

@@ -50,14 +50,13 @@ class ImageBackend(Backend):
         return Volume(ask.spec.device, "exclusive" if seen.holder == ask.host else "preempted", detail=f"lease {seen.version}")
 
     def holder(self, host: Host, ask: Ask) -> Holding:
-        """Read the lease. One's own without the device is one of before a crash: free to be taken again."""
+        """Read the lease. One's own without the device is one of before a crash; the device without it is lost."""
         seen = _lease(host, ask)
-        if seen.holder is None:
-            return Holding(Holder.NOBODY, version=seen.version)
-        if seen.holder != ask.host:
-            return Holding(Holder.ANOTHER, seen.holder, seen.version)
         here = _bound(host, ask) == _file(ask)
-        return Holding(Holder.ME if here else Holder.NOBODY, ask.host, seen.version)
+        if seen.holder == ask.host:
+            return Holding(Holder.ME if here else Holder.NOBODY, ask.host, seen.version)
+        free = seen.holder is None and not here
+        return Holding(Holder.NOBODY if free else Holder.ANOTHER, seen.holder or "", seen.version)
 
     def acquire(self, ask: Ask) -> Steps:
         """Take the free lease, then the device."""

@@ -1,0 +1,140 @@
+"""What a decision rests on: everything is looked at anew in every pass, and turned into Facts. Changes nothing."""
+
+from dataclasses import dataclass
+
+from nvkeep import keepalived, state
+from nvkeep.engine import Survey, survey
+from nvkeep.errors import ProbeError
+from nvkeep.host import Host
+from nvkeep.model.decision import Facts, Guard, Holder
+from nvkeep.model.loss import Loss, listen
+from nvkeep.model.role import Role, Roles
+from nvkeep.model.spec import Cluster
+from nvkeep.probes import carrier, unit
+from nvkeep.reconcilers import MOUNT, VOLUME, Resource, resources
+from nvkeep.reconcilers.backends.base import Holding
+
+BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to let go
+IO_DEADLINE = 10.0  # seconds the own volume may do no I/O before this host lets go of it
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one look found, and what it means. `io_bad_since`: seconds since boot, 0 while the volume does I/O."""
+
+    facts: Facts
+    seen: Survey
+    versions: dict[str, int | None]
+    unknown: str = ""
+    by: str = ""
+    io_bad_since: float = 0.0
+
+
+class Eyes:
+    """Looks at one service on one host. `denied` and `assumed` are what a pass has learned or been told since."""
+
+    def __init__(self, host: Host, cluster: Cluster, service: str) -> None:
+        self.host = host
+        self.cluster = cluster
+        self.service = service
+        self.spec = cluster.services[service]
+        self.store = state.Store(host, service)
+        self.resources = resources(cluster, service, host.name)
+        self.volumes = [one for one in self.resources if one.kind is VOLUME]
+        self.roles = Roles()
+        self.denied = False
+        self.assumed: Role | None = None
+
+    def look(self, asked: Guard = Guard.UNASKED) -> Sight:
+        """Look at everything a decision rests on."""
+        seen = survey(self.host, self.resources)
+        holder, versions, unknown, by = self._holder(seen)
+        manual = self.assumed or self.store.manual_role()
+        role, carrier_up = self._role(manual), self._carrier()
+        since = self._io_bad_since(holder, seen)
+        facts = Facts(
+            role=role,
+            holder=holder,
+            ours=self.store.claimed() or any(_calls_ours(one, seen[one.key]) for one in self.resources),
+            told="" if manual else self._told(),
+            carrier=carrier_up,
+            io=not since or self.host.now() - since < IO_DEADLINE,
+            witness=carrier_up,
+            loss=self.loss(role).count > 0,
+            cooling="" if manual else self.cooling(),
+            guard=asked,
+        )
+        return Sight(facts, seen, versions, unknown, by, since)
+
+    def _role(self, manual: Role | None) -> Role:
+        if manual is not None:
+            return manual
+        self.roles = keepalived.ask(self.host)
+        return self.roles.of(keepalived.instances(self.cluster, self.service, self.host.name))
+
+    def _holder(self, seen: Survey) -> tuple[Holder, dict[str, int | None], str, str]:
+        holdings: dict[str, Holding] = {}
+        unknown = ""
+        for one in self.volumes:
+            try:
+                holdings[one.key] = VOLUME.holder(self.host, one.spec)
+            except (ProbeError, OSError) as error:
+                unknown = str(error)
+        words = [holding.holder for holding in holdings.values()]
+        versions = {key: holding.version for key, holding in holdings.items() if holding.holder is not Holder.ME}
+        usable = all(getattr(seen[one.key], "io", False) for one in self.volumes)
+        by = next((holding.by for holding in holdings.values() if holding.holder is Holder.ANOTHER and holding.by), "")
+        merged = merge_holders(words, whole=not unknown, ours=self.store.claimed(), usable=usable)
+        return Holder.ANOTHER if self.denied and merged is not Holder.UNKNOWN else merged, versions, unknown, by
+
+    def _carrier(self) -> bool:
+        served = {address.interface for address in self.spec.addresses}
+        beats = {beat.interface for beat in self.cluster.hosts[self.host.name].heartbeats}
+        return any(carrier.up(self.host, interface) for interface in served or beats)
+
+    def _io_bad_since(self, holder: Holder, seen: Survey) -> float:
+        if holder is not Holder.ME or all(getattr(seen[one.key], "io", True) for one in self.volumes):
+            return 0.0
+        return self.store.spell().io_bad_since or self.host.now()
+
+    def _told(self) -> str:
+        """Tell whether keepalived was stopped by hand, which is an order; killed or failed is not one."""
+        if self.roles.words:
+            return ""
+        try:
+            seen = unit.read(self.host, "keepalived.service")
+        except ProbeError:
+            return ""
+        stopped = seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
+        return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
+
+    def cooling(self) -> str:
+        """Say what failed here so lately that this host does not try again yet."""
+        spell = self.store.spell()
+        return spell.cooling_why if self.host.now() < spell.cooling_until else ""
+
+    def loss(self, role: Role) -> Loss:
+        """Advance the loss on record by what is heard now."""
+        return listen(self.store.loss(), role, self.host.now(), self.cluster.timing.master_down)
+
+
+def _calls_ours(one: Resource, have: object) -> bool:
+    """Tell whether something here says that this host had the volume: preempted, or mounted."""
+    if one.kind is VOLUME:
+        return getattr(have, "mode", None) == "preempted"
+    return one.kind is MOUNT and getattr(have, "device", None) == one.spec.device
+
+
+def merge_holders(words: list[Holder], *, whole: bool, ours: bool, usable: bool) -> Holder:
+    """Merge the holders of all volumes of a service; another host's word counts even where the rest is unknown.
+
+    `ours`: this boot has taken the service; then a volume that came off is drift. A host that has not, and whose attachment
+    does no I/O, does not hold: that is what is left of an earlier boot.
+    """
+    if Holder.ANOTHER in words:
+        return Holder.ANOTHER
+    if not whole:
+        return Holder.UNKNOWN
+    if Holder.ME in words and (ours or (usable and set(words) == {Holder.ME})):
+        return Holder.ME
+    return Holder.UNTOLD if Holder.UNTOLD in words or Holder.ME in words else Holder.NOBODY
