@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 
 from nvkeep import guard, log, state
-from nvkeep.engine import Engine, Want, make_plan, survey
+from nvkeep.engine import Engine
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Action, Guard, Holder, Standing, Verdict, decide, eligible
@@ -17,6 +17,7 @@ from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
+from nvkeep.planning import Want, make_plan, survey
 from nvkeep.reconcilers import VOLUME, Resource
 from nvkeep.sight import Eyes, Sight
 

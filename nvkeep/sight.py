@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from nvkeep import keepalived, state
-from nvkeep.engine import Survey, survey
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Facts, Guard, Holder
 from nvkeep.model.loss import Loss, listen
 from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
+from nvkeep.planning import Survey, survey
 from nvkeep.probes import carrier, unit
 from nvkeep.reconcilers import MOUNT, VOLUME, Resource, resources
 from nvkeep.reconcilers.backends.base import Holding

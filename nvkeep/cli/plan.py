@@ -14,7 +14,6 @@ import sys
 from collections.abc import Sequence
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.engine import Want, make_plan
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.model.decision import Facts, Holder, Verdict, decide
@@ -22,6 +21,7 @@ from nvkeep.model.plan import Plan
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.passes import WANT, Pass
+from nvkeep.planning import Want, make_plan
 from nvkeep.sight import Sight
 
 ERROR, CHANGES = 1, 2

@@ -16,12 +16,12 @@ import json
 from dataclasses import asdict, dataclass
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.engine import Want
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Holder
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.summary import EXIT, Summary, summarize
 from nvkeep.passes import WANT, Pass
+from nvkeep.planning import Want
 from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
 
 TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}

@@ -11,6 +11,7 @@ import pytest
 
 from nvkeep import config
 from nvkeep.cli import main
+from nvkeep.config import document
 from nvkeep.errors import ConfigError
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import backends
@@ -65,7 +66,7 @@ def test_every_case_is_a_pair() -> None:
 
 
 def test_the_example_that_messages_name_is_there() -> None:
-    assert (ROOT / config.EXAMPLE).is_file()
+    assert (ROOT / document.EXAMPLE).is_file()
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.name)

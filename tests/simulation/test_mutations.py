@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tenacity import retry_if_exception_type
 
-from nvkeep import engine, guard, keepalived, passes, sight
+from nvkeep import engine, guard, keepalived, passes, planning, sight
 from nvkeep.engine import Engine
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, loss
@@ -158,7 +158,7 @@ def unknown_reads_as_absent(patch: Patch) -> None:
 
 @mutation("an unreadable mount table keeps the volume", r"\(4\)|let go of")
 def unknown_keeps_nothing(patch: Patch) -> None:
-    patch.setattr(engine, "_tainted", lambda _resources, keys, *, upward: set(keys))  # noqa: ARG005 - its signature
+    patch.setattr(planning, "_tainted", lambda _resources, keys, *, upward: set(keys))  # noqa: ARG005 - its signature
 
 
 @mutation("an order releases from the top", r"\(4\)|ran into")
@@ -178,7 +178,7 @@ def what_is_stuck_keeps_nothing(patch: Patch) -> None:
 
 @mutation("a lost and stuck mount keeps its device", r"\(4\)|under the mount")
 def isolation_does_not_stop_at_a_mount(patch: Patch) -> None:
-    patch.setattr(engine, "_mounts", lambda _: [])
+    patch.setattr(engine, "mounts_of", lambda _: [])
 
 
 @mutation("a command that lies is not believed", r"\(2\)|believed")
@@ -272,7 +272,7 @@ def isolation_waits_for_the_unit(patch: Patch) -> None:
 
 @mutation("a lost volume is isolated at once", "clients are answered")
 def isolation_begins_with_the_unit(patch: Patch) -> None:
-    patch.setattr(engine, "ISOLATE_ORDER", ("service", "address", "mount", "volume"))
+    patch.setattr(planning, "ISOLATE_ORDER", ("service", "address", "mount", "volume"))
 
 
 @mutation("states nvmesh BACKUP", "not clean")

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from nvkeep.crossrefs import Loc, Mistake
+from nvkeep.config.crossrefs import Loc, Mistake
 from nvkeep.model.names import shown
 from nvkeep.model.spec import BACKENDS, DEFAULT_BACKEND, TAG, Cluster
 

@@ -1,30 +1,22 @@
-"""cluster.yaml -> Cluster. Every mistake at once, each as file:line:column: path: what is wrong; what to write instead.
+"""YAML with places: text to a document, a document to text, and where in the text something stands.
 
 The only user of ruamel.yaml. Changes nothing.
 """
 
 import contextlib
 import re
-import stat
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from nvkeep.advice import told
-from nvkeep.crossrefs import Loc, cross_references
-from nvkeep.errors import ConfigError, Problem, UnsafeFile
-from nvkeep.host.files import others_can_write
+from nvkeep.config.crossrefs import Loc
+from nvkeep.errors import Problem
 from nvkeep.model.names import clean, shown
-from nvkeep.model.spec import Cluster
-from nvkeep.reconcilers import backends
 
-DEFAULT_FILE = "/etc/nvkeep/cluster.yaml"
 LARGEST = 1024 * 1024  # bytes; a cluster.yaml has a few thousand
 DEEPEST = 40  # levels of nesting; a cluster.yaml has six
 BREAK = re.compile("\r\n|[\n\r]")
@@ -48,76 +40,24 @@ SAID = {
 }
 
 
-def load(path: str) -> Cluster:
-    """Read and check cluster.yaml.
-
-    Raises ConfigError with every problem found, UnsafeFile when others than its owner and root can write it.
-    """
-    _refuse_unsafe(path)
-    try:
-        with Path(path).open("rb") as stream:
-            data = stream.read(LARGEST + 1)
-    except OSError as error:
-        raise ConfigError(path, [Problem(1, 1, "", f"{error.strerror}; name the file with -f FILE")]) from None
-    if len(data) > LARGEST:
-        raise ConfigError(path, [Problem(1, 1, "", f"larger than {LARGEST} bytes; this is not a cluster.yaml")])
-    try:
-        return parse(data.decode(), path)
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            path, [Problem(*_position(data[: error.start].decode(), error.start), "", "not UTF-8; save the file as UTF-8")]
-        ) from None
-
-
 def _lines(text: str) -> list[str]:
     """Split as YAML 1.2 does, and as ruamel counts."""
     return BREAK.split(text)
 
 
-def _position(text: str, offset: int) -> tuple[int, int]:
+def position(text: str, offset: int) -> tuple[int, int]:
+    """Give line and column, from 1, of a character."""
     before = _lines(text[:offset])
     return len(before), len(before[-1]) + 1
 
 
-def _inside(text: str, problem: Problem) -> Problem:
+def inside(text: str, problem: Problem) -> Problem:
     """Give a place after the end of a file the end of its last line: what is missing there is missing after it."""
     lines = _lines(text)
     last = len(lines) - (len(lines) > 1 and not lines[-1])
     line = min(problem.line, last)
     end = len(lines[line - 1]) + 1
     return problem._replace(line=line, column=min(problem.column, end) if line == problem.line else end)
-
-
-def _refuse_unsafe(path: str) -> None:
-    try:
-        seen = Path(path).stat()
-    except OSError:
-        return  # reading it tells why, with the same words as for any other file
-    if not stat.S_ISREG(seen.st_mode):
-        raise UnsafeFile(f"{path} is not a plain file; name one with -f FILE")
-    if others_can_write(path):
-        raise UnsafeFile(
-            f"{path} can be written by others, and nvkeep acts on it as root; chown root {path} && chmod go-w {path}"
-        )
-
-
-def parse(text: str, name: str = "cluster.yaml") -> Cluster:
-    """Turn the text of a cluster.yaml into a Cluster. Raises ConfigError."""
-    backends.register()
-    document, problems = _document(text)
-    if document is not None:
-        problems += [_problem(document, loc, words, on_key=on_key) for loc, words, on_key in _mistakes(document)]
-    if problems:
-        raise ConfigError(name, [_inside(text, problem) for problem in dict.fromkeys(problems)])
-    return Cluster.model_validate(document)
-
-
-def _mistakes(document: Mapping[Any, Any]) -> Iterator[tuple[Loc, str, bool]]:
-    try:
-        Cluster.model_validate(document)
-    except ValidationError as error:
-        yield from told(error.errors(include_url=False))
-    yield from cross_references(document)
 
 
 class _Noting(YAML):
@@ -153,7 +93,8 @@ class _Constructor(RoundTripConstructor):
             raise MarkedYAMLError(problem="a value that cannot be read", problem_mark=node.start_mark) from error
 
 
-def _document(text: str) -> tuple[Mapping[Any, Any] | None, list[Problem]]:
+def read(text: str) -> tuple[Mapping[Any, Any] | None, list[Problem]]:
+    """Read a mapping and note what is wrong with it as YAML; None when it is none."""
     if len(text) > LARGEST:
         return None, [Problem(1, 1, "", f"larger than {LARGEST} bytes; this is not a cluster.yaml")]
     yaml = _Noting(typ="rt", pure=True)
@@ -193,7 +134,7 @@ def _find(node: object, wanted: object, seen: frozenset[int] = frozenset()) -> L
 
 def _syntax(error: YAMLError, text: str) -> Problem:
     if isinstance(error, ReaderError):
-        place = _position(text, error.position)
+        place = position(text, error.position)
         return Problem(
             *place, "", f"the character {shown(text[error.position : error.position + 1])} cannot stand in YAML; remove it"
         )
@@ -210,11 +151,6 @@ def _reworded(said: str) -> tuple[str, str]:
         if match:
             return words.format(*match.groups(), said=said, alias=said.partition("'")[2].rstrip("'")), which
     return f"{said}; mend the indentation or quotes here", "problem"
-
-
-def _problem(document: Mapping[Any, Any], loc: Loc, text: str, *, on_key: bool) -> Problem:
-    line, column = where(document, loc, on_key=on_key)
-    return Problem(line, column, dotted(loc, document), clean(text))
 
 
 def dotted(loc: Loc, document: object = None) -> str:
@@ -278,11 +214,8 @@ def _start(document: Any) -> tuple[int, int]:  # noqa: ANN401 - any YAML node
     return (lc.line or 0, lc.col or 0) if lc else (0, 0)
 
 
-def dump(cluster: Cluster, stream: TextIO) -> None:
-    """Write the whole configuration as YAML, defaults and derived values filled in; it loads again as the same Cluster."""
-    whole = cluster.model_dump(mode="json", serialize_as_any=True)
-    for name, service in whole["services"].items():
-        service["router_id"] = cluster.router_id(name)
+def write(whole: Mapping[str, Any], stream: TextIO) -> None:
+    """Write plain data as YAML."""
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.dump(whole, stream)
