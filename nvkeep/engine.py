@@ -127,9 +127,22 @@ class Engine:
         self.still()
         last = self._commands(resource, move.steps) if move else None
         have = self._look(resource)
+        if move and not leaving and have == resource.kind.desired(resource.spec):
+            have = self._look_once_more(resource, move.verb, have)
         if have == (None if leaving else resource.kind.desired(resource.spec)):
             return
         raise self._reason(resource, have, last, leaving=leaving)
+
+    def _look_once_more(self, resource: Resource, verb: Verb, have: Any) -> Any:  # noqa: ANN401 - the State of the resource's kind
+        """Look again after a while where a first success may not last; a volume that is gone by then was another's."""
+        seconds = resource.kind.confirm(resource.spec, verb)
+        if not seconds:
+            return have
+        self.host.sleep(seconds)
+        later = self._look(resource)
+        if later != have:
+            raise Denied(f"{resource.key}: another host was given it as well, and has it now")
+        return later
 
     def _reason(self, resource: Resource, have: Any, last: Completed | None, *, leaving: bool) -> StepError:  # noqa: ANN401
         """Say why it is not so: an exit code of 0 is no proof, so the words of the last command are read in any case."""

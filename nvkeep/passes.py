@@ -38,11 +38,11 @@ WANT = {
 class Pass:
     """One pass over one service on one host; holds the lock of the service while it runs."""
 
-    def __init__(self, host: Host, cluster: Cluster, service: str) -> None:
+    def __init__(self, host: Host, cluster: Cluster, service: str, *, blind: bool = False) -> None:
         self.host = host
         self.cluster = cluster
         self.service = service
-        self.eyes = Eyes(host, cluster, service)
+        self.eyes = Eyes(host, cluster, service, blind=blind)
         self.spec, self.store, self.resources = self.eyes.spec, self.eyes.store, self.eyes.resources
 
     def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
@@ -84,8 +84,7 @@ class Pass:
         want = WANT.get(verdict.action)
         if want is None:
             return _left_alone(self.resources, sight)
-        versions = sight.versions if verdict.action is Action.SEIZE else None
-        plan = make_plan(self.resources, sight.seen, want, versions)
+        plan = self.plan(verdict, sight)
         if plan.moves:
             log.note(
                 f"{self.service}: line {verdict.line}: {verdict.action}: {verdict.why}",
@@ -95,6 +94,18 @@ class Pass:
         outcomes = self._engine(want).run(self.resources, plan)
         self._record(verdict, outcomes, moved=bool(plan.moves))
         return outcomes
+
+    def plan(self, verdict: Verdict, sight: Sight) -> Plan:
+        """Plan what a decision calls for: the very objects that a pass runs. Changes nothing."""
+        want = WANT.get(verdict.action)
+        versions = sight.versions if verdict.action is Action.SEIZE else None
+        return make_plan(self.resources, sight.seen, want, versions, self._stale(verdict, sight)) if want else Plan()
+
+    def _stale(self, verdict: Verdict, sight: Sight) -> frozenset[str]:
+        """Pick attachments of an earlier boot: this host did not take them, and they do no I/O."""
+        idle = {one.key for one in self.eyes.volumes if getattr(sight.seen[one.key], "io", True) is False}
+        taking = verdict.action in (Action.ACQUIRE, Action.SEIZE)
+        return frozenset(idle if idle and taking and not self.store.claimed() else ())
 
     def _engine(self, want: Want) -> Engine:
         still = self._still if want is Want.HERE else lambda: None

@@ -39,17 +39,25 @@ def survey(host: Host, resources: Iterable[Resource]) -> Survey:
 
 
 def make_plan(
-    resources: Sequence[Resource], seen: Survey, want: Want, versions: Mapping[str, int | None] | None = None
+    resources: Sequence[Resource],
+    seen: Survey,
+    want: Want,
+    versions: Mapping[str, int | None] | None = None,
+    stale: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Turn what was seen into moves. Pure. `versions`: the volumes to seize, by the reservation version that was read."""
-    unknown = _tainted(
-        resources, {key for key, state in seen.items() if isinstance(state, ProbeError)}, upward=want is Want.HERE
-    )
+    """Turn what was seen into moves. Pure.
+
+    `versions`: the volumes to seize, by the reservation version that was read; `stale`: what is left of an earlier boot, and
+    has to go before it is taken anew.
+    """
+    unknown = _unknown(resources, {key for key, state in seen.items() if isinstance(state, ProbeError)}, want)
     waiting = tuple((key, _why_waiting(seen[key])) for key in unknown)
     known = [one for one in resources if one.key not in unknown]
     if want is not Want.HERE:
         return Plan(down=_leaving(known, seen, want), waiting=waiting)
-    fresh = _tainted(known, {one.key for one in known if _needs_fresh_start(one, seen[one.key])}, upward=True)
+    fresh = _tainted(
+        known, {one.key for one in known if one.key in stale or _needs_fresh_start(one, seen[one.key])}, upward=True
+    )
     down = tuple(leave(one, seen[one.key], Verb.RELEASE, "needs a fresh start") for one in reversed(known)
                  if one.key in fresh and seen[one.key] is not None)  # fmt: skip
     up = tuple(filter(None, (arrive(one, None if one.key in fresh else seen[one.key], versions or {}) for one in known)))

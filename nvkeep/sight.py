@@ -1,6 +1,6 @@
 """What a decision rests on: everything is looked at anew in every pass, and turned into Facts. Changes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nvkeep import keepalived, state
 from nvkeep.errors import ProbeError
@@ -31,15 +31,20 @@ class Sight:
 
 
 class Eyes:
-    """Looks at one service on one host. `denied` and `assumed` are what a pass has learned or been told since."""
+    """Looks at one service on one host. `denied` and `assumed` are what a pass has learned or been told since.
 
-    def __init__(self, host: Host, cluster: Cluster, service: str) -> None:
+    `blind` eyes look at nothing: they see a host with nothing on it, and volumes that nobody holds.
+    """
+
+    def __init__(self, host: Host, cluster: Cluster, service: str, *, blind: bool = False) -> None:
         self.host = host
         self.cluster = cluster
         self.service = service
         self.spec = cluster.services[service]
         self.store = state.Store(host, service)
-        self.resources = resources(cluster, service, host.name)
+        needed = resources(cluster, service, host.name)
+        self.resources = needed if blind else tuple(equipped(host, one) for one in needed)
+        self.blind = blind
         self.volumes = [one for one in self.resources if one.kind is VOLUME]
         self.roles = Roles()
         self.denied = False
@@ -47,6 +52,9 @@ class Eyes:
 
     def look(self, asked: Guard = Guard.UNASKED) -> Sight:
         """Look at everything a decision rests on."""
+        if self.blind:
+            nothing = dict.fromkeys(one.key for one in self.resources)
+            return Sight(Facts(self.assumed or Role.BACKUP, Holder.NOBODY), nothing, {})
         seen = survey(self.host, self.resources)
         holder, versions, unknown, by = self._holder(seen)
         manual = self.assumed or self.store.manual_role()
@@ -116,6 +124,11 @@ class Eyes:
     def loss(self, role: Role) -> Loss:
         """Advance the loss on record by what is heard now."""
         return listen(self.store.loss(), role, self.host.now(), self.cluster.timing.master_down)
+
+
+def equipped(host: Host, one: Resource) -> Resource:
+    """Let a resource see which tools the host has."""
+    return replace(one, spec=one.kind.equip(host, one.spec))
 
 
 def _calls_ours(one: Resource, have: object) -> bool:

@@ -16,12 +16,12 @@ from collections.abc import Sequence
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
-from nvkeep.model.decision import Facts, Holder, Verdict, decide
+from nvkeep.model.decision import Verdict
 from nvkeep.model.plan import Plan
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.passes import WANT, Pass
-from nvkeep.planning import Want, make_plan
+from nvkeep.planning import Want
 from nvkeep.sight import Sight
 
 ERROR, CHANGES = 1, 2
@@ -71,15 +71,9 @@ Planned = tuple[Pass, Verdict, Plan, Sight]
 
 
 def _planned(host: Host, cluster: Cluster, service: str, role: Role | None, *, clean: bool) -> Planned:
-    one = Pass(host, cluster, service)
-    if clean:
-        sight = Sight(Facts(role or Role.BACKUP, Holder.NOBODY), {resource.key: None for resource in one.resources}, {})
-        verdict = decide(sight.facts)
-    else:
-        verdict, sight = one.consider(role)
-    want = WANT.get(verdict.action)
-    versions = sight.versions if verdict.action.value == "seize" else None
-    return one, verdict, make_plan(one.resources, sight.seen, want, versions) if want else Plan(), sight
+    one = Pass(host, cluster, service, blind=clean)
+    verdict, sight = one.consider(role)
+    return one, verdict, one.plan(verdict, sight), sight
 
 
 def _print(one: Pass, verdict: Verdict, plan: Plan, sight: Sight, *, explain: bool) -> None:

@@ -81,6 +81,10 @@ HostName = Annotated[
     str,
     _named("a host name", r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "write it as `hostname -s` prints it"),
 ]
+ClientName = Annotated[
+    str,
+    _named("a client name", r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", "write it as NVMesh lists its clients"),
+]
 ServiceName = Annotated[
     str,
     _named("a service name", r"[A-Za-z][A-Za-z0-9_-]{0,30}", "use up to 31 letters, digits, _ and -, a letter first"),

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 
 from nvkeep.model.names import (
     Argument,
+    ClientName,
     ClusterName,
     FloatingAddress,
     FsType,
@@ -193,9 +194,10 @@ class Timing(Frozen):
 
 
 class Nvmesh(Frozen):
-    """Where this cluster's NVMesh shows its state."""
+    """Where this cluster's NVMesh shows its state, and under which names its management server knows the hosts."""
 
     proc: str = Field(default="/proc/nvmeibc", pattern=r"^/[A-Za-z0-9_./-]+$")
+    clients: dict[HostName, ClientName] = Field(default_factory=dict)
 
 
 class Cluster(Frozen):

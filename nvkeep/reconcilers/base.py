@@ -1,5 +1,6 @@
 """The contract of a kind, on one page. A kind says; the engine runs, retries, orders, verifies and logs.
 
+    equip(host, spec) -> Spec               see which tools the host has, where that changes the commands
     observe(host, spec) -> State | None     look, change nothing; None = absent; ProbeError = cannot tell
     desired(spec) -> State                  what observe gives when all is well
     acquire(spec) -> Steps                  from absent to desired
@@ -8,11 +9,12 @@
     seize(spec, version) -> Steps | None    take it from the host that holds it; None = not a thing one can seize
     isolate(spec, have) -> Steps            like release, without waiting for a flush that cannot succeed
     pending(have, leaving) -> bool          on its way already: only look again
+    confirm(spec, verb) -> float            seconds after which a success has to be seen once more
     judge(spec, done) -> StepError          a command that failed: denied, worth another try, or neither
     failure(host, spec) -> str              why the resource is not there although every command succeeded
 
-Only observe and failure get the host; the rest is pure, so its tests are tables. State is a flat frozen type; fields marked
-compare=False are told, not compared.
+Only equip, observe and failure get the host; the rest is pure, so its tests are tables. State is a flat frozen type; fields
+marked compare=False are told, not compared.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +22,7 @@ from typing import Generic, TypeVar
 
 from nvkeep.errors import CommandError, StepError
 from nvkeep.host import Completed, Host
-from nvkeep.model.plan import Step, Steps, steps
+from nvkeep.model.plan import Step, Steps, Verb, steps
 
 __all__ = ["Kind", "Step", "Steps", "steps"]
 
@@ -32,6 +34,10 @@ class Kind(ABC, Generic[Spec, State]):
     """One kind of resource; one file each."""
 
     name: str
+
+    def equip(self, host: Host, spec: Spec) -> Spec:  # noqa: ARG002 - part of the contract
+        """See which tools the host has."""
+        return spec
 
     @abstractmethod
     def observe(self, host: Host, spec: Spec) -> State | None:
@@ -64,6 +70,10 @@ class Kind(ABC, Generic[Spec, State]):
     def pending(self, have: State | None, *, leaving: bool) -> bool:  # noqa: ARG002 - part of the contract
         """Tell whether it is on its way already."""
         return False
+
+    def confirm(self, spec: Spec, verb: Verb) -> float:  # noqa: ARG002 - part of the contract
+        """Give the seconds after which a success has to be seen once more."""
+        return 0.0
 
     def judge(self, spec: Spec, done: Completed) -> StepError:  # noqa: ARG002 - part of the contract
         """Say what a failed command means."""

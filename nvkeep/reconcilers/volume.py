@@ -2,6 +2,7 @@
 
 from nvkeep.errors import StepError
 from nvkeep.host import Completed, Host
+from nvkeep.model.plan import Verb
 from nvkeep.reconcilers.backends import backend_of
 from nvkeep.reconcilers.backends.base import Ask, Holding, Volume
 from nvkeep.reconcilers.base import Kind, Steps
@@ -11,6 +12,10 @@ class VolumeKind(Kind[Ask, Volume]):
     """Held exclusively by this host, doing I/O."""
 
     name = "volume"
+
+    def equip(self, host: Host, spec: Ask) -> Ask:
+        """Let the backend see which tools the host has."""
+        return backend_of(spec.spec).equip(host, spec)
 
     def observe(self, host: Host, spec: Ask) -> Volume | None:
         """Look through the volume's backend."""
@@ -49,6 +54,10 @@ class VolumeKind(Kind[Ask, Volume]):
         if have is None:
             return False
         return have.mode == "detaching" if leaving else have.mode == "exclusive" and not have.io
+
+    def confirm(self, spec: Ask, verb: Verb) -> float:
+        """Let the backend say whether one look is enough."""
+        return backend_of(spec.spec).confirm(spec, verb)
 
     def judge(self, spec: Ask, done: Completed) -> StepError:
         """Let the backend read what its command said."""

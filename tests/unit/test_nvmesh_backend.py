@@ -1,18 +1,22 @@
 """What NVMesh's commands say, in every wording known, and what that means."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed
+from nvkeep.model.plan import Verb
 from nvkeep.model.spec import Nvmesh
 from nvkeep.reconcilers.backends.base import Ask, Volume
-from nvkeep.reconcilers.backends.nvmesh import ATTACH, BACKEND, DETACH, NvmeshVolume, answer_of
+from nvkeep.reconcilers.backends.nvmesh import BACKEND, NvmeshVolume, answer_of
 
 ASK = Ask(NvmeshVolume(name="vol1"), "server01", "pair", Nvmesh())
 HERE = Volume("/dev/nvmesh/vol1")
+ATTACH = ("nvmesh_attach_volumes", "--json", "--access", "EXCLUSIVE_READ_WRITE")
+DETACH = ("nvmesh_detach_volumes", "--json")
 
 
 def judged(out: str = "", err: str = "", *, code: int = 1, verb: tuple[str, ...] = ATTACH, volume: str = "vol1") -> StepError:
@@ -149,3 +153,51 @@ def test_commands_name_the_volume_last_and_only_a_seize_preempts() -> None:
     assert ["--preempt" in argv for argv in every] == [False, True, False, False]
     assert ["--force" in argv for argv in every] == [False, False, False, True]
     assert [("EXCLUSIVE_READ_WRITE" in argv) for argv in every] == [True, True, False, False]
+
+
+NEW = replace(ASK, tools="client", client="server01.example.lab")
+
+
+def test_3x_says_the_same_through_the_management_server() -> None:
+    who = ("--id", "server01.example.lab", "--volume", "vol1")
+    wait = ("--wait", "--timeout", "25")
+    mode = ("--mode", "EXCLUSIVE_READ_WRITE")
+    assert BACKEND.acquire(NEW)[0].argv == ("nvmesh", "client", "attach", *who, *mode, *wait)
+    assert BACKEND.seize(NEW, 7)[0].argv == (
+        "nvmesh",
+        "client",
+        "attach",
+        *who,
+        *mode,
+        "--reservation-version",
+        "7",
+        "--preempt",
+        *wait,
+    )
+    assert BACKEND.release(NEW, Volume("/dev/nvmesh/vol1"))[0].argv == ("nvmesh", "client", "detach", *who, *wait)
+    assert BACKEND.isolate(NEW, Volume("/dev/nvmesh/vol1"))[0].argv == ("nvmesh", "client", "detach", *who, "--force", *wait)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "version"),
+    [
+        ("[vol1] failure: Reservation version mismatch, current version: 4", Denied, 4),
+        ("[vol1] failure: reservation version is outdated, current reservation version is: 12", Denied, 12),
+        ("[vol1] failure: requested RM doesn't comply with the volume RM", Denied, None),
+        ("[vol1] failure: the mode does not comply, please use the preempt flag", Denied, None),
+        ("[vol1] failure: Reservation mismatch during update, retry", Transient, None),
+        ("[vol1] failure: client not found or initializing", Transient, None),
+        ("[vol1] failure: volume not found", CommandError, None),
+        ("connect ECONNREFUSED", CommandError, None),
+    ],
+)
+def test_3x_denials_are_told_from_failures(said: str, kind: type[StepError], version: int | None) -> None:
+    judged = BACKEND.judge(Completed(BACKEND.acquire(NEW)[0].argv, 1, said, ""))
+    assert type(judged) is kind
+    assert getattr(judged, "version", None) == version
+
+
+def test_a_success_of_3x_is_looked_at_twice_when_it_was_plain() -> None:
+    assert BACKEND.confirm(NEW, Verb.ACQUIRE) > 0
+    assert BACKEND.confirm(NEW, Verb.SEIZE) == 0
+    assert BACKEND.confirm(ASK, Verb.ACQUIRE) == 0

@@ -157,11 +157,18 @@ def test_what_stands_on_the_unknown_waits_and_the_rest_goes_on(key: str) -> None
     assert keys(made.up) == [one for one in KEYS if one not in waits]
 
 
-@pytest.mark.parametrize("want", [Want.GONE, Want.CUT_OFF])
 @pytest.mark.parametrize("key", KEYS)
-def test_what_the_unknown_stands_on_is_kept(key: str, want: Want) -> None:
+def test_isolation_goes_on_past_the_unknown_and_keeps_only_what_may_be_mounted(key: str) -> None:
+    made = planned(Want.CUT_OFF, WELL | {key: ProbeError("it cannot be told")})
+    kept = {key} | {one for one in KEYS if key.startswith("mount ") and key in above(one)}
+    assert {one for one, _ in made.waiting} == kept
+    assert set(keys(made.down)) == set(KEYS) - kept
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_the_unknown_stands_on_is_kept(key: str) -> None:
     """What cannot be seen may still use its volume: the volume stays attached."""
-    made = planned(want, WELL | {key: ProbeError("it cannot be told")})
+    made = planned(Want.GONE, WELL | {key: ProbeError("it cannot be told")})
     kept = {key} | {one for one in KEYS if key in above(one)}
     assert {one for one, _ in made.waiting} == kept
     assert set(keys(made.down)) == set(KEYS) - kept

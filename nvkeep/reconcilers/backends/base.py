@@ -7,18 +7,20 @@ from typing import ClassVar
 from nvkeep.errors import StepError
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
-from nvkeep.model.plan import Steps
+from nvkeep.model.plan import Steps, Verb
 from nvkeep.model.spec import Nvmesh, VolumeSpec
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A volume, and who asks for it."""
+    """A volume, and who asks for it. `tools` and `client` are filled in by the backend's equip()."""
 
     spec: VolumeSpec
     host: str
     cluster: str = ""
     nvmesh: Nvmesh = field(default_factory=Nvmesh)
+    tools: str = ""
+    client: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,13 @@ class Holding:
 
 
 class Backend(ABC):
-    """One way to hold a block device exclusively. Only observe and holder get the host; the rest is pure."""
+    """One way to hold a block device exclusively. Only equip, observe and holder get the host; the rest is pure."""
 
     Spec: ClassVar[type[VolumeSpec]]
+
+    def equip(self, host: Host, ask: Ask) -> Ask:  # noqa: ARG002 - part of the contract
+        """See which tools the host has, where that makes a difference to the commands."""
+        return ask
 
     @abstractmethod
     def observe(self, host: Host, ask: Ask) -> Volume | None:
@@ -68,6 +74,10 @@ class Backend(ABC):
     def isolate(self, ask: Ask, have: Volume) -> Steps:
         """Let go at once; by default like release."""
         return self.release(ask, have)
+
+    def confirm(self, ask: Ask, verb: Verb) -> float:  # noqa: ARG002 - part of the contract
+        """Give the seconds after which a success has to be seen once more; 0 where the first look is the truth."""
+        return 0.0
 
     def judge(self, done: Completed) -> StepError | None:  # noqa: ARG002 - part of the contract
         """Say what a failed command of this backend means; None when it is not one of this backend's."""

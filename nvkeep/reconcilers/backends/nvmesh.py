@@ -1,31 +1,41 @@
-"""Backend `nvmesh`: exclusive attachments of NVMesh, by the host commands of its 1.x and 2.x releases.
+"""Backend `nvmesh`: exclusive attachments of NVMesh, in all its eras.
 
-The commands' exit codes are not to be trusted, and their JSON may come on stderr; /proc decides (docs/backends.md). A host is
-told nothing about a volume it has not attached, so for such a volume asking is trying: a plain attach that is denied says
-that another host holds it.
+Two transports, chosen by what the host has: the host commands of 1.x and 2.x (`nvmesh_attach_volumes`), and the `nvmesh
+client` command of 3.x, which speaks to the management server. Exit codes and successes are not to be trusted (the one lies,
+the other is only recorded): /proc decides, for both. Facts and sources: docs/backends.md.
+
+With the old commands a host is told nothing about a volume it has not attached, so asking is trying: a plain attach that is
+denied says that another host holds it.
 """
 
 import json
 import re
-from typing import Any, Literal, Self
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import model_validator
 
-from nvkeep.errors import CommandError, Denied, StepError, Transient
+from nvkeep.errors import CommandError, Denied, NvkeepError, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
 from nvkeep.model.names import wrong
-from nvkeep.model.plan import Steps, steps
+from nvkeep.model.plan import Steps, Verb, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvmesh as probe
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
 
-ATTACH = ("nvmesh_attach_volumes", "--json", "--access", probe.EXCLUSIVE)
-DETACH = ("nvmesh_detach_volumes", "--json")
-TIMEOUT = 30.0  # seconds; the commands queue behind a lock of the whole host
+TIMEOUT = 30.0  # seconds; the old commands queue behind a lock of the whole host
+RACE = 1.0  # seconds; two hosts that attach a free volume through 3.x may both be told success, and the later one has it
 NAME = re.compile(r"(?!e_|d_|-)[A-Za-z0-9_+=-]{1,24}")
-DENIALS = ("reservation mode denied", "access mode denied", "reservation mode requested denied")
-PASSING = re.compile(r"\b(access version outdated|update failed|pending|duplicate request|busy)\b")
+DENIALS = re.compile(
+    r"(reservation|access) mode (requested )?denied|use the preempt flag|(does not|doesn't) comply"
+    r"|reservation version (mismatch|is outdated)"
+)
+PASSING = re.compile(r"\b(access version outdated|update failed|pending|duplicate request|busy|during update|initializing)\b")
+VERSION = re.compile(r"version(?: is)?:?\s*(\d+)\D*$")
+OLD, NEW = "host", "client"
+OLD_COMMAND, NEW_COMMAND = "/usr/bin/nvmesh_attach_volumes", "/usr/bin/nvmesh"
 
 
 class NvmeshVolume(VolumeSpec):
@@ -37,8 +47,7 @@ class NvmeshVolume(VolumeSpec):
     def _name_fits(self) -> Self:
         if not NAME.fullmatch(self.name):
             raise wrong(
-                f'"{self.name}" is not a volume name',
-                "use up to 24 letters, digits, _ + = -, not starting with - e_ d_",
+                f'"{self.name}" is not a volume name', "use up to 24 letters, digits, _ + = -, not starting with - e_ d_"
             )
         return self
 
@@ -48,10 +57,48 @@ class NvmeshVolume(VolumeSpec):
         return f"/dev/nvmesh/{self.name}"
 
 
+class Transport(NamedTuple):
+    """How to say it: attach(ask, preempting, version) and detach(ask, force)."""
+
+    attach: Callable[[Ask, bool, int | None], tuple[str, ...]]
+    detach: Callable[[Ask, bool], tuple[str, ...]]
+
+
+def _old_attach(ask: Ask, preempting: bool, _: int | None) -> tuple[str, ...]:
+    preempt = ("--preempt",) if preempting else ()
+    return ("nvmesh_attach_volumes", "--json", "--access", probe.EXCLUSIVE, *preempt, ask.spec.name)
+
+
+def _old_detach(ask: Ask, force: bool) -> tuple[str, ...]:
+    return ("nvmesh_detach_volumes", "--json", *(("--force",) if force else ()), ask.spec.name)
+
+
+def _client(verb: str, ask: Ask, *more: str) -> tuple[str, ...]:
+    who = ("--id", ask.client or ask.host, "--volume", ask.spec.name)
+    return ("nvmesh", "client", verb, *who, *more, "--wait", "--timeout", f"{TIMEOUT - 5:.0f}")
+
+
+def _new_attach(ask: Ask, preempting: bool, version: int | None) -> tuple[str, ...]:
+    known = ("--reservation-version", str(version)) if version is not None else ()
+    return _client("attach", ask, "--mode", probe.EXCLUSIVE, *((*known, "--preempt") if preempting else ()))
+
+
+def _new_detach(ask: Ask, force: bool) -> tuple[str, ...]:
+    return _client("detach", ask, *(("--force",) if force else ()))
+
+
+TRANSPORTS = {OLD: Transport(_old_attach, _old_detach), NEW: Transport(_new_attach, _new_detach)}
+
+
 class NvmeshBackend(Backend):
     """Exclusive attachment; a preempting attach fences the host that was attached."""
 
     Spec = NvmeshVolume
+
+    def equip(self, host: Host, ask: Ask) -> Ask:
+        """Choose the transport, and the name under which this host is known to the management server."""
+        new = host.exists(NEW_COMMAND) and not host.exists(OLD_COMMAND)
+        return replace(ask, tools=NEW if new else OLD, client=ask.nvmesh.clients.get(ask.host) or _hostname(host))
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Read the client's own state of the volume."""
@@ -59,38 +106,67 @@ class NvmeshBackend(Backend):
         return None if seen is None else Volume(ask.spec.device, _mode(seen), seen.io, seen.status)
 
     def holder(self, host: Host, ask: Ask) -> Holding:
-        """Attached exclusively: me. Preempted: another. Not attached: only trying tells."""
+        """Attached exclusively: me. Preempted: another. Not attached: the management server tells, or only trying does."""
         seen = probe.read(host, ask.nvmesh.proc, ask.spec.name)
-        if seen is None:
-            return Holding(Holder.UNTOLD)
-        word = {"exclusive": Holder.ME, "preempted": Holder.ANOTHER}.get(_mode(seen), Holder.UNTOLD)
-        return Holding(word, version=seen.version)
+        mode, version = (_mode(seen), seen.version) if seen else ("", None)
+        if mode == "exclusive":
+            return Holding(Holder.ME, ask.host, version)
+        managed = _managed(host, ask) if ask.tools == NEW else None
+        if mode == "preempted":
+            return Holding(Holder.ANOTHER, managed.by if managed else "", managed.version if managed else version)
+        return managed or Holding(Holder.UNTOLD, version=version)
 
     def acquire(self, ask: Ask) -> Steps:
         """Attach exclusively, without preempting."""
-        return steps((*ATTACH, ask.spec.name), timeout=TIMEOUT)
+        return steps(TRANSPORTS[ask.tools or OLD].attach(ask, False, None), timeout=TIMEOUT)
 
     def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - every mode is detached in the same way
         """Detach."""
-        return steps((*DETACH, ask.spec.name), timeout=TIMEOUT)
+        return steps(TRANSPORTS[ask.tools or OLD].detach(ask, False), timeout=TIMEOUT)
 
-    def seize(self, ask: Ask, version: int | None) -> Steps:  # noqa: ARG002 - these commands name no version
-        """Attach exclusively, preempting the holder."""
-        return steps((*ATTACH, "--preempt", ask.spec.name), timeout=TIMEOUT)
+    def seize(self, ask: Ask, version: int | None) -> Steps:
+        """Attach exclusively, preempting the holder; 3.x names the version that was read, so nobody else is preempted."""
+        return steps(TRANSPORTS[ask.tools or OLD].attach(ask, True, version), timeout=TIMEOUT)
 
     def isolate(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - every mode is detached in the same way
         """Detach by force: nothing is mounted any more, and the volume is another host's."""
-        return steps((*DETACH, "--force", ask.spec.name), timeout=TIMEOUT)
+        return steps(TRANSPORTS[ask.tools or OLD].detach(ask, True), timeout=TIMEOUT)
+
+    def confirm(self, ask: Ask, verb: Verb) -> float:
+        """Look once more a second after a plain attach through 3.x."""
+        return RACE if ask.tools == NEW and verb is Verb.ACQUIRE else 0.0
 
     def judge(self, done: Completed) -> StepError | None:
         """Read the answer; an error counts before a status (NVMesh 2.4.0 says "IO Enabled" and denies)."""
-        if not done.argv[0].startswith("nvmesh_"):
+        if not done.argv[0].startswith("nvmesh"):
             return None
-        words = " ".join(_words(done)).lower()
-        said = CommandError(done.argv, done.code, " ".join(_words(done)))
-        if any(word in words for word in DENIALS):
-            return Denied(str(said))
+        told = " ".join(_words(done))
+        said, words = CommandError(done.argv, done.code, told), told.lower()
+        if DENIALS.search(words):
+            version = VERSION.search(words)
+            return Denied(str(said), int(version[1]) if version else None)
         return Transient(str(said)) if PASSING.search(words) else said
+
+
+def _hostname(host: Host) -> str:
+    try:
+        return host.read("/proc/sys/kernel/hostname").strip()
+    except OSError:
+        return host.name
+
+
+def _managed(host: Host, ask: Ask) -> Holding | None:
+    """Ask the management server who holds; None when it does not say. Whoever is on record may attach again."""
+    try:
+        done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), 10.0)
+        found = json.loads(done.out)
+        (volume,) = found if isinstance(found, list) else [found]
+        held = volume["reservation"]
+        mode, version, by = int(held["mode"]), int(held["version"]), str(held.get("reservedBy") or "")
+    except (NvkeepError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    free = mode == 0 or by == (ask.client or ask.host)
+    return Holding(Holder.NOBODY if free else Holder.ANOTHER, "" if free else by, version)
 
 
 def _mode(seen: probe.Entry) -> str:
@@ -105,7 +181,7 @@ def _words(done: Completed) -> list[str]:
     """Give what was said of the volume, then of the whole; plain text where it is not JSON."""
     answer = answer_of(done)
     if answer is None:
-        return [(done.err or done.out).strip()]
+        return [" ".join((done.out + done.err).split())]
     volumes = answer.get("volumes")
     mine = volumes.get(done.argv[-1], {}) if isinstance(volumes, dict) else {}
     told = [mine.get("error"), mine.get("status"), answer.get("error")] if isinstance(mine, dict) else [answer.get("error")]
