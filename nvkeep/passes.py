@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 
 from nvkeep import guard, log, state
@@ -43,6 +43,7 @@ class Pass:
         self.cluster = cluster
         self.service = service
         self.eyes = Eyes(host, cluster, service, blind=blind)
+        self.held: set[str] = set()
         self.spec, self.store, self.resources = self.eyes.spec, self.eyes.store, self.eyes.resources
 
     def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
@@ -112,10 +113,13 @@ class Pass:
         return Engine(self.host, self.service, self.cluster.timing.step, still)
 
     def _still(self) -> None:
-        """Stop a pass at once when a volume it stands on was taken. Raises Lost."""
+        """Stop a pass at once when a volume that it held, or this boot, is another host's. Raises Lost."""
         for one in self.eyes.volumes:
-            if getattr(VOLUME.observe(self.host, one.spec), "mode", None) == "preempted":
-                raise Lost(f"{one.key} was taken by another host")
+            with suppress(ProbeError, OSError):  # what cannot be told stops nothing
+                holder = VOLUME.holder(self.host, one.spec).holder
+                self.held |= {one.key} if holder is Holder.ME else set()
+                if holder is Holder.ANOTHER and (one.key in self.held or self.store.claimed()):
+                    raise Lost(f"{one.key} was taken by another host")
 
     def _record(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         if verdict.action is Action.ISOLATE:

@@ -18,7 +18,7 @@ VERBS = {
     "role": "show the roles, or set one by hand",
     "agent": "the resident; run by nvkeep.service",
 }
-PLUMBING = ("announce", "lease", "loop")
+PLUMBING = ("announce", "lease", "loop", "nvme")
 FIRST = """\
 nvkeep keeps a service alive on servers that share a block volume.
 

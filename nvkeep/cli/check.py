@@ -13,6 +13,11 @@ from nvkeep import config
 from nvkeep.cli.common import file_option
 from nvkeep.model.spec import Cluster
 
+GIVEN_UP = {
+    "image": "a lease tells who holds, but does not stop a host that was frozen while it was taken",
+    "device": "nvkeep alone gives no safety against two writers; something else has to fence this storage",
+}
+
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
@@ -34,8 +39,6 @@ def warnings(cluster: Cluster) -> list[str]:
     for name, service in cluster.services.items():
         if not service.addresses and service.health is None:
             found.append(f"service {name} has neither addresses nor health: nobody can be asked whether it is still served")
-        if any(volume.backend == "image" for volume in service.volumes):
-            found.append(
-                f"service {name} uses backend image: a lease tells who holds, but does not stop a host that was frozen"
-            )
+        used = {volume.backend for volume in service.volumes}
+        found += [f"service {name} uses backend {backend}: {GIVEN_UP[backend]}" for backend in sorted(used & GIVEN_UP.keys())]
     return found

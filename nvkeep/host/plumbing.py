@@ -11,7 +11,7 @@ nvkeep loop detach FILE LINK            undo it
 from collections.abc import Callable, Sequence
 
 from nvkeep.errors import CommandError
-from nvkeep.host import lease, loop, wire
+from nvkeep.host import fabric, lease, loop, wire
 from nvkeep.host.base import Completed
 
 USAGE = 64  # EX_USAGE
@@ -22,12 +22,13 @@ VERBS: dict[str, Callable[..., str | None]] = {
     "lease release": lease.release,
     "loop attach": loop.attach,
     "loop detach": loop.detach,
+    "nvme connect": fabric.connect,
 }
 
 
 def run(argv: Sequence[str]) -> Completed:
     """Run `nvkeep VERB ...`; exit codes: 0 done, 1 failed, 3 denied, 64 not a plumbing verb."""
-    name = " ".join(argv[1:3]) if argv[1] in ("lease", "loop") else argv[1]
+    name = " ".join(argv[1:3]) if argv[1] in ("lease", "loop", "nvme") else argv[1]
     verb = VERBS.get(name)
     arguments = argv[1 + len(name.split()) :]
     if verb is None:

@@ -1,12 +1,9 @@
-"""A DRBD resource as this host sees it: `drbdsetup status RESOURCE --json` (drbd-utils 9)."""
+"""A DRBD resource as this host sees it: `drbdsetup events2 --now RESOURCE`, which 8.4 and 9 both have (--json is 9's alone)."""
 
-import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
-
-UNKNOWN_RESOURCE = 10  # exit code of drbdsetup for a resource that is not up
 
 
 class Peer(NamedTuple):
@@ -28,30 +25,34 @@ class Entry(NamedTuple):
 
 def read(host: Host, resource: str) -> Entry:
     """Ask DRBD. Raises ProbeError, also when the resource is not up."""
-    argv = ("drbdsetup", "status", resource, "--json")
+    argv = ("drbdsetup", "events2", "--now", resource)
     try:
         done = host.run(argv, 5.0)
     except NvkeepError as error:
         raise ProbeError(str(error)) from error
-    if done.code == UNKNOWN_RESOURCE:
-        raise ProbeError(f"DRBD resource {resource} is not up here; drbdadm up {resource}")
     if done.code:
-        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {done.err.strip()}")
-    return parse(done.out)
+        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {done.err.strip()}; drbdadm up {resource}")
+    return parse(done.out, resource)
 
 
-def parse(text: str) -> Entry:
-    """Parse the JSON of one resource. Raises ProbeError."""
-    try:
-        (found,) = json.loads(text)
-        return _entry(found)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProbeError(f"drbdsetup status printed something else: {error}") from error
+def parse(text: str, resource: str) -> Entry:
+    """Parse the `exists` lines. Raises ProbeError when the resource is not among them."""
+    found = [_words(line) for line in text.splitlines() if line.startswith("exists ")]
+    role = next((words.get("role") for kind, words in found if kind == "resource"), None)
+    if role is None:
+        raise ProbeError(f"DRBD resource {resource} is not up here; drbdadm up {resource}")
+    devices = [words for kind, words in found if kind == "device"]
+    suspended = any(kind == "resource" and words.get("suspended", "no") != "no" for kind, words in found)
+    good = all(words.get("disk") == "UpToDate" and words.get("quorum", "yes") == "yes" for words in devices)
+    peers = tuple(_peer(words) for kind, words in found if kind == "connection")
+    disks = ", ".join(sorted({words.get("disk", "?") for words in devices}))
+    return Entry(role, bool(devices) and good and not suspended, disks, peers)
 
 
-def _entry(found: dict[str, Any]) -> Entry:
-    disks = [str(device["disk-state"]) for device in found["devices"]]
-    quorum = all(device.get("quorum", True) for device in found["devices"])
-    peers = tuple(Peer(str(one["name"]), str(one["peer-role"]), str(one["connection-state"])) for one in found["connections"])
-    good = bool(disks) and set(disks) == {"UpToDate"} and quorum and not found.get("suspended", False)
-    return Entry(str(found["role"]), good, ", ".join(sorted(set(disks))), peers)
+def _words(line: str) -> tuple[str, dict[str, str]]:
+    kind, *pairs = line.split()[1:]
+    return kind, dict(pair.split(":", 1) for pair in pairs if ":" in pair)
+
+
+def _peer(words: dict[str, str]) -> Peer:
+    return Peer(words.get("conn-name", "?"), words.get("role", "Unknown"), words.get("connection", "?"))

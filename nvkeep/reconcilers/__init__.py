@@ -32,7 +32,10 @@ def resources(cluster: Cluster, service: str, host: str) -> tuple[Resource, ...]
     """
     spec = cluster.services[service]
     volumes = _chain(
-        [Resource(f"volume {one.name}", VOLUME, Ask(one, host, cluster.cluster, cluster.nvmesh)) for one in spec.volumes]
+        [
+            Resource(f"volume {one.name}", VOLUME, Ask(one, host, cluster.cluster, cluster.nvmesh, spec.hosts))
+            for one in spec.volumes
+        ]
     )
     mounts = _mounts(spec)
     under = frozenset(one.key for one in (*volumes, *mounts))

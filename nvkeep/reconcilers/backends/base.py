@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import ClassVar
 
 from nvkeep.errors import StepError
@@ -13,12 +14,13 @@ from nvkeep.model.spec import Nvmesh, VolumeSpec
 
 @dataclass(frozen=True)
 class Ask:
-    """A volume, and who asks for it. `tools` and `client` are filled in by the backend's equip()."""
+    """A volume, who asks for it, and the hosts of its service. `tools` and `client` are filled in by the backend's equip()."""
 
     spec: VolumeSpec
     host: str
     cluster: str = ""
     nvmesh: Nvmesh = field(default_factory=Nvmesh)
+    hosts: tuple[str, ...] = ()
     tools: str = ""
     client: str = ""
 
@@ -40,6 +42,16 @@ class Holding:
     holder: Holder
     by: str = ""
     version: int | None = None
+
+
+def key_of(ask: Ask, host: str) -> int:
+    """Derive a host's reservation key (64 bits, never 0) from the names of cluster and host."""
+    return int.from_bytes(sha256(f"{ask.cluster}/{host}".encode()).digest()[:8], "big") or 1
+
+
+def owner_of(ask: Ask, key: int) -> str:
+    """Name the host whose key this is; the key itself when it is none of this service's."""
+    return next((host for host in ask.hosts if key_of(ask, host) == key), f"key {key:#x}")
 
 
 class Backend(ABC):

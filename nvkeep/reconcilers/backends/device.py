@@ -1,0 +1,82 @@
+"""Backend `device`: a device that is simply there, for storage that something else fences.
+
+Nobody can be asked who holds it, so every host but the one that took it in this boot counts it as another's: it is taken only
+by a master, after the guard. nvkeep alone gives no safety against two writers here; `nvkeep check` says so.
+"""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from nvkeep.errors import ProbeError
+from nvkeep.host import Host
+from nvkeep.model.decision import Holder
+from nvkeep.model.names import PLAIN, Path, wrong
+from nvkeep.model.plan import Steps, steps
+from nvkeep.model.spec import VolumeSpec
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
+
+DIRECTORY = "/dev/nvkeep"
+
+
+class DeviceVolume(VolumeSpec):
+    """A block device, best named by /dev/disk/by-id."""
+
+    backend: Literal["device"] = "device"
+    path: Path
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        if not PLAIN.fullmatch(self.name):
+            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        if not self.path.startswith("/dev/"):
+            raise wrong(f'"{self.path}" is not a device', "write it like /dev/disk/by-id/...")
+        return self
+
+    @property
+    def device(self) -> str:
+        """A link of nvkeep's own; that it is there means that this host took the volume in this boot."""
+        return f"{DIRECTORY}/{self.name}"
+
+
+class DeviceBackend(Backend):
+    """A link in /dev, which is gone with the boot, stands for the hold."""
+
+    Spec = DeviceVolume
+
+    def observe(self, host: Host, ask: Ask) -> Volume | None:
+        """Look at the link."""
+        return Volume(ask.spec.device) if host.link_target(ask.spec.device) == _path(host, ask) else None
+
+    def holder(self, host: Host, ask: Ask) -> Holding:
+        """Tell me, or another: nobody can be asked."""
+        here = host.link_target(ask.spec.device) == _path(host, ask)
+        return Holding(Holder.ME, ask.host) if here else Holding(Holder.ANOTHER)
+
+    def acquire(self, ask: Ask) -> Steps:
+        """Make the link."""
+        return steps(("mkdir", "-p", DIRECTORY), ("ln", "-sfn", _spec(ask).path, ask.spec.device), timeout=5.0)
+
+    def seize(self, ask: Ask, version: int | None) -> Steps:  # noqa: ARG002 - there is nothing to read a version from
+        """Make the link: whatever fences this storage has to have done so."""
+        return self.acquire(ask)
+
+    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - there is only one state
+        """Remove the link."""
+        return steps(("rm", "-f", ask.spec.device), timeout=5.0)
+
+
+def _spec(ask: Ask) -> DeviceVolume:
+    if not isinstance(ask.spec, DeviceVolume):
+        raise TypeError(ask.spec)
+    return ask.spec
+
+
+def _path(host: Host, ask: Ask) -> str:
+    path = _spec(ask).path
+    if host.device_number(path) is None:
+        raise ProbeError(f"there is no block device {path}")
+    return path
+
+
+BACKEND = DeviceBackend()

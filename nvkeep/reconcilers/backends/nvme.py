@@ -1,0 +1,126 @@
+"""Backend `nvme`: reservations of an NVMe namespace that all hosts see (NVMe/TCP, RDMA, FC, dual-ported).
+
+Type 1, write exclusive: only the holder writes. Type 3 (registrants only) would let a host write that merely registered, and a
+preempted host can always register again. The key of a host is derived from the names of cluster and host.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from nvkeep.errors import CommandError, Denied, StepError, Transient
+from nvkeep.host import Completed, Host
+from nvkeep.model.decision import Holder
+from nvkeep.model.names import PLAIN, HostAddress, Path, wrong
+from nvkeep.model.plan import Steps, steps
+from nvkeep.model.spec import Frozen, VolumeSpec
+from nvkeep.probes import nvme as probe
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume, key_of, owner_of
+
+TIMEOUT = 20.0  # seconds; a namespace whose target is gone lets commands wait
+WRITE_EXCLUSIVE = "--rtype=1"
+CONFLICT = "Reservation Conflict"
+
+
+class Connect(Frozen):
+    """The NVMe/TCP target of a namespace."""
+
+    address: HostAddress
+    port: int = Field(default=4420, ge=1, le=65535)
+    nqn: Annotated[str, Field(pattern=r"^nqn\.[A-Za-z0-9.:_-]{1,218}$")]
+
+
+class NvmeVolume(VolumeSpec):
+    """A namespace, best named by /dev/disk/by-id; `connect` where nothing else connects it."""
+
+    backend: Literal["nvme"] = "nvme"
+    namespace: Path
+    connect: Connect | None = None
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        if not PLAIN.fullmatch(self.name):
+            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        if not self.namespace.startswith("/dev/"):
+            raise wrong(f'"{self.namespace}" is not a device', "write it like /dev/disk/by-id/nvme-...")
+        return self
+
+    @property
+    def device(self) -> str:
+        """The namespace itself."""
+        return self.namespace
+
+
+class NvmeBackend(Backend):
+    """The reservation tells who holds, survives a crash of the holder, and the namespace refuses everyone else's writes."""
+
+    Spec = NvmeVolume
+
+    def observe(self, host: Host, ask: Ask) -> Volume | None:
+        """Look whether this host's key holds the reservation."""
+        if _unconnected(host, ask):
+            return None
+        seen = probe.read(host, ask.spec.device)
+        return Volume(ask.spec.device, detail=f"type {seen.kind}") if seen.holder == key_of(ask, ask.host) else None
+
+    def holder(self, host: Host, ask: Ask) -> Holding:
+        """Read the reservation; the version is the holder's key, so that a seize preempts it and nobody else."""
+        if _unconnected(host, ask):
+            return Holding(Holder.UNTOLD)
+        seen = probe.read(host, ask.spec.device)
+        if not seen.holder:
+            return Holding(Holder.NOBODY)
+        mine = seen.holder == key_of(ask, ask.host)
+        return Holding(Holder.ME if mine else Holder.ANOTHER, owner_of(ask, seen.holder), seen.holder)
+
+    def acquire(self, ask: Ask) -> Steps:
+        """Register, then take the free reservation."""
+        take = ("nvme", "resv-acquire", ask.spec.device, _key(ask), WRITE_EXCLUSIVE, "--racqa=0")
+        return steps(*_connect(ask), _register(ask), take, timeout=TIMEOUT)
+
+    def seize(self, ask: Ask, version: int | None) -> Steps:
+        """Register, then preempt the holder and abort what it has under way."""
+        holder = f"--prkey={version or 0:#x}"
+        take = ("nvme", "resv-acquire", ask.spec.device, _key(ask), holder, WRITE_EXCLUSIVE, "--racqa=2")
+        return steps(_register(ask), take, timeout=TIMEOUT)
+
+    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
+        """Give the reservation back, and the registration with it."""
+        give = ("nvme", "resv-release", ask.spec.device, _key(ask), WRITE_EXCLUSIVE, "--rrela=0")
+        leave = ("nvme", "resv-register", ask.spec.device, _key(ask), "--rrega=1")
+        return steps(give, leave, timeout=TIMEOUT)
+
+    def judge(self, done: Completed) -> StepError | None:
+        """Tell a conflict, which is a denial, from a namespace that is not there yet."""
+        said = CommandError(done.argv, done.code, (done.err.strip().splitlines() or [done.out])[0])
+        if CONFLICT in done.err:
+            return Denied(str(said))
+        return Transient(str(said)) if "No such file" in done.err else None
+
+
+def _spec(ask: Ask) -> NvmeVolume:
+    if not isinstance(ask.spec, NvmeVolume):
+        raise TypeError(ask.spec)
+    return ask.spec
+
+
+def _unconnected(host: Host, ask: Ask) -> bool:
+    return _spec(ask).connect is not None and host.device_number(ask.spec.device) is None
+
+
+def _key(ask: Ask) -> str:
+    return f"--crkey={key_of(ask, ask.host):#x}"
+
+
+def _register(ask: Ask) -> tuple[str, ...]:
+    return ("nvme", "resv-register", ask.spec.device, f"--nrkey={key_of(ask, ask.host):#x}", "--rrega=0")
+
+
+def _connect(ask: Ask) -> list[tuple[str, ...]]:
+    where = _spec(ask).connect
+    if where is None:
+        return []
+    return [("nvkeep", "nvme", "connect", ask.spec.device, str(where.address), str(where.port), where.nqn)]
+
+
+BACKEND = NvmeBackend()
