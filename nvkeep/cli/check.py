@@ -2,16 +2,26 @@
   nvkeep check                    the file that is used
   nvkeep check -f cluster.yaml    one before it is
 
+  nvkeep check --host             also: has this host the tools its volumes need, and which versions?
+
 exit codes:
   0  it is right (warnings may be printed)
+  1  it is right, but this host lacks something (--host)
   2  it is wrong: every mistake with file:line:column and what to write instead
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
 
 from nvkeep import config
-from nvkeep.cli.common import file_option
+from nvkeep.cli.common import chosen, file_option
+from nvkeep.errors import CommandTimeout
+from nvkeep.host import Completed, Host, LocalHost
 from nvkeep.model.spec import Cluster
+from nvkeep.reconcilers import VOLUME, resources
+from nvkeep.reconcilers.backends import backend_of
+from nvkeep.reconcilers.backends.base import Tool
+
+NO_SUCH_PROGRAM = 127
 
 GIVEN_UP = {
     "image": "a lease tells who holds, but does not stop a host that was frozen while it was taken",
@@ -22,6 +32,7 @@ GIVEN_UP = {
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     file_option(parser)
+    parser.add_argument("--host", action="store_true", help="also look at this host")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -30,7 +41,31 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in warnings(cluster):
         print(f"warning: {warning}")
     print(f"{arguments.file}: right: {len(cluster.hosts)} hosts, {len(cluster.services)} services")
-    return 0
+    return _lacking(cluster, LocalHost()) if arguments.host else 0
+
+
+def _lacking(cluster: Cluster, host: Host) -> int:
+    """Print one line a tool; 1 when one is missing."""
+    wanted: dict[Tool, str] = {}
+    for service in chosen(cluster, host.name, []):
+        for one in resources(cluster, service, host.name):
+            if one.kind is VOLUME:
+                backend = one.spec.spec.backend
+                wanted |= dict.fromkeys(backend_of(one.spec.spec).tools_of(host, one.spec), backend)
+    missing = [tool for tool, backend in wanted.items() if not _has(host, tool, backend)]
+    return 1 if missing else 0
+
+
+def _has(host: Host, tool: Tool, backend: str) -> bool:
+    try:
+        done = host.run(tool.version, 10.0)
+    except CommandTimeout as error:
+        done = Completed(tool.version, error.code, "", error.stderr)
+    there = done.code != NO_SUCH_PROGRAM
+    said = next((line for line in (done.out + done.err).splitlines() if "version" in line.lower()), "there")
+    mark, words = ("[OK]", said.strip()) if there else ("[NOT OK]", f"missing; {tool.origin}")
+    print(f"{mark} BACKEND {backend}: {tool.version[0]}: {words}")
+    return there
 
 
 def warnings(cluster: Cluster) -> list[str]:

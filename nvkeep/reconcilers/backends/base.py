@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from nvkeep.errors import StepError
 from nvkeep.host import Completed, Host
@@ -54,10 +54,22 @@ def owner_of(ask: Ask, key: int) -> str:
     return next((host for host in ask.hosts if key_of(ask, host) == key), f"key {key:#x}")
 
 
+class Tool(NamedTuple):
+    """A program a backend needs: how it tells its version, and where it comes from."""
+
+    version: tuple[str, ...]
+    origin: str
+
+
 class Backend(ABC):
     """One way to hold a block device exclusively. Only equip, observe and holder get the host; the rest is pure."""
 
     Spec: ClassVar[type[VolumeSpec]]
+    tools: ClassVar[tuple[Tool, ...]] = ()
+
+    def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:  # noqa: ARG002 - part of the contract
+        """Name the programs this host needs for a volume."""
+        return self.tools
 
     def equip(self, host: Host, ask: Ask) -> Ask:  # noqa: ARG002 - part of the contract
         """See which tools the host has, where that makes a difference to the commands."""

@@ -11,7 +11,7 @@ from nvkeep.model.names import PLAIN, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import drbd as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
 
 TIMEOUT = 20.0  # seconds
 PRIMARY = "Primary"
@@ -41,6 +41,7 @@ class DrbdBackend(Backend):
     """Primary is the holder. A peer that cannot be seen may be Primary: it counts as the holder until nobody serves."""
 
     Spec = DrbdVolume
+    tools = (Tool(("drbdadm", "--version"), "apt install drbd-utils"),)
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look at the role here; Secondary is absent."""

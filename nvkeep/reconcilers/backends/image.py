@@ -14,7 +14,7 @@ from nvkeep.model.decision import Holder
 from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
 
 TIMEOUT = 20.0  # seconds
 
@@ -41,6 +41,7 @@ class ImageBackend(Backend):
     """A lease and a loop device."""
 
     Spec = ImageVolume
+    tools = (Tool(("losetup", "--version"), "apt install mount"),)
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look at the loop device behind our link, and at the lease."""

@@ -15,7 +15,7 @@ from nvkeep.model.names import PLAIN, HostAddress, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import Frozen, VolumeSpec
 from nvkeep.probes import nvme as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume, key_of, owner_of
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume, key_of, owner_of
 
 TIMEOUT = 20.0  # seconds; a namespace whose target is gone lets commands wait
 WRITE_EXCLUSIVE = "--rtype=1"
@@ -55,6 +55,7 @@ class NvmeBackend(Backend):
     """The reservation tells who holds, survives a crash of the holder, and the namespace refuses everyone else's writes."""
 
     Spec = NvmeVolume
+    tools = (Tool(("nvme", "version"), "apt install nvme-cli"),)
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look whether this host's key holds the reservation."""

@@ -23,7 +23,7 @@ from nvkeep.model.names import wrong
 from nvkeep.model.plan import Steps, Verb, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvmesh as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
 
 TIMEOUT = 30.0  # seconds; the old commands queue behind a lock of the whole host
 RACE = 1.0  # seconds; two hosts that attach a free volume through 3.x may both be told success, and the later one has it
@@ -94,6 +94,12 @@ class NvmeshBackend(Backend):
     """Exclusive attachment; a preempting attach fences the host that was attached."""
 
     Spec = NvmeshVolume
+    tools = (Tool(("nvmesh_attach_volumes", "--help"), "install the NVMesh client; 3.x: the package nvmesh-utils"),)
+
+    def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:
+        """Ask for the command of the transport that is used."""
+        new = Tool(("nvmesh", "--version"), "install the package nvmesh-utils")
+        return (new,) if self.equip(host, ask).tools == NEW else self.tools
 
     def equip(self, host: Host, ask: Ask) -> Ask:
         """Choose the transport, and the name under which this host is known to the management server."""
