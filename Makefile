@@ -1,5 +1,6 @@
 # make demo    two real servers: kill one, watch the service come back      (root)
 # make test    everything: format, lint, types, unit, simulation, cluster   (root)
+# make bench   how long a pass with nothing to do takes
 # make check   the part that runs in seconds and needs no root
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
 PY := .venv/bin/python
@@ -46,6 +47,9 @@ cluster: .venv/ready apt-lab
 
 test: .venv/ready apt-lab
 	@./packaging/test-all
+
+bench: .venv/ready
+	@$(PY) bench/startup.py
 
 install:
 	@./packaging/install "$(DESTDIR)"

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     cluster = config.load(arguments.file)
     for warning in warnings(cluster):
         print(f"warning: {warning}")
-    print(f"{arguments.file}: right: {len(cluster.hosts)} hosts, {len(cluster.services)} services")
+    print(f"{arguments.file}: right: {', '.join(cluster.services)} on {', '.join(cluster.hosts)}")
     return _lacking(cluster, LocalHost()) if arguments.host else 0
 
 

@@ -150,7 +150,7 @@ def test_a_role_that_makes_no_sense_is_an_error(role: str, good: str, capsys: py
 def test_check_of_a_good_file(good: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "-f", good]) == 0
     printed = capsys.readouterr()
-    assert f"{good}: right: 3 hosts, 2 services\n" in printed.out
+    assert f"{good}: right: nfs, database on server01, server02, server03\n" in printed.out
     assert "warning: service database uses backend image" in printed.out
     assert not printed.err
 

@@ -27,7 +27,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Volume:
-    """What of a volume is on this host. `mode`: exclusive, shared, preempted, detaching, or unknown."""
+    """What of a volume is on this host. `mode`: exclusive, shared, registered, preempted, detaching, or unknown."""
 
     device: str
     mode: str = "exclusive"

@@ -58,11 +58,14 @@ class NvmeBackend(Backend):
     tools = (Tool(("nvme", "version"), "apt install nvme-cli"),)
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
-        """Look whether this host's key holds the reservation."""
+        """Look whether this host's key holds the reservation; registered without holding it is a leftover."""
         if _unconnected(host, ask):
             return None
         seen = probe.read(host, ask.spec.device)
-        return Volume(ask.spec.device, detail=f"type {seen.kind}") if seen.holder == key_of(ask, ask.host) else None
+        mine = key_of(ask, ask.host)
+        if seen.holder == mine:
+            return Volume(ask.spec.device, detail=f"type {seen.kind}")
+        return Volume(ask.spec.device, "registered") if mine in seen.keys else None
 
     def holder(self, host: Host, ask: Ask) -> Holding:
         """Read the reservation; the version is the holder's key, so that a seize preempts it and nobody else."""
@@ -85,11 +88,11 @@ class NvmeBackend(Backend):
         take = ("nvme", "resv-acquire", ask.spec.device, _key(ask), holder, WRITE_EXCLUSIVE, "--racqa=2")
         return steps(_register(ask), take, timeout=TIMEOUT)
 
-    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
-        """Give the reservation back, and the registration with it."""
+    def release(self, ask: Ask, have: Volume) -> Steps:
+        """Give the reservation back if it is held, and the registration with it."""
         give = ("nvme", "resv-release", ask.spec.device, _key(ask), WRITE_EXCLUSIVE, "--rrela=0")
         leave = ("nvme", "resv-register", ask.spec.device, _key(ask), "--rrega=1")
-        return steps(give, leave, timeout=TIMEOUT)
+        return steps(*((give,) if have.mode == "exclusive" else ()), leave, timeout=TIMEOUT)
 
     def judge(self, done: Completed) -> StepError | None:
         """Tell a conflict, which is a denial, from a namespace that is not there yet."""

@@ -1,0 +1,55 @@
+"""The persistent reservation of a SCSI disk: `sg_persist --in` (sg3-utils) or `mpathpersist --in`, as in SPC-3, section 5.6."""
+
+import re
+from typing import NamedTuple
+
+from nvkeep.errors import NvkeepError, ProbeError
+from nvkeep.host import Host
+
+NONE = re.compile(r"there is NO reservation held")
+HELD = re.compile(r"Key\s*=\s*0x([0-9a-f]+)", re.IGNORECASE)
+KEYS = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.IGNORECASE | re.MULTILINE)
+NO_KEYS = re.compile(r"there are NO registered reservation keys")
+
+
+class Entry(NamedTuple):
+    """Who holds (a key; 0 = nobody), and who is registered."""
+
+    holder: int
+    keys: frozenset[int]
+
+
+def read(host: Host, program: str, device: str) -> Entry:
+    """Ask the disk. Raises ProbeError."""
+    keys = _asked(host, (program, "--in", "--read-keys", device))
+    held = _asked(host, (program, "--in", "--read-reservation", device))
+    return Entry(parse_holder(held), parse_keys(keys))
+
+
+def _asked(host: Host, argv: tuple[str, ...]) -> str:
+    try:
+        done = host.run(argv, 5.0)
+    except NvkeepError as error:
+        raise ProbeError(str(error)) from error
+    if done.code:
+        said = ((done.err + done.out).strip().splitlines() or ["no message"])[0]
+        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {said}")
+    return done.out
+
+
+def parse_holder(text: str) -> int:
+    """Parse --read-reservation. Raises ProbeError when it says neither that there is one nor that there is none."""
+    found = HELD.search(text)
+    if found:
+        return int(found[1], 16)
+    if NONE.search(text):
+        return 0
+    raise ProbeError(f"a reservation in words that are not known: {text.strip()!r}")
+
+
+def parse_keys(text: str) -> frozenset[int]:
+    """Parse --read-keys. Raises ProbeError when it names no key and does not say that there are none."""
+    found = frozenset(int(key, 16) for key in KEYS.findall(text))
+    if not found and not NO_KEYS.search(text):
+        raise ProbeError(f"registered keys in words that are not known: {text.strip()!r}")
+    return found

@@ -1,0 +1,118 @@
+"""Backend `scsi`: persistent reservations of a SCSI disk that all hosts see (SAN, iSCSI), also through several paths.
+
+Type 5, write exclusive, registrants only: with several paths each path is a registrant of its own. So that only the holder can
+write, a host registers when it takes the disk and unregisters when it gives it back, and a seize removes the old holder's
+registrations. The key of a host is derived from the names of cluster and host.
+"""
+
+from typing import Literal, Self
+
+from pydantic import model_validator
+
+from nvkeep.errors import CommandError, Denied, StepError
+from nvkeep.host import Completed, Host
+from nvkeep.model.decision import Holder
+from nvkeep.model.names import PLAIN, Path, wrong
+from nvkeep.model.plan import Steps, steps
+from nvkeep.model.spec import VolumeSpec
+from nvkeep.probes import scsi as probe
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume, key_of, owner_of
+
+TIMEOUT = 20.0  # seconds
+TYPE = "--prout-type=5"
+CONFLICT = 24  # SG_LIB_CAT_RES_CONFLICT of sg3-utils
+ONE_PATH, MANY_PATHS = "sg_persist", "mpathpersist"
+
+
+class ScsiVolume(VolumeSpec):
+    """A disk, best named by /dev/disk/by-id; with `multipath`, the device of the multipath map."""
+
+    backend: Literal["scsi"] = "scsi"
+    disk: Path
+    multipath: bool = False
+
+    @model_validator(mode="after")
+    def _names_fit(self) -> Self:
+        if not PLAIN.fullmatch(self.name):
+            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        if not self.disk.startswith("/dev/"):
+            raise wrong(f'"{self.disk}" is not a device', "write it like /dev/disk/by-id/scsi-...")
+        return self
+
+    @property
+    def device(self) -> str:
+        """The disk itself."""
+        return self.disk
+
+
+class ScsiBackend(Backend):
+    """The reservation tells who holds, survives a crash of the holder, and the disk refuses the writes of everyone else."""
+
+    Spec = ScsiVolume
+    tools = (Tool((ONE_PATH, "--version"), "apt install sg3-utils"),)
+
+    def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:  # noqa: ARG002 - the specification tells
+        """Ask for mpathpersist where the disk has several paths."""
+        many = Tool((MANY_PATHS, "--help"), "apt install multipath-tools")
+        return (many,) if _spec(ask).multipath else self.tools
+
+    def observe(self, host: Host, ask: Ask) -> Volume | None:
+        """Look whether this host's key holds the reservation; registered without holding it is a leftover."""
+        seen = probe.read(host, _program(ask), ask.spec.device)
+        mine = key_of(ask, ask.host)
+        if seen.holder == mine:
+            return Volume(ask.spec.device)
+        return Volume(ask.spec.device, "registered") if mine in seen.keys else None
+
+    def holder(self, host: Host, ask: Ask) -> Holding:
+        """Read the reservation; the version is the holder's key, so that a seize preempts it and nobody else."""
+        holder = probe.read(host, _program(ask), ask.spec.device).holder
+        if not holder:
+            return Holding(Holder.NOBODY)
+        mine = holder == key_of(ask, ask.host)
+        return Holding(Holder.ME if mine else Holder.ANOTHER, owner_of(ask, holder), holder)
+
+    def acquire(self, ask: Ask) -> Steps:
+        """Register, then take the free reservation."""
+        return steps(_register(ask), _out(ask, "--reserve", _mine(ask), TYPE), timeout=TIMEOUT)
+
+    def seize(self, ask: Ask, version: int | None) -> Steps:
+        """Register, then preempt the holder, abort what it has under way, and remove its registrations."""
+        take = _out(ask, "--preempt-abort", _mine(ask), f"--param-sark={version or 0:#x}", TYPE)
+        return steps(_register(ask), take, timeout=TIMEOUT)
+
+    def release(self, ask: Ask, have: Volume) -> Steps:
+        """Give the reservation back if it is held, and the registration with it."""
+        give = (_out(ask, "--release", _mine(ask), TYPE),) if have.mode == "exclusive" else ()
+        return steps(*give, _out(ask, "--register", _mine(ask), "--param-sark=0"), timeout=TIMEOUT)
+
+    def judge(self, done: Completed) -> StepError | None:
+        """Tell a reservation conflict, which is a denial."""
+        said = CommandError(done.argv, done.code, ((done.err + done.out).strip().splitlines() or ["no message"])[-1])
+        refused = done.code == CONFLICT or "Reservation conflict" in done.err + done.out
+        return Denied(str(said)) if refused else None
+
+
+def _spec(ask: Ask) -> ScsiVolume:
+    if not isinstance(ask.spec, ScsiVolume):
+        raise TypeError(ask.spec)
+    return ask.spec
+
+
+def _program(ask: Ask) -> str:
+    return MANY_PATHS if _spec(ask).multipath else ONE_PATH
+
+
+def _mine(ask: Ask) -> str:
+    return f"--param-rk={key_of(ask, ask.host):#x}"
+
+
+def _out(ask: Ask, *words: str) -> tuple[str, ...]:
+    return (_program(ask), "--out", *words, ask.spec.device)
+
+
+def _register(ask: Ask) -> tuple[str, ...]:
+    return _out(ask, "--register-ignore", f"--param-sark={key_of(ask, ask.host):#x}")
+
+
+BACKEND = ScsiBackend()
