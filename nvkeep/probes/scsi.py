@@ -9,6 +9,8 @@ from nvkeep.host import Host
 NONE = re.compile(r"there is NO reservation held")
 HELD = re.compile(r"Key\s*=\s*0x([0-9a-f]+)", re.IGNORECASE)
 KEYS = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.IGNORECASE | re.MULTILINE)
+ATTENTION = 6  # SG_LIB_CAT_UNIT_ATTENTION: the disk first tells, once for each event, what happened to its registrations
+TRIES = 3
 NO_KEYS = re.compile(r"there are NO registered reservation keys")
 
 
@@ -21,16 +23,19 @@ class Entry(NamedTuple):
 
 def read(host: Host, program: str, device: str) -> Entry:
     """Ask the disk. Raises ProbeError."""
-    keys = _asked(host, (program, "--in", "--read-keys", device))
-    held = _asked(host, (program, "--in", "--read-reservation", device))
+    plain = ("--no-inquiry",) if program == "sg_persist" else ()
+    keys = _asked(host, (program, *plain, "--in", "--read-keys", device))
+    held = _asked(host, (program, *plain, "--in", "--read-reservation", device))
     return Entry(parse_holder(held), parse_keys(keys))
 
 
 def _asked(host: Host, argv: tuple[str, ...]) -> str:
     try:
-        done = host.run(argv, 5.0)
+        done = next((done for _ in range(TRIES) if (done := host.run(argv, 5.0)).code != ATTENTION), None)
     except NvkeepError as error:
         raise ProbeError(str(error)) from error
+    if done is None:
+        raise ProbeError(f"`{' '.join(argv)}`: the disk goes on telling of unit attentions")
     if done.code:
         said = ((done.err + done.out).strip().splitlines() or ["no message"])[0]
         raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {said}")

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from nvkeep.errors import CommandError, Denied, StepError
+from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
 from nvkeep.model.names import PLAIN, Path, wrong
@@ -84,13 +84,15 @@ class ScsiBackend(Backend):
     def release(self, ask: Ask, have: Volume) -> Steps:
         """Give the reservation back if it is held, and the registration with it."""
         give = (_out(ask, "--release", _mine(ask), TYPE),) if have.mode == "exclusive" else ()
-        return steps(*give, _out(ask, "--register", _mine(ask), "--param-sark=0"), timeout=TIMEOUT)
+        return steps(*give, _out(ask, "--register-ignore", "--param-sark=0x0"), timeout=TIMEOUT)
 
     def judge(self, done: Completed) -> StepError | None:
         """Tell a reservation conflict, which is a denial."""
         said = CommandError(done.argv, done.code, ((done.err + done.out).strip().splitlines() or ["no message"])[-1])
         refused = done.code == CONFLICT or "Reservation conflict" in done.err + done.out
-        return Denied(str(said)) if refused else None
+        if refused:
+            return Denied(str(said))
+        return Transient(str(said)) if done.code == probe.ATTENTION else None
 
 
 def _spec(ask: Ask) -> ScsiVolume:
@@ -108,11 +110,12 @@ def _mine(ask: Ask) -> str:
 
 
 def _out(ask: Ask, *words: str) -> tuple[str, ...]:
-    return (_program(ask), "--out", *words, ask.spec.device)
+    plain = () if _spec(ask).multipath else ("--no-inquiry",)
+    return (_program(ask), *plain, "--out", *words, ask.spec.device)
 
 
 def _register(ask: Ask) -> tuple[str, ...]:
-    return _out(ask, "--register-ignore", f"--param-sark={key_of(ask, ask.host):#x}")
+    return _out(ask, "--register-ignore", f"--param-sark={key_of(ask, ask.host):#x}", "--param-aptpl")
 
 
 BACKEND = ScsiBackend()

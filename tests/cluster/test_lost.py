@@ -1,0 +1,50 @@
+"""A host whose volume was taken while it wrote: what the client was told is safe, and nothing blocks. Needs root."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.commands import boottime, until
+from lab.network import FLOATING
+from tests.cluster.conftest import ATTACHED, assert_clean
+
+if TYPE_CHECKING:
+    from lab.server import Server
+    from tests.cluster.conftest import Pair
+
+DEADLINE = 10.0  # seconds in which the old holder has let go of everything, whatever its I/O does
+TAKE = ("nvmesh_attach_volumes", "--preempt", "--access", "EXCLUSIVE_READ_WRITE", "--json", "vol1")
+
+
+def refused(pair: Pair, loser: Server) -> bool:
+    return any(event["host"] == loser.name for event in pair.lab.storage.events("refused"))
+
+
+@pytest.mark.parametrize("stalled", [False, True], ids=["fails", "stalls first"])
+def test_what_the_client_was_told_is_safe_and_the_old_holder_ends_clean(pair: Pair, stalled: bool) -> None:
+    loser, thief = pair.active, pair.other
+    if stalled:
+        pair.lab.storage.stall("vol1", loser.name)
+        time.sleep(1)  # the client's writes are under way and hang
+    begun = boottime()
+    thief.run(TAKE, check=False)
+    until(lambda: not loser.path(ATTACHED).exists(), within=DEADLINE, what="the old holder is still attached")
+    assert_clean(loser)
+    assert boottime() - begun < DEADLINE
+    if stalled:
+        pair.lab.storage.resume("vol1", loser.name)
+    pair.finish(thief, clean=loser)
+
+
+def test_the_address_goes_first(pair: Pair) -> None:
+    loser, thief = pair.active, pair.other
+    thief.run(TAKE, check=False)
+    until(lambda: not loser.path(ATTACHED).exists(), within=DEADLINE, what="the old holder is still attached")
+    log = loser.read("/var/log/nvkeep/actions.log")
+    isolated = [line for line in log.splitlines() if ": isolate: converged" in line]
+    assert [line.split(": ")[2].split(" ")[0] for line in isolated] == ["address", "service", "mount", "volume"]
+    assert FLOATING in isolated[0]
+    pair.finish(thief, clean=loser)

@@ -1,0 +1,14 @@
+"""Output of real tools, captured in emulated machines by tests/machines: one JSON file a situation."""
+
+import json
+from pathlib import Path
+
+from nvkeep.host import Completed
+
+OUTPUT = Path(__file__).with_name("output")
+
+
+def captured(tool: str, situation: str) -> Completed:
+    """Give what a command left behind in a situation."""
+    found = json.loads((OUTPUT / tool / f"{situation}.json").read_text())
+    return Completed(tuple(found["argv"]), found["code"], "\n".join(found["out"]), "\n".join(found["err"]))
