@@ -5,9 +5,10 @@
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
 PY := .venv/bin/python
 APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux procps
+APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format lint types unit simulation cluster bench install clean apt-lab
+.PHONY: help demo test check format lint types unit simulation cluster machines bench install clean apt-lab apt-machines
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -21,6 +22,9 @@ help:
 
 apt-lab:
 	@./packaging/apt-lab $(APT_LAB)
+
+apt-machines:
+	@./packaging/apt-lab $(APT_LAB) $(APT_MACHINES)
 
 demo: .venv/ready apt-lab
 	@$(PY) -m lab.demo
@@ -45,7 +49,10 @@ simulation: .venv/ready
 cluster: .venv/ready apt-lab
 	@$(PY) -m pytest -q tests/cluster
 
-test: .venv/ready apt-lab
+machines: .venv/ready apt-machines
+	@$(PY) -m pytest -q tests/machines
+
+test: .venv/ready apt-machines
 	@./packaging/test-all
 
 bench: .venv/ready

@@ -20,6 +20,7 @@ from nvkeep.passes import run_pass
 from nvkeep.probes import unit
 from nvkeep.reconcilers import UNIT, VOLUME, resources
 
+BREATH = 0.1  # seconds between two passes over a service: bells ring in swarms
 TICK = 1.0  # seconds between two looks at what rings no bell
 TIMER = "nvkeep-reconcile.timer"
 DROP_IN = f"/run/systemd/system/{TIMER}.d/interval.conf"
@@ -78,16 +79,14 @@ class Agent:
     def _tick(self) -> None:
         self._reload()
         self._watch_keepalived()
-        for worker in self.workers.values():
-            if self.cluster and self._due(self.cluster, worker.service):
-                worker.wake.set()
 
     def _due(self, cluster: Cluster, service: str) -> bool:
         """Tell whether time alone, or the storage, calls for a pass."""
         store = state.Store(self.host, service)
         spell, now = store.spell(), self.host.now()
         if (
-            spell.yielding
+            spell.yield_until
+            or spell.carrier_lost_since
             or spell.candidate_since
             or spell.io_bad_since
             or store.loss().count
@@ -131,14 +130,24 @@ class Agent:
         except (ConfigError, UnsafeFile) as error:
             self.cluster = None
             log.note(f"{error}\nno service of this host may move here until this is mended: nvkeep check", 40)
-            state.lower_all_flags(self.host)
+            with suppress(OSError):
+                state.lower_all_flags(self.host)
             return
         self._set_timer(self.cluster)
+        self._disown(self.cluster)
         for service in self.cluster.services_of(self.host.name):
             if service not in self.workers:
                 self.workers[service] = worker = Worker(service)
                 threading.Thread(target=self._work, args=(worker,), name=service, daemon=True).start()
         self._wake_all()
+
+    def _disown(self, cluster: Cluster) -> None:
+        """Lower the flags of services that this host may not run, and say so where it may run none."""
+        mine = cluster.services_of(self.host.name)
+        if not mine:
+            log.note(f"{self.host.name} may run no service of {self.path}; its hosts are {', '.join(cluster.hosts)}", 40)
+        with suppress(OSError):
+            state.lower_flags(self.host, keep=mine)
 
     def _set_timer(self, cluster: Cluster) -> None:
         every = f"{cluster.timing.reconcile:g}"
@@ -155,14 +164,23 @@ class Agent:
 
     def _work(self, worker: Worker) -> None:
         while True:
-            worker.wake.wait()
+            rung = worker.wake.wait(TICK)
             worker.wake.clear()
             cluster = self.cluster
-            if cluster is None or worker.service not in cluster.services_of(self.host.name):
-                continue
-            run_pass(self.host, cluster, worker.service)
-            with suppress(ProbeError, OSError):  # the timer's pass finds a unit whose end rings no bell
-                self._watch_units(cluster, worker)
+            try:
+                if cluster and worker.service in cluster.services_of(self.host.name):
+                    self._look_after(cluster, worker, rung=rung)
+            except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
+                log.note(f"{worker.service}: {type(error).__name__}: {error}", 40, service=worker.service)
+            self.host.sleep(BREATH)
+
+    def _look_after(self, cluster: Cluster, worker: Worker, *, rung: bool) -> None:
+        """Make a pass when a bell rang or something is due."""
+        if not rung and not self._due(cluster, worker.service):
+            return
+        run_pass(self.host, cluster, worker.service)
+        with suppress(ProbeError, OSError):  # the timer's pass finds a unit whose end rings no bell
+            self._watch_units(cluster, worker)
 
     def _watch_units(self, cluster: Cluster, worker: Worker) -> None:
         """Hang a bell on the main process of every unit that this host serves."""
@@ -171,9 +189,11 @@ class Agent:
         for one in resources(cluster, worker.service, self.host.name):
             if one.kind is UNIT:
                 pid = unit.read(self.host, one.spec).pid
-                if pid and pid not in worker.pids:
+                if pid and pid not in worker.pids and self._hang_on(worker, pid):
                     worker.pids.add(pid)
-                    self.bells.on_end(pid, lambda pid=pid: self._unit_ended(worker, pid))  # type: ignore[misc]
+
+    def _hang_on(self, worker: Worker, pid: int) -> int | None:
+        return self.bells.on_end(pid, lambda: self._unit_ended(worker, pid))
 
     def _unit_ended(self, worker: Worker, pid: int) -> None:
         worker.pids.discard(pid)

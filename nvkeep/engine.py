@@ -39,7 +39,7 @@ class Engine:
         told = {key: Outcome(key, Word.UNKNOWN, why) for key, why in plan.waiting}
         below = {one.key: one.needs for one in resources}
         above = {key: {other for other, needs in below.items() if key in needs} for key in below}
-        order = _in_turn(plan.down) if _isolating(plan) else above
+        order = _kind_by_kind(plan.down, above) if _isolating(plan) else above
         keeps = {key: mounts_of(others) for key, others in above.items()} if _isolating(plan) else above
         down = self._walk(resources, plan.down, order, keeps, {})
         stuck = {key: one for key, one in down.items() if one.word not in SETTLED}
@@ -198,5 +198,12 @@ def _isolating(plan: Plan) -> bool:
     return any(move.verb is Verb.ISOLATE for move in plan.down)
 
 
-def _in_turn(moves: Sequence[Move]) -> dict[str, list[str]]:
-    return {move.key: [earlier.key for earlier in moves[:index]] for index, move in enumerate(moves)}
+def _kind_by_kind(moves: Sequence[Move], above: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """Isolate one kind after the other, and what is of one kind side by side, but for mounts within mounts."""
+    kinds = list(dict.fromkeys(_kind(move) for move in moves))
+    earlier = {kind: {move.key for move in moves if kinds.index(_kind(move)) < kinds.index(kind)} for kind in kinds}
+    return {move.key: earlier[_kind(move)] | set(mounts_of(above[move.key])) for move in moves}
+
+
+def _kind(move: Move) -> str:
+    return move.key.partition(" ")[0]

@@ -92,11 +92,7 @@ class Pending(Transient):
 
 
 class Denied(StepError):
-    """Another host holds the volume; `version` is the reservation version the storage named, if it did."""
-
-    def __init__(self, text: str, version: int | None = None) -> None:
-        self.version = version
-        super().__init__(text)
+    """Another host holds the volume."""
 
 
 class Lost(StepError):

@@ -8,6 +8,7 @@ from nvkeep.model.decision import Guard
 from nvkeep.model.spec import Address, CommandHealth, Service, TcpHealth, Timing
 
 PROBES = 3
+CANNOT_RUN = (126, 127)  # not executable, not there: that says nothing about the service
 LONGEST = 0.25  # seconds one probe listens; a neighbour answers within milliseconds
 
 
@@ -42,12 +43,15 @@ def _answered(host: Host, service: Service, timeout: float) -> bool:
     try:
         with ThreadPoolExecutor(len(service.addresses)) as pool:
             return any(pool.map(probe, service.addresses))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ProbeError(f"the guard cannot ask: {error}") from error
 
 
 def _healthy(host: Host, health: CommandHealth) -> bool:
     try:
-        return host.run(health.command, 2.0).code == 0
+        done = host.run(health.command, 2.0)
     except CommandTimeout:
         return False
+    if done.code in CANNOT_RUN:
+        raise ProbeError(f"the health command cannot be run here: {done.err.strip()}")
+    return done.code == 0

@@ -14,6 +14,7 @@ from nvkeep.state import RUN, flag_path
 
 FIFO = f"{RUN}/vrrp.fifo"
 CONF = "/etc/keepalived/keepalived.conf"
+MEND = f"nvkeep keepalived > {CONF} && systemctl reload keepalived"
 PARENT_PID, CHILD_PID = "/run/keepalived.pid", "/run/vrrp.pid"
 PATIENCE = 1.0  # seconds; an answer takes about one millisecond
 WORDS = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}
@@ -125,6 +126,8 @@ def ask(host: Host) -> Roles:
     """
     try:
         ident, pid = _ident(host), int(host.read(PARENT_PID))
+        if host.read(f"/proc/{pid}/comm").strip() != "keepalived":  # the file outlives a kill -9, and numbers are used again
+            return Roles(why="keepalived does not run here (its pid is another program's)")
         done = host.run(("keepalived", "--signum=JSON"), 2.0)
         if not done.out.strip():
             return Roles(why="this keepalived cannot be asked (built without JSON)")

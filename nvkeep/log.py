@@ -32,7 +32,7 @@ class Journal(logging.Handler):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send one datagram; what journald does not take is dropped."""
+        """Send one datagram; what journald does not take at once is dropped."""
         fields = {
             "MESSAGE": record.getMessage(),
             "PRIORITY": PRIORITY.get(record.levelno, 6),
@@ -41,7 +41,7 @@ class Journal(logging.Handler):
         fields |= {f"NVKEEP_{key.upper()}": value for key, value in getattr(record, "fields", {}).items()}
         text = "".join(f"{key}={str(value).replace(chr(10), ' | ')}\n" for key, value in fields.items())
         with contextlib.suppress(OSError):
-            self.socket.sendto(text.encode(), JOURNAL)
+            self.socket.sendto(text.encode(), socket.MSG_DONTWAIT, JOURNAL)
 
 
 class File(logging.Handler):

@@ -10,19 +10,20 @@ from nvkeep import guard, log, state
 from nvkeep.engine import Engine
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
-from nvkeep.model.decision import Action, Guard, Holder, Standing, Verdict, decide, eligible
+from nvkeep.model.decision import Action, Facts, Guard, Holder, Standing, Verdict, decide, eligible
 from nvkeep.model.dip import dip
-from nvkeep.model.loss import Loss, lose
+from nvkeep.model.loss import PATIENCE, Loss, lose
 from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.planning import Want, make_plan, survey
+from nvkeep.planning import Want, make_plan, observe, survey
 from nvkeep.reconcilers import VOLUME, Resource
 from nvkeep.sight import Eyes, Sight
 
 ANNOUNCE_AGAIN = 5.0  # seconds after which the neighbours are told a second time
 LOST = 1  # the line of a volume that another host has taken
+LONGEST_PATIENCE = 300.0  # seconds a host stands aside at most before it listens again
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 WANT = {
     Action.ISOLATE: Want.CUT_OFF,
@@ -79,7 +80,7 @@ class Pass:
         except ProbeError as error:
             return Verdict(verdict.line, Action.WAIT, str(error)), sight
         later = self.eyes.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
-        return decide(later.facts), later
+        return decide(later.facts), replace(later, versions=sight.versions)  # a seize names what was read before the guard
 
     def _act(self, verdict: Verdict, sight: Sight) -> tuple[Outcome, ...]:
         want = WANT.get(verdict.action)
@@ -164,9 +165,16 @@ class Pass:
             return first
         if taking and Word.LOST in words:
             return True
-        if taking and words & {Word.FAILED, Word.STUCK}:
+        failed = [one for one in outcomes if one.word in (Word.FAILED, Word.STUCK)]
+        if taking and failed and (verdict.action is not Action.SERVE or self._broken(failed)):
             self._give_up(outcomes)
         return False
+
+    def _broken(self, failed: list[Outcome]) -> bool:
+        """Tell whether something is gone that was there: a host that serves does not let go for what never was in sync."""
+        before = {str(one["key"]): one["word"] for one in self.store.report().get("outcomes", [])}
+        keys = {one.key for one in failed if before.get(one.key) in {str(word) for word in SETTLED}}
+        return any(observe(self.host, one) is None for one in self.resources if one.key in keys)
 
     def _let_go(self) -> None:
         """All or none: what was taken, now or before a death, before another volume was denied goes back."""
@@ -221,10 +229,30 @@ class Pass:
         old, facts = self.store.spell(), sight.facts
         holds = facts.holder is Holder.ME or self.store.claimed()
         dipped = dip(old.candidate_since, facts.role, self.host.now(), self.spec.hosts.index(self.host.name), idle=not holds)
-        yielding = verdict.action is Action.YIELD or (old.yielding and not holds and not self._silent())
-        io_bad_since = sight.io_bad_since if verdict.action is Action.SERVE else 0.0
-        self.store.save_spell(replace(old, yielding=yielding, io_bad_since=io_bad_since, candidate_since=dipped.since))
+        until, patience = self._patience(old, verdict, facts, holds=holds)
+        kept = verdict.action in (Action.SERVE, Action.WAIT)
+        self.store.save_spell(
+            replace(
+                old,
+                yield_until=until,
+                patience=patience,
+                io_bad_since=sight.io_bad_since if kept else 0.0,
+                carrier_lost_since=sight.carrier_lost_since,
+                candidate_since=dipped.since,
+            )
+        )
         return dipped.now and self._silent()
+
+    def _patience(self, old: state.Spell, verdict: Verdict, facts: Facts, *, holds: bool) -> tuple[float, float]:
+        """Stand aside until the service falls silent, or patience is over: then listen, and stand aside longer each time."""
+        now = self.host.now()
+        if verdict.action is Action.YIELD:
+            patience = min(LONGEST_PATIENCE, 2 * old.patience or PATIENCE)
+            return now + patience, patience
+        over = now >= old.yield_until
+        if holds or (over and facts.role is Role.BACKUP) or (not over and self._silent()):
+            return 0.0, 0.0
+        return old.yield_until, old.patience
 
     def _silent(self) -> bool:
         try:
@@ -233,9 +261,10 @@ class Pass:
             return False
 
     def _standing(self, loss: Loss, *, dips: bool) -> Standing:
-        spell = self.store.spell()
+        yielding = self.host.now() < self.store.spell().yield_until
         return Standing(
-            yielding="another host serves, although keepalived does not hear it (split)" if spell.yielding else "",
+            outdated=self.eyes.outdated,
+            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
             dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
             deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
         )

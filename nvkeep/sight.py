@@ -15,6 +15,7 @@ from nvkeep.reconcilers import MOUNT, VOLUME, Resource, resources
 from nvkeep.reconcilers.backends.base import Holding
 
 BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to let go
+CARRIER_DEADLINE = 5.0  # seconds without a carrier after which this host lets go; it takes nothing from the first moment
 IO_DEADLINE = 10.0  # seconds the own volume may do no I/O before this host lets go of it
 
 
@@ -28,6 +29,7 @@ class Sight:
     unknown: str = ""
     by: str = ""
     io_bad_since: float = 0.0
+    carrier_lost_since: float = 0.0
 
 
 class Eyes:
@@ -47,6 +49,7 @@ class Eyes:
         self.blind = blind
         self.volumes = [one for one in self.resources if one.kind is VOLUME]
         self.roles = Roles()
+        self.outdated = ""
         self.denied = False
         self.assumed: Role | None = None
 
@@ -57,28 +60,39 @@ class Eyes:
             return Sight(Facts(self.assumed or Role.BACKUP, Holder.NOBODY), nothing, {})
         seen = survey(self.host, self.resources)
         holder, versions, unknown, by = self._holder(seen)
-        manual = self.assumed or self.store.manual_role()
-        role, carrier_up = self._role(manual), self._carrier()
-        since = self._io_bad_since(holder, seen)
+        manual = self.assumed or self._manual()
+        role, now = self._role(manual), self.host.now()
+        io_since, carrier_since = self._io_bad_since(holder, seen), self._carrier_lost_since()
         facts = Facts(
             role=role,
             holder=holder,
             ours=self.store.claimed() or any(_calls_ours(one, seen[one.key]) for one in self.resources),
             told="" if manual else self._told(),
-            carrier=carrier_up,
-            io=not since or self.host.now() - since < IO_DEADLINE,
-            witness=carrier_up,
+            carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
+            io=not io_since or now - io_since < IO_DEADLINE,
+            witness=not carrier_since,
             loss=self.loss(role).count > 0,
             cooling="" if manual else self.cooling(),
             guard=asked,
         )
-        return Sight(facts, seen, versions, unknown, by, since)
+        return Sight(facts, seen, versions, unknown, by, io_since, carrier_since)
 
     def _role(self, manual: Role | None) -> Role:
         if manual is not None:
             return manual
         self.roles = keepalived.ask(self.host)
-        return self.roles.of(keepalived.instances(self.cluster, self.service, self.host.name))
+        wanted = keepalived.instances(self.cluster, self.service, self.host.name)
+        missing = [name for name in wanted if name not in dict(self.roles.words)] if self.roles.words else []
+        self.outdated = f"keepalived does not know {missing[0]}; {keepalived.MEND}" if missing else ""
+        return self.roles.of(wanted)
+
+    def _manual(self) -> Role | None:
+        """Read the role set by hand; one that cannot be read is no role, and stops nothing that has to be let go."""
+        try:
+            return self.store.manual_role()
+        except ProbeError as error:
+            self.outdated = str(error)
+            return Role.NONE
 
     def _holder(self, seen: Survey) -> tuple[Holder, dict[str, int | None], str, str]:
         holdings: dict[str, Holding] = {}
@@ -95,13 +109,17 @@ class Eyes:
         merged = merge_holders(words, whole=not unknown, ours=self.store.claimed(), usable=usable)
         return Holder.ANOTHER if self.denied and merged is not Holder.UNKNOWN else merged, versions, unknown, by
 
-    def _carrier(self) -> bool:
+    def _carrier_lost_since(self) -> float:
         served = {address.interface for address in self.spec.addresses}
         beats = {beat.interface for beat in self.cluster.hosts[self.host.name].heartbeats}
-        return any(carrier.up(self.host, interface) for interface in served or beats)
+        if any(carrier.up(self.host, interface) for interface in served or beats):
+            return 0.0
+        return self.store.spell().carrier_lost_since or self.host.now()
 
     def _io_bad_since(self, holder: Holder, seen: Survey) -> float:
-        if holder is not Holder.ME or all(getattr(seen[one.key], "io", True) for one in self.volumes):
+        """Tell since when the own volume has done nothing, or could not be asked any more."""
+        idle = not all(getattr(seen[one.key], "io", True) for one in self.volumes)
+        if not (holder is Holder.ME and idle) and not (holder is Holder.UNKNOWN and self.store.claimed()):
             return 0.0
         return self.store.spell().io_bad_since or self.host.now()
 

@@ -31,10 +31,12 @@ class Spell:
 
     cooling_until: float = 0.0
     cooling_why: str = ""
-    yielding: bool = False
+    yield_until: float = 0.0
+    patience: float = 0.0
     announce_at: float = 0.0
     io_bad_since: float = 0.0
     candidate_since: float = 0.0
+    carrier_lost_since: float = 0.0
 
 
 class Store:
@@ -82,7 +84,7 @@ class Store:
     def loss(self) -> Loss:
         """Read the loss on record; no record, or one that cannot be read, is a first loss just now."""
         now, boot = self.host.now(), self.host.boot_id()
-        found = self._read(f"{VAR}/loss/{self.service}")
+        found = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
         try:
             loss = _loss(found["loss"]) if isinstance(found, dict) else Loss(1, now, None, now)
             return loss if isinstance(found, dict) and found["boot"] == boot else rebooted(loss, now)
@@ -90,10 +92,15 @@ class Store:
             return Loss(1, now, None, now)
 
     def save_loss(self, loss: Loss) -> None:
-        """Record it so that it survives a power cut."""
+        """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
         wanted = {"loss": asdict(loss), "boot": self.host.boot_id()}
         if self._read(f"{VAR}/loss/{self.service}") != wanted:
-            self.host.write(f"{VAR}/loss/{self.service}", json.dumps(wanted), durable=True)
+            try:
+                self.host.write(f"{VAR}/loss/{self.service}", json.dumps(wanted), durable=True)
+            except OSError:
+                self.host.write(f"{RUN}/loss/{self.service}", json.dumps(wanted))
+                raise
+        self.host.remove(f"{RUN}/loss/{self.service}")
 
     def flag(self) -> bool:
         """Read the flag as keepalived does: anything but 1 is 0."""
@@ -160,9 +167,23 @@ def flag_path(service: str) -> str:
 
 def lower_all_flags(host: Host) -> None:
     """Write 0 to every flag: this host must not get a role, whatever the services are called."""
+    lower_flags(host, keep=())
+
+
+def lower_flags(host: Host, *, keep: tuple[str, ...]) -> None:
+    """Write 0 to every flag but those of some services."""
     for service in host.names(f"{RUN}/eligible"):
-        if not service.startswith("."):
+        if not service.startswith(".") and service not in keep:
             Store(host, service).save_flag(up=False)
+
+
+def last_roles(host: Host) -> Roles:
+    """Read keepalived's last answer, for those who may not ask it."""
+    try:
+        found = json.loads(host.read(f"{RUN}/roles"))
+        return Roles(tuple((str(name), str(word)) for name, word in found["words"]), str(found["ident"]), str(found["why"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return Roles(why=f"nothing is on record: {error}")
 
 
 def save_roles(host: Host, roles: Roles) -> None:

@@ -5,7 +5,8 @@
 exit codes:
   0  settled: nothing is left to do
   1  not settled: it is told what is missing
-  2  cluster.yaml is wrong, or names no service for this host; nothing was changed
+  2  cluster.yaml is wrong, or names no service for this host; nothing was changed (where it is the installed file, this
+     host may take no role until it is mended)
   5  stuck: something did not let go, and what it stands on was kept
 """  # noqa: D400, D205 - printed by --help
 
@@ -15,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep import log, state
 from nvkeep.cli.common import chosen, file_option, load, refuse_unsafe_state, services_option
+from nvkeep.config import DEFAULT_FILE
 from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.host import LocalHost
 from nvkeep.model.report import SETTLED, Report, Word
@@ -37,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         cluster, host = load(arguments)
     except (ConfigError, UnsafeFile):
-        state.lower_all_flags(LocalHost())
+        if arguments.file == DEFAULT_FILE:  # what this host lives by is wrong: it must not get a role
+            state.lower_all_flags(LocalHost())
         raise
     services = chosen(cluster, host.name, arguments.services)
     with ThreadPoolExecutor(max(1, len(services))) as pool:

@@ -74,6 +74,10 @@ def warnings(cluster: Cluster) -> list[str]:
     for name, service in cluster.services.items():
         if not service.addresses and service.health is None:
             found.append(f"service {name} has neither addresses nor health: nobody can be asked whether it is still served")
+        if service.ping is not None:
+            found.append(f"service {name}: ping is not used yet: the carrier of the service network is the only witness")
+        if service.failback != "manual":
+            found.append(f"service {name}: failback is not used yet: nothing moves by itself")
         used = {volume.backend for volume in service.volumes}
         found += [f"service {name} uses backend {backend}: {GIVEN_UP[backend]}" for backend in sorted(used & GIVEN_UP.keys())]
     return found

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.errors import NvkeepError
-from nvkeep.host import Host
+from nvkeep.host import Host, LocalHost
 from nvkeep.model.decision import Verdict
 from nvkeep.model.plan import Plan
 from nvkeep.model.role import Role
@@ -42,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print what would be done."""
     try:
         cluster, host = load(arguments)
+        _seen_from_here(arguments.host, clean=arguments.assume_clean)
         services = chosen(cluster, host.name, arguments.services)
         assumed = _roles(arguments.role, services)
         plans = [_planned(host, cluster, service, assumed.get(service), clean=arguments.assume_clean) for service in services]
@@ -53,6 +54,11 @@ def run(arguments: argparse.Namespace) -> int:
     if any(plan.waiting for _, _, plan, _ in plans):
         return ERROR
     return CHANGES if any(plan.moves for _, _, plan, _ in plans) else 0
+
+
+def _seen_from_here(name: str | None, *, clean: bool) -> None:
+    if name is not None and not clean and name != LocalHost().name:
+        raise NvkeepError(f"this is not {name}: what is there cannot be seen from here; add --assume-clean")
 
 
 def _roles(words: Sequence[str], services: Sequence[str]) -> dict[str, Role]:

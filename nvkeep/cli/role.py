@@ -13,11 +13,13 @@ exit codes:
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
+import os
 
 from nvkeep import keepalived
 from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.errors import NotHere
 from nvkeep.model.role import Role
-from nvkeep.state import Store
+from nvkeep.state import Store, last_roles
 
 SETTABLE = [str(role) for role in Role if role is not Role.NONE]
 
@@ -35,12 +37,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Show or set."""
     cluster, host = load(arguments)
     services = chosen(cluster, host.name, arguments.services)
+    if arguments.to and not arguments.services:
+        raise NotHere(f"--set wants the name of a service; this host may run {', '.join(services)}")
     if arguments.to or arguments.unset:
         for service in services:
             Store(host, service).set_role(Role(arguments.to) if arguments.to else None)
             print(f"{service}: role {f'{arguments.to} by hand' if arguments.to else 'by keepalived'}; next: nvkeep apply")
         return 0
     roles = keepalived.ask(host)
+    if not roles.words and os.geteuid():
+        roles = last_roles(host)
     for service in services:
         manual = Store(host, service).manual_role()
         seen = manual or roles.of(keepalived.instances(cluster, service, host.name))

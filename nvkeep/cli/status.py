@@ -14,15 +14,18 @@ exit codes:
 import argparse
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Holder
 from nvkeep.model.report import Outcome, Word
+from nvkeep.model.role import Role
 from nvkeep.model.summary import EXIT, Summary, summarize
 from nvkeep.passes import WANT, Pass
 from nvkeep.planning import Want
 from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
+from nvkeep.sight import Sight
 
 TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}
 HOLDERS = {
@@ -60,6 +63,7 @@ class Standing:
     eligible: bool
     eligible_why: str
     last_pass: str
+    worries: tuple[str, ...]
     lines: tuple[Line, ...]
 
 
@@ -85,16 +89,53 @@ def stand(one: Pass) -> Standing:
     """Tell how one service stands now. Changes nothing."""
     verdict, sight = one.consider(None, guarding=False)
     here = WANT.get(verdict.action, Want.GONE) is Want.HERE
-    outcomes = [_outcome(resource, sight.seen[resource.key], here=here) for resource in one.resources]
     last, spell = one.store.report(), one.store.spell()
-    flag = one.store.flag()
-    summary = summarize(sight.facts, verdict, outcomes, yielding=spell.yielding, eligible=flag)
-    age = f"{max(0.0, one.host.now() - last['at']):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply"
-    why = str(last.get("eligible_why") or "no pass yet") if not flag else ""
-    role = f"{sight.facts.role}{f' ({one.eyes.roles.why})' if one.eyes.roles.why else ''}"
-    holder = HOLDERS[sight.facts.holder] + (f" ({sight.by})" if sight.by else "")
-    lines = tuple(_line(resource, outcome) for resource, outcome in zip(one.resources, outcomes, strict=True))
-    return Standing(one.service, summary, role, holder, sight.unknown or verdict.why, flag, why, age, lines)
+    outcomes = [_remembered(_outcome(each, sight.seen[each.key], here=here), last) for each in one.resources]
+    worries = _worries(one, sight, last)
+    yielding = one.host.now() < spell.yield_until
+    summary = summarize(sight.facts, verdict, outcomes, yielding=yielding, well=one.store.flag() and not worries)
+    return Standing(
+        service=one.service,
+        summary=summary,
+        role=_role(one, sight),
+        holder=HOLDERS[sight.facts.holder] + (f" ({sight.by})" if sight.by else ""),
+        why=sight.unknown or verdict.why,
+        eligible=one.store.flag(),
+        eligible_why="" if one.store.flag() else str(last.get("eligible_why") or "no pass yet"),
+        last_pass=f"{_age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
+        worries=tuple(worries),
+        lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
+    )
+
+
+def _age(one: Pass, last: dict[str, Any]) -> float:
+    return max(0.0, one.host.now() - float(last["at"]))
+
+
+def _role(one: Pass, sight: Sight) -> str:
+    if one.store.manual_role() is not None:
+        return f"{sight.facts.role} (by hand; nvkeep role {one.service} --unset)"
+    return f"{sight.facts.role}{f' ({one.eyes.roles.why})' if one.eyes.roles.why else ''}"
+
+
+def _worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
+    """Say what takes high availability away although the service itself may stand well."""
+    late = 3 * one.cluster.timing.reconcile
+    found = [one.eyes.outdated] if one.eyes.outdated else []
+    if sight.facts.role is Role.NONE and one.store.manual_role() is None:
+        found.append("keepalived gives no role; systemctl status keepalived")
+    if last and _age(one, last) > late:
+        found.append(f"no pass for more than {late:g} s; systemctl status nvkeep nvkeep-reconcile.timer")
+    return found
+
+
+def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:
+    """Add what the last pass ran into, for what still is not as it should be."""
+    if now.word is not Word.DRIFTED:
+        return now
+    before = next((one for one in last.get("outcomes", []) if one["key"] == now.key), None)
+    worst = before and before["word"] in (Word.FAILED, Word.STUCK, Word.DENIED)
+    return Outcome(now.key, Word(before["word"]), str(before["reason"])) if before and worst else now
 
 
 def _outcome(resource: Resource, have: object, *, here: bool) -> Outcome:
@@ -122,6 +163,7 @@ def _text(one: Standing, host: str) -> str:
         f"{one.service} on {host}: {one.summary}",
         f"  role {one.role}, holder {one.holder}, {ready}",
         f"  {one.why}",
+        *(f"  ! {worry}" for worry in one.worries),
     ]
     return "\n".join([*head, *(f"  {line}" for line in one.lines), f"  last pass {one.last_pass}"])
 

@@ -59,7 +59,7 @@ class Host(Protocol):
         """Tell whether another host answers ARP or neighbour discovery for an address."""
 
     def connects(self, address: str, port: int, timeout: float) -> bool:
-        """Tell whether a TCP connection is accepted."""
+        """Tell whether a TCP connection is accepted. Raises OSError when it cannot be tried."""
 
     def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
         """Hold a file lock. Raises Busy with the holder's pid when it does not come free in time."""

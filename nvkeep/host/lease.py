@@ -71,11 +71,11 @@ def _name(file: str, version: int) -> Path:
 
 
 def acquire(file: str, host: str) -> str:
-    """Take a free lease, or keep one's own. Raises Refused."""
+    """Take a free lease, or one's own anew. Raises Refused."""
     seen = read(LocalHost(), file)
     if seen.holder not in (None, host):
         raise Refused(f"held by {seen.holder} (version {seen.version})")
-    return "" if seen.holder == host else _take(file, host, seen.version)
+    return _take(file, host, seen.version)  # also one's own: whoever read the old version may be about to seize it
 
 
 def seize(file: str, host: str, version: str) -> str:

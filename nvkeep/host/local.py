@@ -1,5 +1,6 @@
 """LocalHost: this machine."""
 
+import errno
 import os
 import socket
 import stat
@@ -12,6 +13,11 @@ from nvkeep.host import command, files
 from nvkeep.host.base import Completed
 
 
+def _without_waiting(path: str, flags: int) -> int:
+    """Open so that a FIFO somebody put there cannot make a reader wait."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
 class LocalHost:
     """The machine this runs on."""
 
@@ -19,8 +25,8 @@ class LocalHost:
         self.name = name or socket.gethostname().split(".")[0]
 
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
-        """Run a command; `nvkeep VERB ...` of the plumbing runs in this process, to save the start of a second one."""
-        if argv[0] == "nvkeep":
+        """Run a command. `nvkeep announce` runs in this process: it is on the way of every takeover, and cannot block."""
+        if tuple(argv[:2]) == ("nvkeep", "announce"):
             from nvkeep.host import plumbing  # noqa: PLC0415 - only passes that change something need it
 
             return plumbing.run(argv)
@@ -28,7 +34,8 @@ class LocalHost:
 
     def read(self, path: str) -> str:
         """Read a small file. Raises OSError."""
-        return Path(path).read_text(errors="replace")
+        with open(path, errors="replace", opener=_without_waiting) as stream:
+            return stream.read()
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         """Put a file in place at once. Raises OSError."""
@@ -88,11 +95,15 @@ class LocalHost:
         return wire.answers(interface, address, timeout)
 
     def connects(self, address: str, port: int, timeout: float) -> bool:
-        """Tell whether a TCP connection is accepted."""
+        """Tell whether a TCP connection is accepted. Raises OSError when it cannot be tried."""
         try:
             socket.create_connection((address, port), timeout).close()
-        except OSError:
+        except (TimeoutError, ConnectionError):
             return False
+        except OSError as error:
+            if error.errno == errno.EHOSTUNREACH:  # nobody answered ARP
+                return False
+            raise  # no route, no address, no descriptor: that says nothing about the other host
         return True
 
     def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:

@@ -122,7 +122,7 @@ LINES: dict[int, Line] = {
         lambda f: f.told or "the service network has no carrier",
     ),
     3: Line(
-        lambda f: f.holder is Holder.ME and not f.io,
+        lambda f: f.holder in (Holder.ME, Holder.UNKNOWN) and not f.io,
         lambda _: Action.ISOLATE,
         lambda _: "the volume does no I/O any more",
     ),
@@ -152,6 +152,7 @@ def decide(facts: Facts) -> Verdict:
 class Standing:
     """What, beside the facts, keeps a host from having the role: each names the reason, empty when it does not."""
 
+    outdated: str = ""
     yielding: str = ""
     dipping: str = ""
     deaf: str = ""
@@ -163,6 +164,8 @@ def eligible(facts: Facts, standing: Standing) -> tuple[bool, str]:
         facts.told,
         "" if facts.carrier else "the service network has no carrier",
         "" if facts.io else "the volume does no I/O",
+        "" if facts.holder is not Holder.UNKNOWN or facts.ours else "who holds the volume cannot be told here",
+        standing.outdated,
         "" if facts.witness else "no witness answers: this host is cut off",
         facts.cooling,
         standing.yielding,

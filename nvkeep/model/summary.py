@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from nvkeep.model.decision import Action, Facts, Holder, Verdict
 from nvkeep.model.report import Outcome, Word
+from nvkeep.model.role import Role
 
 
 class Summary(StrEnum):
@@ -34,17 +35,17 @@ EXIT = {
 }
 
 
-def summarize(facts: Facts, verdict: Verdict, outcomes: Sequence[Outcome], *, yielding: bool, eligible: bool) -> Summary:
-    """Sum up. `outcomes` tell how the resources stand now."""
+def summarize(facts: Facts, verdict: Verdict, outcomes: Sequence[Outcome], *, yielding: bool, well: bool) -> Summary:
+    """Sum up. `outcomes` tell how the resources stand now; `well`: this host may have the role, and nothing worries."""
     words = {outcome.word for outcome in outcomes}
     first = {
-        Summary.LOST: verdict.action is Action.ISOLATE,
+        Summary.LOST: verdict.action is Action.ISOLATE or (facts.loss and facts.role is Role.MASTER),
         Summary.STUCK: Word.STUCK in words,
         Summary.UNKNOWN: facts.holder is Holder.UNKNOWN or Word.UNKNOWN in words,
         Summary.CUT_OFF: not facts.witness or not facts.carrier,
         Summary.SPLIT: yielding or verdict.action in (Action.YIELD, Action.GUARD),
         Summary.FAILED: Word.FAILED in words,
         Summary.CONVERGING: bool(words & {Word.DRIFTED, Word.CONVERGING}) or verdict.action in (Action.ACQUIRE, Action.SEIZE),
-        Summary.DEGRADED: not eligible,
+        Summary.DEGRADED: not well,
     }
     return next((word for word, fits in first.items() if fits), Summary.OK)

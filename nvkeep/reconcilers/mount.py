@@ -44,7 +44,7 @@ class MountKind(Kind[MountAsk, MountState]):
         ours = entry.device == host.device_number(spec.device) and entry.root == "/"
         seen = entry.options | entry.super_options
         return MountState(
-            device=spec.device if ours else entry.source,
+            device=spec.device if ours else f"{entry.source} ({entry.device})",
             fstype=entry.fstype,
             options=frozenset(option for option in _compared(spec.spec) if option in seen),
             writable="ro" not in seen,
@@ -56,8 +56,8 @@ class MountKind(Kind[MountAsk, MountState]):
         return MountState(spec.device, spec.spec.fstype, wanted, "ro" not in spec.spec.options)
 
     def acquire(self, spec: MountAsk) -> Steps:
-        """Mount; a missing mount point is made."""
-        options = ",".join((*spec.spec.options, "X-mount.mkdir"))
+        """Mount; a missing mount point is made. _netdev: at shutdown, systemd unmounts it before network and storage go."""
+        options = ",".join((*spec.spec.options, "_netdev", "X-mount.mkdir"))
         command = ("mount", "-t", spec.spec.fstype, "-o", options, spec.device, spec.spec.path)
         return steps(command, timeout=TIMEOUT)
 
@@ -80,23 +80,12 @@ class MountKind(Kind[MountAsk, MountState]):
         return super().judge(spec, done)
 
 
-# Options that mount(8) keeps for itself or that stand for the default: they never appear in the mount table.
-SILENT = (
-    "defaults",
-    "rw",
-    "auto",
-    "noauto",
-    "user",
-    "nouser",
-    "nofail",
-    "_netdev",
-    "suid",
-    "dev",
-    "exec",
-    "async",
-    "loop",
+# The options that the kernel prints for every file system. Others may be in force without being shown (acl, barrier=1):
+# they are passed on, and not compared.
+SHOWN = frozenset(
+    {"noatime", "nodiratime", "relatime", "nodev", "nosuid", "noexec", "ro", "sync", "dirsync", "lazytime", "nosymfollow"}
 )
 
 
 def _compared(spec: Mount) -> list[str]:
-    return [option for option in spec.options if option not in SILENT and not option.lower().startswith("x-")]
+    return [option for option in spec.options if option in SHOWN]

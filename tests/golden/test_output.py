@@ -95,7 +95,7 @@ def test_nvme_that_cannot_tell_is_unknown(situation: str) -> None:
     ("tool", "situation", "kind"),
     [
         ("nvme", "acquire-refused", Denied),
-        ("nvme", "acquire-preempted", Denied),
+        ("nvme", "acquire-preempted-1", Denied),
         ("nvme", "preempt-wrong-key", Denied),
         ("scsi", "reserve-refused", Denied),
         ("scsi", "reserve-preempted", Denied),
@@ -161,6 +161,7 @@ def test_scsi_without_its_disk_is_unknown() -> None:
         ("events-secondary", Holding(Holder.NOBODY)),
         ("events-primary-here", Holding(Holder.ME, "srv-a")),
         ("events-primary-there", Holding(Holder.ANOTHER, "peer")),
+        ("events-peer-down", Holding(Holder.ANOTHER, "peer")),
         ("events-peer-gone", Holding(Holder.ANOTHER, "peer")),
         ("events-primary-crashed", Holding(Holder.ANOTHER, "peer")),
     ],
@@ -178,4 +179,10 @@ def test_drbd_reads_disk_and_peers() -> None:
 @pytest.mark.parametrize("situation", ["events-not-up", "events-no-module"])
 def test_drbd_that_is_not_up_is_unknown(situation: str) -> None:
     with pytest.raises(ProbeError, match="drbdadm up r0"):
+        BACKENDS["drbd"].holder(Played("drbd", situation), asking(DRBD))  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize("situation", ["events-rebooted-alone"])
+def test_drbd_whose_disk_may_be_old_takes_nothing(situation: str) -> None:
+    with pytest.raises(ProbeError, match="may not have all the data"):
         BACKENDS["drbd"].holder(Played("drbd", situation), asking(DRBD))  # type: ignore[arg-type]  # as above

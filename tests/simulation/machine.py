@@ -447,6 +447,8 @@ def _process(self: Machine, path: str) -> str:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
     if path.endswith("/environ"):
         return f"PATH=/bin\0TMPDIR={DUMP}\0"
+    if path.endswith("/comm"):
+        return "keepalived\n"
     return f"{beat.pid} (keepalived) S {' '.join(['0'] * 18)} {beat.started} 0 0\n"
 
 

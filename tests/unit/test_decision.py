@@ -17,6 +17,7 @@ CASES = {
     "told to stop, holder unknown": (Facts(Role.MASTER, Holder.UNKNOWN, told="standby"), 2, Action.RELEASE),
     "no carrier": (Facts(Role.MASTER, Holder.ME, ours=True, carrier=False), 2, Action.RELEASE),
     "dead storage": (Facts(Role.MASTER, Holder.ME, ours=True, io=False), 3, Action.ISOLATE),
+    "storage that has not answered for long": (Facts(Role.MASTER, Holder.UNKNOWN, ours=True, io=False), 3, Action.ISOLATE),
     "we hold as master": (Facts(Role.MASTER, Holder.ME), 4, Action.SERVE),
     "we hold as backup": (Facts(Role.BACKUP, Holder.ME), 4, Action.SERVE),
     "we hold, keepalived is gone": (Facts(Role.NONE, Holder.ME, witness=False), 4, Action.SERVE),
@@ -105,7 +106,7 @@ def test_what_was_taken_from_us_is_isolated_before_anything_else() -> None:
 
 def test_what_is_unknown_changes_nothing_but_an_order_to_let_go_counts() -> None:
     for facts in ALL:
-        if facts.holder is Holder.UNKNOWN:
+        if facts.holder is Holder.UNKNOWN and facts.io:
             ordered = bool(facts.told) or not facts.carrier
             assert decide(facts).action is (Action.RELEASE if ordered else Action.WAIT), facts
 
@@ -128,7 +129,8 @@ def test_a_host_that_may_have_the_role_gives_no_reason_against_and_the_other_way
     for facts, standing in product(ALL, standings):
         may, why = eligible(facts, standing)
         assert may is (not why)
-        well = facts.carrier and facts.io and facts.witness and not facts.told and not facts.cooling
+        told = facts.holder is not Holder.UNKNOWN or facts.ours
+        well = facts.carrier and facts.io and facts.witness and not facts.told and not facts.cooling and told
         assert may is (well and standing == Standing()), (facts, standing)
 
 

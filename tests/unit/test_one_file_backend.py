@@ -40,7 +40,7 @@ def test_a_sample_of_forty_lines_is_used_by_its_name(tmp_path: Path) -> None:
     planned = nvkeep(tmp_path, "plan", "-f", str(file), "--host", "one", "--role", "files=MASTER", "--assume-clean")
     assert planned.returncode == 2
     assert "vgchange --activate ey vg0" in planned.stdout
-    assert "mount -t xfs -o X-mount.mkdir /dev/vg0/data /srv/files" in planned.stdout
+    assert "mount -t xfs -o _netdev,X-mount.mkdir /dev/vg0/data /srv/files" in planned.stdout
     wrong = file.with_name("wrong.yaml")
     wrong.write_text(CLUSTER.replace("group: vg0", "gruop: vg0"))
     assert 'did you mean "group"?' in nvkeep(tmp_path, "check", "-f", str(wrong)).stderr

@@ -1,10 +1,14 @@
-"""Backend `drbd`: a DRBD 9 resource; its Primary holds. DRBD itself refuses a second Primary while the hosts see each other."""
+"""Backend `drbd`: a DRBD resource (8.4 or 9); its Primary holds.
+
+DRBD refuses a second Primary while the hosts see each other. For the time when they do not, configure
+`fencing resource-and-stonith`: it suspends the writes of a Primary that lost its peer, which makes the other's promotion safe.
+"""
 
 from typing import Literal, Self
 
 from pydantic import model_validator
 
-from nvkeep.errors import CommandError, Denied, StepError, Transient
+from nvkeep.errors import CommandError, Denied, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
 from nvkeep.model.names import PLAIN, wrong
@@ -53,6 +57,10 @@ class DrbdBackend(Backend):
         seen = probe.read(host, _resource(ask))
         if seen.role == PRIMARY:
             return Holding(Holder.ME, ask.host)
+        if seen.disk != "UpToDate":
+            raise ProbeError(
+                f"the DRBD disk here is {seen.disk}: it may not have all the data; drbdadm status {_resource(ask)}"
+            )
         primary = next((peer.name for peer in seen.peers if peer.role == PRIMARY), None)
         hidden = next((peer.name for peer in seen.peers if peer.connection != "Connected"), None)
         other = primary or hidden
@@ -67,12 +75,8 @@ class DrbdBackend(Backend):
         return steps(("drbdadm", "secondary", _resource(ask)), timeout=TIMEOUT)
 
     def seize(self, ask: Ask, version: int | None) -> Steps:  # noqa: ARG002 - DRBD has no reservation versions
-        """Become Primary without seeing the other host. Never by force: DRBD's own quorum and fencing keep their say."""
-        return self.acquire(ask)
-
-    def isolate(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
-        """Become Secondary, ending I/O that hangs for want of quorum."""
-        return steps(("drbdsetup", "secondary", _resource(ask), "--force=yes"), timeout=TIMEOUT)
+        """Become Primary without seeing the other host; refused all the same while a connected peer is Primary."""
+        return steps(("drbdadm", "primary", "--force", _resource(ask)), timeout=TIMEOUT)
 
     def judge(self, done: Completed) -> StepError | None:
         """Tell a refusal because of another Primary from a device that is still open."""

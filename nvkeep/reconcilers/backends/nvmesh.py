@@ -33,7 +33,6 @@ DENIALS = re.compile(
     r"|reservation version (mismatch|is outdated)"
 )
 PASSING = re.compile(r"\b(access version outdated|update failed|pending|duplicate request|busy|during update|initializing)\b")
-VERSION = re.compile(r"version(?: is)?:?\s*(\d+)\D*$")
 OLD, NEW = "host", "client"
 OLD_COMMAND, NEW_COMMAND = "/usr/bin/nvmesh_attach_volumes", "/usr/bin/nvmesh"
 
@@ -149,8 +148,7 @@ class NvmeshBackend(Backend):
         told = " ".join(_words(done))
         said, words = CommandError(done.argv, done.code, told), told.lower()
         if DENIALS.search(words):
-            version = VERSION.search(words)
-            return Denied(str(said), int(version[1]) if version else None)
+            return Denied(str(said))
         return Transient(str(said)) if PASSING.search(words) else said
 
 

@@ -1,8 +1,8 @@
 """Backend `scsi`: persistent reservations of a SCSI disk that all hosts see (SAN, iSCSI), also through several paths.
 
-Type 5, write exclusive, registrants only: with several paths each path is a registrant of its own. So that only the holder can
-write, a host registers when it takes the disk and unregisters when it gives it back, and a seize removes the old holder's
-registrations. The key of a host is derived from the names of cluster and host.
+Type 1, write exclusive: only the holder writes. With several paths each path is a registrant of its own, and the type has to be 5
+(registrants only): there only the discipline helps that a host registers when it takes the disk and unregisters when it gives
+it back. A seize removes the old holder's registrations. A host's key is derived from the names of cluster and host.
 """
 
 from typing import Literal, Self
@@ -19,7 +19,7 @@ from nvkeep.probes import scsi as probe
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume, key_of, owner_of
 
 TIMEOUT = 20.0  # seconds
-TYPE = "--prout-type=5"
+TYPES = {False: "--prout-type=1", True: "--prout-type=5"}  # by whether there are several paths
 CONFLICT = 24  # SG_LIB_CAT_RES_CONFLICT of sg3-utils
 ONE_PATH, MANY_PATHS = "sg_persist", "mpathpersist"
 
@@ -74,16 +74,16 @@ class ScsiBackend(Backend):
 
     def acquire(self, ask: Ask) -> Steps:
         """Register, then take the free reservation."""
-        return steps(_register(ask), _out(ask, "--reserve", _mine(ask), TYPE), timeout=TIMEOUT)
+        return steps(_register(ask), _out(ask, "--reserve", _mine(ask), _type(ask)), timeout=TIMEOUT)
 
     def seize(self, ask: Ask, version: int | None) -> Steps:
         """Register, then preempt the holder, abort what it has under way, and remove its registrations."""
-        take = _out(ask, "--preempt-abort", _mine(ask), f"--param-sark={version or 0:#x}", TYPE)
+        take = _out(ask, "--preempt-abort", _mine(ask), f"--param-sark={version or 0:#x}", _type(ask))
         return steps(_register(ask), take, timeout=TIMEOUT)
 
     def release(self, ask: Ask, have: Volume) -> Steps:
         """Give the reservation back if it is held, and the registration with it."""
-        give = (_out(ask, "--release", _mine(ask), TYPE),) if have.mode == "exclusive" else ()
+        give = (_out(ask, "--release", _mine(ask), _type(ask)),) if have.mode == "exclusive" else ()
         return steps(*give, _out(ask, "--register-ignore", "--param-sark=0x0"), timeout=TIMEOUT)
 
     def judge(self, done: Completed) -> StepError | None:
@@ -103,6 +103,10 @@ def _spec(ask: Ask) -> ScsiVolume:
 
 def _program(ask: Ask) -> str:
     return MANY_PATHS if _spec(ask).multipath else ONE_PATH
+
+
+def _type(ask: Ask) -> str:
+    return TYPES[_spec(ask).multipath]
 
 
 def _mine(ask: Ask) -> str:
