@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 INSTALL = places.REPOSITORY / "packaging/install"
 TOOLS = Path(__file__).with_name("tools")
 PLACED = {
-    "nvmesh_attach_volumes": ("usr/bin", 0o755),
-    "nvmesh_detach_volumes": ("usr/bin", 0o755),
     "nvmesh_sim.py": ("usr/lib/nvmesh-sim", 0o644),
     "nvmeshclient.service": ("etc/systemd/system", 0o644),
+}
+OLD_COMMANDS, NEW_COMMANDS = ("nvmesh_attach_volumes", "nvmesh_detach_volumes"), ("nvmesh",)
+COMMANDS = {"2.x": OLD_COMMANDS, "3.x": NEW_COMMANDS, "both": OLD_COMMANDS + NEW_COMMANDS, "none": ()}
+MANAGEMENT = {
+    "/etc/nvmesh/nvmesh.conf": '_REST_SERVERS="mgmt-1:4000,mgmt-2:4000"\n_REST_AUTH_METHOD="credentials"\n',
+    "/root/.nvmesh/nvmesh.key": "admin@nvidia.com\n",
 }
 
 
@@ -44,6 +48,7 @@ class Lab:
         config: str | None = None,
         install: bool = True,
         prepare: Callable[[Server], None] | None = None,
+        commands: str = "2.x",
     ) -> None:
         names = tuple(servers)
         self.network = Network(heartbeats)
@@ -52,6 +57,7 @@ class Lab:
         self.config = config
         self.install = install
         self.prepare = prepare
+        self._commands = commands
         self.writers: list[Writer] = []
         self._lock: IO[str] | None = None
         self._handlers: dict[int, object] = {}
@@ -64,6 +70,11 @@ class Lab:
         writer = Writer(self.network, address, port)
         self.writers.append(writer)
         return writer
+
+    def commands(self, which: str) -> None:
+        """Let the servers have NVMesh's commands of `2.x`, `3.x`, `both` or `none` from now on."""
+        for server in self:
+            place_commands(server, which)
 
     def __iter__(self) -> Iterator[Server]:
         return iter(self.servers.values())
@@ -99,6 +110,7 @@ class Lab:
     def _bring_up(self, server: Server, layers: list[Path]) -> None:
         server.install_disk(layers)
         _place_tools(server)
+        place_commands(server, self._commands)
         if self.config is not None:
             server.write("/etc/nvkeep/cluster.yaml", self.config)
         if self.prepare is not None:
@@ -122,9 +134,10 @@ class Lab:
             self._lock = None
 
     def _catch_signals(self) -> None:
-        """Turn SIGTERM into an exception, so that a lab that is ended takes its servers along."""
+        """Turn SIGTERM, and a SIGINT that a background shell ignores, into an exception: servers are taken along."""
         with contextlib.suppress(ValueError):  # not the main thread: whoever is, looks after signals
-            self._handlers[signal.SIGTERM] = signal.signal(signal.SIGTERM, _interrupt)
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._handlers[number] = signal.signal(number, _interrupt)
 
     def _restore_signals(self) -> None:
         for number, handler in self._handlers.items():
@@ -152,6 +165,20 @@ def _place_tools(server: Server) -> None:
     wanted = server.path("/etc/systemd/system/multi-user.target.wants")
     wanted.mkdir(exist_ok=True)
     (wanted / "nvmeshclient.service").symlink_to("/etc/systemd/system/nvmeshclient.service")
+
+
+def place_commands(server: Server, which: str) -> None:
+    """Give a server the commands of one release, and no others."""
+    for name in COMMANDS["both"]:
+        if name in COMMANDS[which]:
+            server.write(f"/usr/bin/{name}", (TOOLS / name).read_text(), 0o755)
+        else:
+            server.path(f"/usr/bin/{name}").unlink(missing_ok=True)
+    for path, text in MANAGEMENT.items():
+        if "nvmesh" in COMMANDS[which]:
+            server.write(path, text)
+        else:
+            server.path(path).unlink(missing_ok=True)
 
 
 def install(root: Path) -> Path:

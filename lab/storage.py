@@ -7,10 +7,11 @@ import json
 import socket
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lab import cgroups, loops, places
 from lab.commands import LabError, run, until
+from lab.reservations import EXCLUSIVE
 
 if TYPE_CHECKING:
     import subprocess
@@ -114,22 +115,88 @@ class Storage:
         """Set how long after an attach IO is enabled; None is never."""
         self.control("io_delay", volume=volume, seconds=seconds)
 
+    def first_io(self, seconds: float, volume: str = "vol1") -> None:
+        """Set how long reads and writes wait for the first enable before they fail (30 s)."""
+        self.control("first_io", volume=volume, seconds=seconds)
+
+    def health(self, text: str | None, volume: str = "vol1", host: str = "*") -> None:
+        """Let a live volume be in another condition of lab.health.HEALTH, with what that means for its IO; None ends that."""
+        self.control("health", volume=volume, host=host, text=text)
+
+    def client(self, host: str, state: int | None) -> None:
+        """Let a host's client module be in a state (0 to 4; 1 is ready), or its tree in /proc be absent (None)."""
+        self.control("client", host=host, state=state)
+
+    def entry(self, host: str, name: str, kind: str | None = "hidden") -> None:
+        """Add an entry to a host's volumes that nobody asked for: hidden, recovery, shadow; None takes it away."""
+        self.control("entry", host=host, name=name, kind=kind)
+
     def configure(self, era: str | None = None, **habits: object) -> None:
-        """Let the commands answer as an era (2.3, 2.4.0, 2.4, 2.5), or with single habits of lab.eras.Era changed."""
+        """Let the commands answer as an era of lab.eras.ERAS, or with single habits of lab.eras.Era changed."""
         self.control("configure", era=era, **habits)
+
+    def management(self, **habits: object) -> None:
+        """Change single habits of the management of 3.x, which are those of lab.management.Habits."""
+        self.control("management", **habits)
+
+    def server(self, name: str, state: str) -> None:
+        """Let a management server (mgmt-1, mgmt-2) be `up`, `down` (refuses), `hang`, or answer with an HTTP code."""
+        self.control("server", name=name, state=state)
+
+    def wishes(self) -> dict[str, dict[str, Any]]:
+        """Return what the management wants attached: HOST/VOLUME to mode, version, action, force, status."""
+        found: dict[str, dict[str, Any]] = self.control("wishes")
+        return found
+
+    def reset(self) -> None:
+        """Behave well again: no lies, no delays, no failures; attachments and reservations stay."""
+        self.control("reset")
+
+    def fresh(self) -> None:
+        """Behave well again, with nothing attached anywhere and every volume free; for servers that are on."""
+        self.control("fresh")
 
     def override(self, host: str, text: str | None, volume: str = "vol1") -> None:
         """Replace a host's status.json as it is, truncated or nonsense; None ends that."""
         self.control("override", host=host, volume=volume, text=text)
 
+    def defect(self, host: str, kind: str | None, volume: str = "vol1") -> None:
+        """Spoil a host's status.json in one of the ways of lab.statusfiles.DEFECTS; None ends that."""
+        self.control("defect", host=host, volume=volume, kind=kind)
+
     def fail(self, result: dict[str, str] | None, volume: str = "vol1") -> None:
-        """Let every command on a volume answer this `{status, error}` and do nothing; None ends that."""
+        """Let commands on a volume answer this `{status, error}` and do nothing ({}: leave it out); None ends that."""
         self.control("fail", volume=volume, result=result)
 
     def events(self, *kinds: str) -> list[Event]:
         """Return the log, oldest first: of some kinds, or all."""
         lines = places.EVENTS.read_text().splitlines() if places.EVENTS.exists() else []
         return [event for event in map(_event, lines) if not kinds or event.kind in kinds]
+
+    def overlaps(self, volume: str = "vol1") -> list[Overlap]:
+        """Return every moment at which two hosts might write to a volume that one of them held exclusively."""
+        return overlaps(event for event in self.events("grant", "loss") if event["volume"] == volume)
+
+
+class Overlap(NamedTuple):
+    """A moment at which more than one host might write; the modes by host."""
+
+    boottime: float
+    holders: dict[str, str]
+
+
+def overlaps(events: Iterable[Event]) -> list[Overlap]:
+    """Replay the grants and losses of one volume. The log's order is the order in which the storage did it."""
+    holders: dict[str, str] = {}
+    found = []
+    for event in events:
+        if event.kind == "loss":
+            holders.pop(event["host"], None)
+            continue
+        holders[event["host"]] = event["mode"]
+        if len(holders) > 1 and EXCLUSIVE in holders.values():
+            found.append(Overlap(event.boottime, dict(holders)))
+    return found
 
 
 def _event(line: str) -> Event:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lab import places, views
 from lab.commands import boottime
 from lab.controls import Controls
+from lab.management import Management
 from lab.nvmesh import Nvmesh
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Request = dict[str, Any]
+MEETING = 60.0
 _logging = threading.Lock()
 
 
@@ -30,7 +32,7 @@ def log(kind: str, **facts: object) -> None:
         file.write(json.dumps(event) + "\n")
 
 
-def for_host(mesh: Nvmesh, host: str, request: Request) -> object:
+def for_host(mesh: Nvmesh, servers: Management, host: str, request: Request) -> object:
     """Answer a command in a server; who asks is the socket it came through, not what it says."""
     match request.pop("op"):
         case "attach":
@@ -39,6 +41,13 @@ def for_host(mesh: Nvmesh, host: str, request: Request) -> object:
             return mesh.detach(host, **request)
         case "module":
             mesh.module(host, **request)
+            return None
+        case "options":
+            return {"options": mesh.era.options, "show": servers.habits.show}
+        case "rest":
+            return servers.call(**request)
+        case "meet":  # every host at the same moment
+            mesh.together.wait(MEETING)
             return None
     raise ValueError("unknown request")
 
@@ -80,10 +89,11 @@ def main(hosts: list[str]) -> None:
     """Serve until the views are unmounted."""
     files = views.Views(log)
     mesh = Nvmesh(hosts, sorted(places.VOLUMES.glob("*.img")), files, log)
+    servers = Management(mesh)
     for host in hosts:
         socket = places.nvmesh(host) / "sock/nvmesh.sock"
-        Listener(socket, lambda request, host=host: for_host(mesh, host, request))  # type: ignore[misc]
-    Listener(places.CONTROL, Controls(mesh).answer)
+        Listener(socket, lambda request, host=host: for_host(mesh, servers, host, request))  # type: ignore[misc]
+    Listener(places.CONTROL, Controls(mesh, servers).answer)
     views.mount(files, str(places.VIEWS))
 
 

@@ -83,7 +83,7 @@ class Views(mfusepy.Operations):  # type: ignore[misc] # mfusepy ships no annota
         return 0
 
     def _judge(self, found: Attachment, *, admitted: bool, write: bool = False) -> None:
-        if admitted and found.alive and (found.writable or not write):
+        if admitted and (found.writes_pass if write else found.alive):
             return
         if write and not found.refused:
             found.refused = True

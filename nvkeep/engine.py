@@ -20,6 +20,7 @@ from nvkeep.planning import arrive, leave, mounts_of, observe
 from nvkeep.reconcilers import Resource
 
 FIRST_LOOK, SLOWEST_LOOK = 0.01, 0.25  # seconds between two looks at something that is on its way
+SHORTEST = 1.0  # seconds a command is given in any case
 AGAIN = wait_random_exponential(multiplier=0.1, max=2)
 
 
@@ -33,6 +34,7 @@ class Engine:
     still: Callable[[], None] = lambda: None
     ran: dict[str, list[str]] = field(default_factory=dict)
     under_way: set[str] = field(default_factory=set)
+    until: dict[str, float] = field(default_factory=dict)
 
     def run(self, resources: Sequence[Resource], plan: Plan) -> tuple[Outcome, ...]:
         """Make the moves: downward first, then upward, independent ones side by side; say how everything stands."""
@@ -95,8 +97,9 @@ class Engine:
 
     def _settle(self, resource: Resource, move: Move) -> None:
         planned: list[Move] = [move]
+        self.until[move.key] = self.host.now() + self.step
         for attempt in Retrying(
-            stop=self._out_of_time(),
+            stop=lambda state: self.host.now() + state.upcoming_sleep > self.until[move.key],
             wait=_pause,
             retry=retry_if_exception_type(Transient),
             sleep=self.host.sleep,
@@ -104,11 +107,6 @@ class Engine:
         ):
             with attempt:
                 self._try(resource, planned.pop() if planned else self._again(resource, move), leaving=move.verb.leaves)
-
-    def _out_of_time(self) -> Callable[[RetryCallState], bool]:
-        """Stop before a wait that would overrun; by the host's clock, which does not jump."""
-        deadline = self.host.now() + self.step
-        return lambda state: self.host.now() + state.upcoming_sleep > deadline
 
     def _again(self, resource: Resource, move: Move) -> Move | None:
         """Plan the same move once more from what is there now; None when it is on its way or done."""
@@ -166,6 +164,10 @@ class Engine:
             raise seen
         return seen
 
+    def _left(self, resource: Resource) -> float:
+        """Give the time that is left for a resource; by the host's clock, which does not jump."""
+        return max(SHORTEST, self.until[resource.key] - self.host.now())
+
     def _commands(self, resource: Resource, steps: Iterable[Step]) -> Completed | None:
         """Run commands up to the first that fails; give the last one that was run."""
         done = None
@@ -174,7 +176,7 @@ class Engine:
             self.ran.setdefault(resource.key, []).append(str(step))
             begun = time.monotonic()
             try:
-                done = self.host.run(step.argv, step.timeout)
+                done = self.host.run(step.argv, min(step.timeout, self._left(resource)))
             except CommandError as error:
                 done = Completed(step.argv, error.code, "", error.stderr)
             log.step(self.service, resource.key, done, time.monotonic() - begun)

@@ -165,7 +165,7 @@ class Pass:
             return first
         if taking and Word.LOST in words:
             return True
-        failed = [one for one in outcomes if one.word in (Word.FAILED, Word.STUCK)]
+        failed = [one for one in outcomes if one.word in (Word.FAILED, Word.STUCK) or _idle(one)]
         if taking and failed and (verdict.action is not Action.SERVE or self._broken(failed)):
             self._give_up(outcomes)
         return False
@@ -183,7 +183,7 @@ class Pass:
 
     def _give_up(self, outcomes: tuple[Outcome, ...]) -> None:
         """Release what was taken; a failure above the volume also keeps this host from trying for a while."""
-        failed = next(one for one in outcomes if one.word in (Word.FAILED, Word.STUCK))
+        failed = next(one for one in outcomes if one.word in (Word.FAILED, Word.STUCK) or _idle(one))
         log.note(f"{self.service}: giving up: {failed.key}: {failed.reason}", logging.ERROR, service=self.service)
         released = self._engine(Want.GONE).run(self.resources, self._plan_gone())
         if all(one.word in SETTLED for one in released):
@@ -278,6 +278,11 @@ class Pass:
         self.store.save_spell(replace(spell, announce_at=0.0))
         for one in self.spec.addresses if self.store.claimed() else ():
             self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
+
+
+def _idle(outcome: Outcome) -> bool:
+    """Tell whether a volume was taken, but gave no I/O in its time."""
+    return outcome.key.startswith("volume ") and outcome.word is Word.CONVERGING
 
 
 def _left_alone(every: tuple[Resource, ...], sight: Sight) -> tuple[Outcome, ...]:

@@ -100,7 +100,8 @@ class Store:
             except OSError:
                 self.host.write(f"{RUN}/loss/{self.service}", json.dumps(wanted))
                 raise
-        self.host.remove(f"{RUN}/loss/{self.service}")
+        if self.host.exists(f"{RUN}/loss/{self.service}"):
+            self.host.remove(f"{RUN}/loss/{self.service}")
 
     def flag(self) -> bool:
         """Read the flag as keepalived does: anything but 1 is 0."""

@@ -27,6 +27,12 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def options() -> list[str]:
+    """Return which options the commands of this release have."""
+    found: list[str] = ask({"op": "options"})["options"]
+    return found
+
+
 def command(request: dict[str, Any], *, as_json: bool) -> int:
     """Run one command and print what the real one would; return its exit code."""
     if os.geteuid() != 0:
@@ -38,19 +44,25 @@ def command(request: dict[str, Any], *, as_json: bool) -> int:
     stream = sys.stdout if answer["stream"] == "stdout" else sys.stderr
     if answer["noise"]:
         print(answer["noise"], file=stream)
-    if as_json:
+    if answer["garbled"]:
+        print(answer["garbled"], file=stream)
+    elif as_json:
         print(json.dumps(answer["json"]), file=stream)
-        return int(answer["exit"])
-    return _plain(answer["json"], stream)
+    else:
+        return _plain(answer, stream)
+    if answer["noise_after"]:
+        print(answer["noise_after"], file=stream)
+    return int(answer["exit"])
 
 
-def _plain(found: dict[str, Any], stream: Any) -> int:  # noqa: ANN401 - any text stream
+def _plain(answer: dict[str, Any], stream: Any) -> int:  # noqa: ANN401 - any text stream
+    found = answer["json"]
     for name, result in found["volumes"].items():
         print(f"{name}: {result['status']} {result.get('error', '')}".rstrip(), file=stream)
     if found["error"]:
         print(found["error"], file=stream)
     # Without --json the exit code says nothing about single volumes.
-    return int(found["status"] == "failed")
+    return int(answer["exit"]) if found["status"] == "failed" else 0
 
 
 if __name__ == "__main__":

@@ -300,7 +300,7 @@ def test_three_servers_and_two_heartbeats() -> None:
 
 def leftovers() -> list[str]:
     """Return everything a lab could have left on this machine."""
-    mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if "nvkeep-lab" in line]
+    mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f"{places.DISK}/" in line]
     devices = [device for device, _ in loops.mine(places.DISK)]
     directories = [str(path) for path in (places.STATE, places.DISK) if path.exists()]
     commands = (path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists())

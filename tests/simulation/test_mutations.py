@@ -37,7 +37,6 @@ SCHEDULED = (
     "the guard is skipped",
     "the guard hears nobody",
     "released upward",
-    "a start is not waited for",
 )
 MUTATIONS: dict[str, tuple[Change, str, str]] = {}
 

@@ -162,7 +162,7 @@ def _hostname(host: Host) -> str:
 def _managed(host: Host, ask: Ask) -> Holding | None:
     """Ask the management server who holds; None when it does not say. Whoever is on record may attach again."""
     try:
-        done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), 10.0)
+        done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), 5.0)
         found = json.loads(done.out)
         (volume,) = found if isinstance(found, list) else [found]
         held = volume["reservation"]

@@ -1,8 +1,8 @@
 """Backend `scsi`: persistent reservations of a SCSI disk that all hosts see (SAN, iSCSI), also through several paths.
 
-Type 1, write exclusive: only the holder writes. With several paths each path is a registrant of its own, and the type has to be 5
-(registrants only): there only the discipline helps that a host registers when it takes the disk and unregisters when it gives
-it back. A seize removes the old holder's registrations. A host's key is derived from the names of cluster and host.
+Type 1, write exclusive: only the holder writes. With several paths each path is a registrant of its own, and the type has to
+be 5 (registrants only): there only the discipline helps that a host registers when it takes the disk and unregisters when it
+gives it back. A seize removes the old holder's registrations. A host's key is derived from the names of cluster and host.
 """
 
 from typing import Literal, Self
