@@ -117,10 +117,14 @@ class Pass:
         """Stop a pass at once when a volume that it held, or this boot, is another host's. Raises Lost."""
         for one in self.eyes.volumes:
             with suppress(ProbeError, OSError):  # what cannot be told stops nothing
-                holder = VOLUME.holder(self.host, one.spec).holder
-                self.held |= {one.key} if holder is Holder.ME else set()
-                if holder is Holder.ANOTHER and (one.key in self.held or self.store.claimed()):
-                    raise Lost(f"{one.key} was taken by another host")
+                if getattr(VOLUME.observe(self.host, one.spec), "mode", None) == "exclusive":
+                    self.held.add(one.key)
+                elif one.key in self.held or self.store.claimed():
+                    self._raise_if_lost(one)
+
+    def _raise_if_lost(self, one: Resource) -> None:
+        if VOLUME.holder(self.host, one.spec).holder is Holder.ANOTHER:
+            raise Lost(f"{one.key} was taken by another host")
 
     def _record(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         if verdict.action is Action.ISOLATE:

@@ -26,6 +26,7 @@ from nvkeep.probes import nvmesh as probe
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
 
 TIMEOUT = 30.0  # seconds; the old commands queue behind a lock of the whole host
+ASKING = 2.0  # seconds the management server is given to say who holds
 RACE = 1.0  # seconds; two hosts that attach a free volume through 3.x may both be told success, and the later one has it
 NAME = re.compile(r"(?!e_|d_|-)[A-Za-z0-9_+=-]{1,24}")
 DENIALS = re.compile(
@@ -162,7 +163,7 @@ def _hostname(host: Host) -> str:
 def _managed(host: Host, ask: Ask) -> Holding | None:
     """Ask the management server who holds; None when it does not say. Whoever is on record may attach again."""
     try:
-        done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), 5.0)
+        done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), ASKING)
         found = json.loads(done.out)
         (volume,) = found if isinstance(found, list) else [found]
         held = volume["reservation"]
