@@ -1,0 +1,48 @@
+"""A device that is simply there: taken only after the guard, and held by a link that is gone with the boot."""
+
+import pytest
+
+from nvkeep.errors import ProbeError
+from nvkeep.model.decision import Holder
+from nvkeep.reconcilers.backends import register
+from nvkeep.reconcilers.backends.base import Ask, Holding, Volume
+from nvkeep.reconcilers.backends.device import DeviceVolume
+
+BACKEND = register()["device"]
+ASK = Ask(DeviceVolume(name="data", path="/dev/disk/by-id/one"), "server01")
+
+
+class Host:
+    """As much of a host as this backend asks."""
+
+    def __init__(self, link: str | None, number: str | None = "8:0") -> None:
+        self.link, self.number = link, number
+
+    def link_target(self, _path: str) -> str | None:
+        return self.link
+
+    def device_number(self, _path: str) -> str | None:
+        return self.number
+
+
+def test_whoever_has_the_link_holds_and_everybody_else_counts_as_the_holder() -> None:
+    here, there = Host("/dev/disk/by-id/one"), Host(None)
+    assert BACKEND.holder(here, ASK) == Holding(Holder.ME, "server01")  # type: ignore[arg-type]  # as much of a Host as is asked
+    assert BACKEND.observe(here, ASK) == Volume("/dev/nvkeep/data")  # type: ignore[arg-type]  # as above
+    assert BACKEND.holder(there, ASK) == Holding(Holder.ANOTHER)  # type: ignore[arg-type]  # as above
+    assert BACKEND.observe(there, ASK) is None  # type: ignore[arg-type]  # as above
+
+
+def test_a_link_to_another_device_is_no_hold() -> None:
+    assert BACKEND.holder(Host("/dev/disk/by-id/two"), ASK).holder is Holder.ANOTHER  # type: ignore[arg-type]  # as above
+
+
+def test_a_device_that_is_not_there_is_unknown() -> None:
+    with pytest.raises(ProbeError, match="no block device /dev/disk/by-id/one"):
+        BACKEND.holder(Host(None, None), ASK)  # type: ignore[arg-type]  # as above
+
+
+def test_taking_and_giving_back_are_a_link() -> None:
+    assert BACKEND.acquire(ASK) == BACKEND.seize(ASK, None)
+    assert BACKEND.acquire(ASK)[-1].argv == ("ln", "-sfn", "/dev/disk/by-id/one", "/dev/nvkeep/data")
+    assert BACKEND.release(ASK, Volume("/dev/nvkeep/data"))[0].argv == ("rm", "-f", "/dev/nvkeep/data")
