@@ -3,6 +3,8 @@
 Frames as in RFC 826 (ARP), RFC 5227 (probe), RFC 4861 (neighbour discovery). arping(8) blocks a second a packet.
 """
 
+import ctypes
+import os
 import select
 import socket
 import struct
@@ -15,6 +17,7 @@ ARP_REQUEST, ARP_REPLY = 1, 2
 NS, NA = 135, 136
 OVERRIDE = 0x20000000
 IPV6_HOPS = 255
+SHORTEST_ADDRESS = 8  # bytes of an address in a sockaddr_ll, at least
 IPV4 = 4
 
 
@@ -54,9 +57,15 @@ def _open_arp(interface: str) -> socket.socket:
     return opened
 
 
-def _everyone(interface: str, kind: int) -> tuple[str, int, int, int, bytes]:
-    broadcast = bytes.fromhex(_sysfs(interface, "broadcast").replace(":", ""))
-    return (interface, ETH_ARP, 0, kind, broadcast)
+def _to_everyone(opened: socket.socket, interface: str, kind: int, frame: bytes) -> None:
+    """Send to the broadcast address. By a sockaddr_ll of our own: Python's refuses the 20-byte addresses of InfiniBand."""
+    address = bytes.fromhex(_sysfs(interface, "broadcast").replace(":", ""))
+    index = socket.if_nametoindex(interface)
+    head = struct.pack("@HHiHBB", socket.AF_PACKET, socket.htons(ETH_ARP), index, kind, 0, len(address))
+    where = head + address.ljust(SHORTEST_ADDRESS, b"\0")
+    if ctypes.CDLL(None, use_errno=True).sendto(opened.fileno(), frame, len(frame), 0, where, len(where)) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{interface}: {os.strerror(number)}")
 
 
 def _announce_arp(interface: str, address: str) -> None:
@@ -64,14 +73,14 @@ def _announce_arp(interface: str, address: str) -> None:
     ip = ip_address(address).packed
     with _open_arp(interface) as opened:
         for operation, target in ((ARP_REQUEST, bytes(len(mac))), (ARP_REPLY, mac)):
-            opened.sendto(_arp(kind, operation, (mac, ip), (target, ip)), _everyone(interface, kind))
+            _to_everyone(opened, interface, kind, _arp(kind, operation, (mac, ip), (target, ip)))
 
 
 def _arp_answers(interface: str, address: str, timeout: float) -> bool:
     kind, mac = hardware(interface)
     ip = ip_address(address).packed
     with _open_arp(interface) as opened:
-        opened.sendto(_arp(kind, ARP_REQUEST, (mac, bytes(4)), (bytes(len(mac)), ip)), _everyone(interface, kind))
+        _to_everyone(opened, interface, kind, _arp(kind, ARP_REQUEST, (mac, bytes(4)), (bytes(len(mac)), ip)))
         return _heard(opened, timeout, lambda frame: _is_answer(frame, ip, mac))
 
 
