@@ -17,7 +17,7 @@ help:
 	@echo "* Preparing .venv (first time: about a minute)"
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null; }
 	@python3 -m venv .venv
-	@.venv/bin/pip install -q --disable-pip-version-check -e '.[dev,lab]'
+	@.venv/bin/pip install -qq --disable-pip-version-check -e '.[dev,lab]'
 	@touch $@
 
 apt-lab:

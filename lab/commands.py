@@ -62,8 +62,8 @@ def _run(argv: tuple[str, ...], timeout: float, feed: str | None) -> subprocess.
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of every command: fixed words, and the proxy of this machine if it has one."""
-    kept = {key: value for key, value in os.environ.items() if key.lower().endswith("_proxy")}
+    """Return the environment of every command: fixed words, the proxy of this machine if it has one, where the cache is."""
+    kept = {key: value for key, value in os.environ.items() if key.lower().endswith("_proxy") or key == "NVKEEP_LAB_CACHE"}
     return ENVIRONMENT | kept
 
 
