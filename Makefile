@@ -1,5 +1,6 @@
 # make demo    two real servers: kill one, watch the service come back      (root)
 # make test    everything: format, lint, types, unit, simulation, cluster   (root)
+# make machines  nvkeep on real NVMe, SCSI and DRBD, in emulated machines  (root)
 # make bench   how long a pass with nothing to do takes
 # make check   the part that runs in seconds and needs no root
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
@@ -52,7 +53,7 @@ cluster: .venv/ready apt-lab
 machines: .venv/ready apt-machines
 	@$(PY) -m pytest -q tests/machines
 
-test: .venv/ready apt-machines
+test: .venv/ready apt-lab
 	@./packaging/test-all
 
 bench: .venv/ready

@@ -45,6 +45,7 @@ class Pass:
         self.service = service
         self.eyes = Eyes(host, cluster, service, blind=blind)
         self.held: set[str] = set()
+        self.released: dict[str, Outcome] = {}
         self.spec, self.store, self.resources = self.eyes.spec, self.eyes.store, self.eyes.resources
 
     def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
@@ -69,7 +70,7 @@ class Pass:
             if not again:
                 break
             sight = self.eyes.look()
-        return self._close(verdict, sight, outcomes)
+        return self._close(verdict, sight, tuple(self._after_all(one) for one in outcomes))
 
     def _decide(self, sight: Sight) -> tuple[Verdict, Sight]:
         verdict = decide(sight.facts)
@@ -190,10 +191,18 @@ class Pass:
         failed = next(one for one in outcomes if one.word in (Word.FAILED, Word.STUCK) or _idle(one))
         log.note(f"{self.service}: giving up: {failed.key}: {failed.reason}", logging.ERROR, service=self.service)
         released = self._engine(Want.GONE).run(self.resources, self._plan_gone())
+        self.released = {one.key: one for one in released}
         if all(one.word in SETTLED for one in released):
             self.store.claim(held=False)
         if not failed.key.startswith("volume "):
             self._cool(f"{failed.key} failed here: {failed.reason}")
+
+    def _after_all(self, outcome: Outcome) -> Outcome:
+        """Say how a resource stands after the pass has given up: given back, or stuck; what failed goes on saying why."""
+        later = self.released.get(outcome.key)
+        if later is None or outcome.word is Word.FAILED:
+            return outcome
+        return later if later.word not in SETTLED else replace(outcome, word=Word.BLOCKED, reason="given back")
 
     def _cool(self, why: str) -> None:
         until = self.host.now() + self.cluster.timing.cooldown

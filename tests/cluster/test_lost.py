@@ -23,6 +23,11 @@ def refused(pair: Pair, loser: Server) -> bool:
     return any(event["host"] == loser.name for event in pair.lab.storage.events("refused"))
 
 
+def isolated(server: Server) -> list[str]:
+    log = server.read("/var/log/nvkeep/actions.log")
+    return [line for line in log.splitlines() if ": isolate: converged" in line]
+
+
 @pytest.mark.parametrize("stalled", [False, True], ids=["fails", "stalls first"])
 def test_what_the_client_was_told_is_safe_and_the_old_holder_ends_clean(pair: Pair, stalled: bool) -> None:
     loser, thief = pair.active, pair.other
@@ -43,8 +48,8 @@ def test_the_address_goes_first(pair: Pair) -> None:
     loser, thief = pair.active, pair.other
     thief.run(TAKE, check=False)
     until(lambda: not loser.path(ATTACHED).exists(), within=DEADLINE, what="the old holder is still attached")
-    log = loser.read("/var/log/nvkeep/actions.log")
-    isolated = [line for line in log.splitlines() if ": isolate: converged" in line]
-    assert [line.split(": ")[2].split(" ")[0] for line in isolated] == ["address", "service", "mount", "volume"]
-    assert FLOATING in isolated[0]
+    until(lambda: len(isolated(loser)) == 4, within=5, what="not all four kinds were isolated")
+    lines = isolated(loser)
+    assert [line.split(": ")[2].split(" ")[0] for line in lines] == ["address", "service", "mount", "volume"]
+    assert FLOATING in lines[0]
     pair.finish(thief, clean=loser)
