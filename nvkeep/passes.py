@@ -202,7 +202,9 @@ class Pass:
         later = self.released.get(outcome.key)
         if later is None or outcome.word is Word.FAILED:
             return outcome
-        return later if later.word not in SETTLED else replace(outcome, word=Word.BLOCKED, reason="given back")
+        if later.word not in SETTLED:
+            return later
+        return replace(outcome, word=Word.BLOCKED, reason="given back") if outcome.word in SETTLED else outcome
 
     def _cool(self, why: str) -> None:
         until = self.host.now() + self.cluster.timing.cooldown
