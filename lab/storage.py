@@ -208,6 +208,10 @@ def clean() -> None:
     """Take away the loop devices and the mount of the views, once no process is left."""
     disk = places.DISK_LINK.resolve() if places.DISK_LINK.is_symlink() else places.DISK
     loops.keep_udev_off(None)
+    # A server's own loop devices on the shared directory name their file as the server sees it: they are found by inode.
+    for image in (disk / "shared").glob("*"):
+        for line in run(("losetup", "--associated", str(image)), check=False).stdout.splitlines():
+            run(("losetup", "--detach", line.partition(":")[0]), check=False)
     for device, _ in loops.mine(disk):
         run(("losetup", "--detach", device), check=False)
     run(("umount", "--lazy", str(disk / "views")), check=False)
