@@ -2,28 +2,23 @@
 
 import logging
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import asdict, replace
 
 from nvkeep import guard, log, state
 from nvkeep.engine import Engine
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
-from nvkeep.model.decision import Action, Facts, Guard, Holder, Standing, Verdict, decide, eligible
-from nvkeep.model.dip import dip
-from nvkeep.model.loss import PATIENCE, Loss, lose
+from nvkeep.model.decision import Action, Holder, Verdict, decide, eligible
 from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.planning import Want, make_plan, observe, survey
 from nvkeep.reconcilers import VOLUME, Resource
+from nvkeep.records import Records
 from nvkeep.sight import Eyes, Sight
 
-ANNOUNCE_AGAIN = 5.0  # seconds after which the neighbours are told a second time
-LOST = 1  # the line of a volume that another host has taken
-LONGEST_PATIENCE = 300.0  # seconds a host stands aside at most before it listens again
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 WANT = {
     Action.ISOLATE: Want.CUT_OFF,
@@ -46,6 +41,7 @@ class Pass:
         self.eyes = Eyes(host, cluster, service, blind=blind)
         self.held: set[str] = set()
         self.released: dict[str, Outcome] = {}
+        self.records = Records(self.eyes)
         self.spec, self.store, self.resources = self.eyes.spec, self.eyes.store, self.eyes.resources
 
     def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
@@ -95,7 +91,7 @@ class Pass:
                 service=self.service,
             )
         outcomes = self._engine(want).run(self.resources, plan)
-        self._record(verdict, outcomes, moved=bool(plan.moves))
+        self.records.acted(verdict, outcomes, moved=bool(plan.moves))
         return outcomes
 
     def plan(self, verdict: Verdict, sight: Sight) -> Plan:
@@ -126,39 +122,6 @@ class Pass:
     def _raise_if_lost(self, one: Resource) -> None:
         if VOLUME.holder(self.host, one.spec).holder is Holder.ANOTHER:
             raise Lost(f"{one.key} was taken by another host")
-
-    def _record(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
-        if verdict.action is Action.ISOLATE:
-            self._record_loss(taken=verdict.line == LOST)
-        elif WANT[verdict.action] is Want.GONE:
-            if all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
-                self.store.claim(held=False)
-        elif all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
-            self._record_hold(taken=verdict.action is not Action.SERVE, moved=moved)
-
-    def _record_loss(self, *, taken: bool) -> None:
-        loss = self.store.loss()
-        if not taken:
-            self._cool("the volume did no I/O here")
-        elif self.store.claimed() or not loss.count:
-            with self._tolerant("the loss"):
-                self.store.save_loss(lose(loss, self.host.now()))
-        self.store.claim(held=False)
-
-    def _record_hold(self, *, taken: bool, moved: bool) -> None:
-        self.store.claim(held=True)
-        with self._tolerant("that a loss is over"):
-            self.store.save_loss(Loss())
-        if taken or moved:
-            self.store.save_spell(replace(self.store.spell(), announce_at=self.host.now() + ANNOUNCE_AGAIN))
-
-    @contextmanager
-    def _tolerant(self, what: str) -> Iterator[None]:
-        """Go on serving when a record cannot be written (a full or read-only disk); it is said, not hidden."""
-        try:
-            yield
-        except OSError as error:
-            log.note(f"{self.service}: {what} could not be recorded: {error}", logging.ERROR, service=self.service)
 
     def _changed_mind(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> bool:
         """Tell whether what happened calls for another decision in this very pass."""
@@ -195,7 +158,7 @@ class Pass:
         if all(one.word in SETTLED for one in released):
             self.store.claim(held=False)
         if not failed.key.startswith("volume "):
-            self._cool(f"{failed.key} failed here: {failed.reason}")
+            self.records.cool(f"{failed.key} failed here: {failed.reason}")
 
     def _after_all(self, outcome: Outcome) -> Outcome:
         """Say how a resource stands after the pass has given up: given back, or stuck; what failed goes on saying why."""
@@ -206,10 +169,6 @@ class Pass:
             return later
         return replace(outcome, word=Word.BLOCKED, reason="given back") if outcome.word in SETTLED else outcome
 
-    def _cool(self, why: str) -> None:
-        until = self.host.now() + self.cluster.timing.cooldown
-        self.store.save_spell(replace(self.store.spell(), cooling_until=until, cooling_why=why))
-
     def _plan_gone(self) -> Plan:
         return make_plan(self.resources, survey(self.host, self.resources), Want.GONE)
 
@@ -217,10 +176,10 @@ class Pass:
 
     def _close(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> Report:
         loss = self.eyes.loss(sight.facts.role)
-        with self._tolerant("what was heard"):
+        with self.records.tolerant("what was heard"):
             self.store.save_loss(loss)
-        dips = self._remember(verdict, sight)
-        up, why = eligible(replace(sight.facts, cooling=self.eyes.cooling()), self._standing(loss, dips=dips))
+        dips = self.records.remember(verdict, sight)
+        up, why = eligible(replace(sight.facts, cooling=self.eyes.cooling()), self.records.standing(loss, dips=dips))
         self.store.save_flag(up=up)
         self._announce(outcomes)
         report = Report(
@@ -238,51 +197,6 @@ class Pass:
         state.save_roles(self.host, self.eyes.roles)
         self.store.save_report(report)
         return report
-
-    def _remember(self, verdict: Verdict, sight: Sight) -> bool:
-        """Record what lasts longer than a pass; tell whether the flag has to dip (nvkeep/model/dip.py)."""
-        old, facts = self.store.spell(), sight.facts
-        holds = facts.holder is Holder.ME or self.store.claimed()
-        dipped = dip(old.candidate_since, facts.role, self.host.now(), self.spec.hosts.index(self.host.name), idle=not holds)
-        until, patience = self._patience(old, verdict, facts, holds=holds)
-        kept = verdict.action in (Action.SERVE, Action.WAIT)
-        self.store.save_spell(
-            replace(
-                old,
-                yield_until=until,
-                patience=patience,
-                io_bad_since=sight.io_bad_since if kept else 0.0,
-                carrier_lost_since=sight.carrier_lost_since,
-                candidate_since=dipped.since,
-            )
-        )
-        return dipped.now and self._silent()
-
-    def _patience(self, old: state.Spell, verdict: Verdict, facts: Facts, *, holds: bool) -> tuple[float, float]:
-        """Stand aside until the service falls silent, or patience is over: then listen, and stand aside longer each time."""
-        now = self.host.now()
-        if verdict.action is Action.YIELD:
-            patience = min(LONGEST_PATIENCE, 2 * old.patience or PATIENCE)
-            return now + patience, patience
-        over = now >= old.yield_until
-        if holds or (over and facts.role is Role.BACKUP) or (not over and self._silent()):
-            return 0.0, 0.0
-        return old.yield_until, old.patience
-
-    def _silent(self) -> bool:
-        try:
-            return guard.ask(self.host, self.spec, self.cluster.timing) is Guard.SILENT
-        except ProbeError:
-            return False
-
-    def _standing(self, loss: Loss, *, dips: bool) -> Standing:
-        yielding = self.host.now() < self.store.spell().yield_until
-        return Standing(
-            outdated=self.eyes.outdated,
-            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
-            dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
-            deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
-        )
 
     def _announce(self, outcomes: tuple[Outcome, ...]) -> None:
         """Tell the neighbours a second time, a while after the address came up."""

@@ -21,6 +21,7 @@ from nvkeep.reconcilers.backends.nvmesh import NvmeshBackend
 from nvkeep.reconcilers.mount import MountKind
 from nvkeep.reconcilers.service import UnitKind
 from nvkeep.reconcilers.volume import VolumeKind
+from nvkeep.records import Records
 from nvkeep.sight import Eyes
 from nvkeep.state import Store
 from tests.simulation.schedule import Schedule, Setting
@@ -129,7 +130,7 @@ def a_loss_does_not_count(patch: Patch) -> None:
 
 @mutation("a lost volume is not taken back soon", "seized back")
 def a_loss_is_not_recorded(patch: Patch) -> None:
-    patch.setattr(Pass, "_record_loss", lambda self, *, taken: self.store.claim(held=False))  # noqa: ARG005 - its signature
+    patch.setattr(Records, "_lost", lambda self, *, taken: self.store.claim(held=False))  # noqa: ARG005 - its signature
 
 
 @mutation("a lost volume is not taken back soon", "seized back")
@@ -295,7 +296,7 @@ def any_answer_of_keepalived_is_master(patch: Patch) -> None:
 
 @mutation("a full disk does not stop the holder", "the pass ended")
 def a_full_disk_stops_the_pass(patch: Patch) -> None:
-    def tolerant(_self: Pass, what: str) -> Any:  # noqa: ANN401 - a context
+    def tolerant(_self: Records, what: str) -> Any:  # noqa: ANN401 - a context
         class Strict:
             def __enter__(self) -> None:
                 pass
@@ -306,7 +307,7 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
 
         return Strict()
 
-    patch.setattr(Pass, "_tolerant", tolerant)
+    patch.setattr(Records, "tolerant", tolerant)
 
 
 @pytest.fixture

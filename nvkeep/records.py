@@ -1,0 +1,114 @@
+"""What a pass leaves behind for the next one: the claim, a loss, cool-down, patience, and why the flag is as it is."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from nvkeep import guard, log, state
+from nvkeep.errors import ProbeError
+from nvkeep.model.decision import Action, Facts, Guard, Holder, Standing, Verdict
+from nvkeep.model.dip import dip
+from nvkeep.model.loss import PATIENCE, Loss, lose
+from nvkeep.model.report import SETTLED, Outcome
+from nvkeep.model.role import Role
+from nvkeep.sight import Eyes, Sight
+
+ANNOUNCE_AGAIN = 5.0  # seconds after which the neighbours are told a second time
+LOST = 1  # the line of a volume that another host has taken
+GOING = (Action.RELEASE, Action.REST, Action.YIELD)
+LONGEST_PATIENCE = 300.0  # seconds a host stands aside at most before it listens again
+
+
+class Records:
+    """The records of one service, as one pass changes them."""
+
+    def __init__(self, eyes: Eyes) -> None:
+        self.eyes = eyes
+        self.host, self.cluster, self.service = eyes.host, eyes.cluster, eyes.service
+        self.spec, self.store = eyes.spec, eyes.store
+
+    def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
+        """Record what a decision led to."""
+        if verdict.action is Action.ISOLATE:
+            self._lost(taken=verdict.line == LOST)
+        elif verdict.action in GOING:
+            if all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
+                self.store.claim(held=False)
+        elif all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
+            self._held(taken=verdict.action is not Action.SERVE, moved=moved)
+
+    def _lost(self, *, taken: bool) -> None:
+        loss = self.store.loss()
+        if not taken:
+            self.cool("the volume did no I/O here")
+        elif self.store.claimed() or not loss.count:
+            with self.tolerant("the loss"):
+                self.store.save_loss(lose(loss, self.host.now()))
+        self.store.claim(held=False)
+
+    def _held(self, *, taken: bool, moved: bool) -> None:
+        self.store.claim(held=True)
+        with self.tolerant("that a loss is over"):
+            self.store.save_loss(Loss())
+        if taken or moved:
+            self.store.save_spell(replace(self.store.spell(), announce_at=self.host.now() + ANNOUNCE_AGAIN))
+
+    @contextmanager
+    def tolerant(self, what: str) -> Iterator[None]:
+        """Go on serving when a record cannot be written (a full or read-only disk); it is said, not hidden."""
+        try:
+            yield
+        except OSError as error:
+            log.note(f"{self.service}: {what} could not be recorded: {error}", logging.ERROR, service=self.service)
+
+    def cool(self, why: str) -> None:
+        """Keep this host from trying again for a while."""
+        until = self.host.now() + self.cluster.timing.cooldown
+        self.store.save_spell(replace(self.store.spell(), cooling_until=until, cooling_why=why))
+
+    def remember(self, verdict: Verdict, sight: Sight) -> bool:
+        """Record what lasts longer than a pass; tell whether the flag has to dip (nvkeep/model/dip.py)."""
+        old, facts = self.store.spell(), sight.facts
+        holds = facts.holder is Holder.ME or self.store.claimed()
+        dipped = dip(old.candidate_since, facts.role, self.host.now(), self.spec.hosts.index(self.host.name), idle=not holds)
+        until, patience = self._patience(old, verdict, facts, holds=holds)
+        kept = verdict.action in (Action.SERVE, Action.WAIT)
+        self.store.save_spell(
+            replace(
+                old,
+                yield_until=until,
+                patience=patience,
+                io_bad_since=sight.io_bad_since if kept else 0.0,
+                carrier_lost_since=sight.carrier_lost_since,
+                candidate_since=dipped.since,
+            )
+        )
+        return dipped.now and self._silent()
+
+    def _patience(self, old: state.Spell, verdict: Verdict, facts: Facts, *, holds: bool) -> tuple[float, float]:
+        """Stand aside until the service falls silent, or patience is over: then listen, and stand aside longer each time."""
+        now = self.host.now()
+        if verdict.action is Action.YIELD:
+            patience = min(LONGEST_PATIENCE, 2 * old.patience or PATIENCE)
+            return now + patience, patience
+        over = now >= old.yield_until
+        if holds or (over and facts.role is Role.BACKUP) or (not over and self._silent()):
+            return 0.0, 0.0
+        return old.yield_until, old.patience
+
+    def _silent(self) -> bool:
+        try:
+            return guard.ask(self.host, self.spec, self.cluster.timing) is Guard.SILENT
+        except ProbeError:
+            return False
+
+    def standing(self, loss: Loss, *, dips: bool) -> Standing:
+        """Say what keeps this host from having the role, beside the facts."""
+        yielding = self.host.now() < self.store.spell().yield_until
+        return Standing(
+            outdated=self.eyes.outdated,
+            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
+            dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
+            deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
+        )
