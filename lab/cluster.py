@@ -48,7 +48,7 @@ class Lab(Single):
         prepare: Callable[[Server], None] | None = None,
         commands: str = "2.x",
     ) -> None:
-        super().__init__("lab", places.LOCK, needs.demand)
+        super().__init__("lab", places.LOCK, needs.lacking)
         names = tuple(servers)
         self.network = Network(heartbeats)
         self.storage = Storage(names, volumes)

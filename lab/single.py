@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Self
 
 from lab.commands import LabError
+from lab.needs import demand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 class Single(ABC):
     """One at a time on a machine: `with` builds it and takes it away again, also when it was built only in part."""
 
-    def __init__(self, what: str, path: Path, demand: Callable[[], None]) -> None:
+    def __init__(self, what: str, path: Path, lacking: Callable[[], str | None]) -> None:
         self._what = what
         self._path = path
-        self._demand = demand
+        self._lacking = lacking
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._demand()
+        demand(self._lacking())
         with contextlib.ExitStack() as undo:
             undo.enter_context(lock(self._path, self._what))
             undo.enter_context(interruptible())

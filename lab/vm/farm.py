@@ -38,7 +38,7 @@ class Farm(Single):
     """
 
     def __init__(self, *, install: bool = False) -> None:
-        super().__init__("farm", places.LOCK, needs.demand)
+        super().__init__("farm", places.LOCK, needs.lacking)
         self.install = install
         shown = {TREE: places.DISK / "nvkeep.img"} if install else {}
         self.a = Machine("srv-a", 1, (SERVICE, REPLICATION), {"mirror": SIZE_MB, **shown})
