@@ -12,6 +12,7 @@ from lab import needs
 from lab.cluster import Lab
 from lab.commands import LabError, until
 from lab.storage import Event, overlaps
+from tests.cluster.nvmesh import PROC
 
 if TYPE_CHECKING:
     import subprocess
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(needs.lacking() is not None, reason=str(needs.lacking()))
 EXCLUSIVE = "EXCLUSIVE_READ_WRITE"
-PROC = "/run/nvmesh-proc/nvmeibc"
 NODE = "/dev/nvmesh/vol1"
 TOO_LATE = "Failed to update the volume, reservation version mismatch, please retry"
 MISMATCH = "Error while getting attach volume configuration. Reservation version mismatch"
