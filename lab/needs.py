@@ -27,16 +27,16 @@ MODULES = {"overlay": "overlay", "fuse": "fuse"}
 
 def lacking() -> str | None:
     """Return what is lacking and how to mend it, in one line; None when nothing is."""
-    return unmet("the lab needs", COMMANDS) or _kernel() or _libraries()
+    return unmet("the lab needs", COMMANDS, "apt-lab") or _kernel() or _libraries()
 
 
-def unmet(who: str, commands: Mapping[str, str]) -> str | None:
-    """Return what is lacking to run those commands as root, in one line that begins with who needs it."""
+def unmet(who: str, commands: Mapping[str, str], goal: str) -> str | None:
+    """Return what is lacking to run those commands as root, and which of make's goals installs it."""
     if os.geteuid() != 0:
         return f"{who} root: run it with sudo"
     packages = sorted({package for command, package in commands.items() if not shutil.which(command)})
     if packages:
-        return f"{who}: apt-get install {' '.join(packages)}"
+        return f"{who}: apt-get install {' '.join(packages)} (make {goal} does)"
     return None
 
 
@@ -59,9 +59,9 @@ def _libraries() -> str | None:
         import mfusepy  # noqa: F401, PLC0415
         import psycopg2  # noqa: F401, PLC0415
     except OSError:
-        return "the lab needs the FUSE library: apt-get install libfuse2"
+        return "the lab needs the FUSE library: apt-get install libfuse2 (make apt-lab does)"
     except ImportError:
-        return "the lab needs the Python packages of its extra: pip install -e '.[lab]'"
+        return "the lab needs the Python packages of its extra: pip install -e '.[lab]' (make cluster does)"
     return None
 
 

@@ -21,7 +21,7 @@ MEMORY_MB = 2600  # three machines, 0.65 GB each in use, and what runs beside th
 
 def lacking() -> str | None:
     """Return what is lacking and how to mend it, in one line; None when nothing is."""
-    return unmet("emulated machines need", COMMANDS) or _machine()
+    return unmet("emulated machines need", COMMANDS, "apt-machines") or _machine()
 
 
 def _machine() -> str | None:

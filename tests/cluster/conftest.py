@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import protected
+from lab import needs, protected
 from lab.commands import until
 from lab.network import FLOATING
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
     from lab.server import Server
 
 ATTACHED = "/run/nvmesh-proc/nvmeibc/volumes/vol1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def requirements() -> None:
+    """Fail, never skip: a run that shows nothing must not look like one that found nothing."""
+    lacking = needs.lacking()
+    if lacking is not None:
+        pytest.fail(lacking, pytrace=False)
 
 
 class Pair:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import needs
 from lab.cluster import Lab
 from lab.commands import LabError, until
 from lab.network import FLOATING, SERVICE
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-pytestmark = pytest.mark.skipif(needs.lacking() is not None, reason=str(needs.lacking()))
 NODE = "/dev/nvmesh/vol1"
 SECOND = "10.77.0.11"
 STEP = 2

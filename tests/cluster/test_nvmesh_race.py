@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import needs
 from lab.cluster import Lab
 from lab.network import FLOATING, SERVICE
 from tests.cluster.nvmesh import config
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-pytestmark = pytest.mark.skipif(needs.lacking() is not None, reason=str(needs.lacking()))
 ROUNDS = 1000
 PASSES = 5
 # What a server runs: a thousand rounds on one connection, every one begun by both servers together.

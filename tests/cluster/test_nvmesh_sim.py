@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import needs
 from lab.cluster import Lab
 from lab.commands import LabError, until
 from lab.storage import Event, overlaps
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-pytestmark = pytest.mark.skipif(needs.lacking() is not None, reason=str(needs.lacking()))
 EXCLUSIVE = "EXCLUSIVE_READ_WRITE"
 NODE = "/dev/nvmesh/vol1"
 TOO_LATE = "Failed to update the volume, reservation version mismatch, please retry"
