@@ -5,7 +5,7 @@
 # make check   the part that runs in seconds and needs no root
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
 PY := .venv/bin/python
-APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux procps
+APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux mount procps
 APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
 

@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def _do(given: argparse.Namespace) -> None:
-    needs.demand()
+    needs.demand(needs.lacking())
     if given.verb == "up":
         up(given.servers, install=not given.bare)
     elif given.verb == "shell":

@@ -7,10 +7,10 @@ import os
 import shutil
 from pathlib import Path
 
+from lab import tree
 from lab.commands import run
 
 CACHE = Path(os.environ.get("NVKEEP_LAB_CACHE", "/var/cache/nvkeep-lab"))
-SUITE = "bookworm"
 VOLUME_MB = 512
 PACKAGES = (
     "systemd",
@@ -81,7 +81,7 @@ VOLUME_DATA = "/srv/pg/15/main"
 
 def recipe_key() -> str:
     """Return the name of this recipe: another list of packages or files gives another base."""
-    recipe = (SUITE, PACKAGES, MASKED, DISABLED, sorted(FILES.items()), TRUST, DATA, VOLUME_DATA, VOLUME_MB, 3)
+    recipe = (tree.SUITE, PACKAGES, MASKED, DISABLED, sorted(FILES.items()), TRUST, DATA, VOLUME_DATA, VOLUME_MB, 3)
     return hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
 
 
@@ -107,8 +107,7 @@ def _build(ready: Path) -> None:
 
 
 def _debootstrap(root: Path) -> None:
-    include = ",".join(PACKAGES)
-    run(("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root)), timeout=1800)
+    tree.debootstrap(root, PACKAGES)
     for path in ("var/cache/apt/archives", "var/lib/apt/lists"):
         shutil.rmtree(root / path, ignore_errors=True)
         (root / path).mkdir(parents=True)
@@ -116,17 +115,7 @@ def _debootstrap(root: Path) -> None:
 
 def _configure(root: Path) -> None:
     print("* Configuring the base system", flush=True)
-    for name, text in FILES.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.write_text(text)
-    (root / "var/log/journal").mkdir(exist_ok=True)
-    for unit in MASKED:
-        (root / "etc/systemd/system" / unit).unlink(missing_ok=True)
-        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-    run(("systemctl", "--quiet", f"--root={root}", "disable", *DISABLED))
-    run(("systemctl", "--quiet", f"--root={root}", "set-default", "multi-user.target"))
+    tree.configure(root, FILES, MASKED, DISABLED)
     _configure_postgresql(root / "etc/postgresql/15/main")
 
 
@@ -141,12 +130,12 @@ def _configure_postgresql(etc: Path) -> None:
 
 def _volume_template(root: Path, image: Path) -> None:
     print("* Making the volume with an empty database", flush=True)
-    tree = image.with_name("tree")
-    (tree / "15").mkdir(parents=True)
-    run(("cp", "-a", str(root / DATA), str(tree / "15/main")))
+    files = image.with_name("tree")
+    (files / "15").mkdir(parents=True)
+    run(("cp", "-a", str(root / DATA), str(files / "15/main")))
     shutil.rmtree(root / DATA)
-    run(("chown", f"--reference={tree / '15/main'}", str(tree / "15")))
+    run(("chown", f"--reference={files / '15/main'}", str(files / "15")))
     run(("truncate", "-s", f"{VOLUME_MB}M", str(image)))
     # The block size is given because mke2fs takes 1 KB for anything this small, and the volume has 4 KB sectors.
-    run(("mkfs.ext4", "-q", "-b", "4096", "-E", "root_owner=0:0,nodiscard", "-d", str(tree), str(image)), timeout=120)
-    shutil.rmtree(tree)
+    run(("mkfs.ext4", "-q", "-b", "4096", "-E", "root_owner=0:0,nodiscard", "-d", str(files), str(image)), timeout=120)
+    shutil.rmtree(files)

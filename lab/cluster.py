@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from lab import base, cgroups, needs, network, places, storage
+from lab import base, cgroups, needs, network, places, single, storage
 from lab.client import Writer
 from lab.commands import LabError, run
 from lab.network import FLOATING, Network
 from lab.server import Server, overlay
+from lab.single import Single
 from lab.storage import Storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from types import FrameType, TracebackType
 
 INSTALL = places.REPOSITORY / "packaging/install"
 TOOLS = Path(__file__).with_name("tools")
@@ -36,7 +34,7 @@ MANAGEMENT = {
 }
 
 
-class Lab:
+class Lab(Single):
     """Servers, networks and storage; one lab at a time on a machine."""
 
     def __init__(
@@ -50,6 +48,7 @@ class Lab:
         prepare: Callable[[Server], None] | None = None,
         commands: str = "2.x",
     ) -> None:
+        super().__init__("lab", places.LOCK, needs.lacking)
         names = tuple(servers)
         self.network = Network(heartbeats)
         self.storage = Storage(names, volumes)
@@ -59,8 +58,6 @@ class Lab:
         self.prepare = prepare
         self._commands = commands
         self.writers: list[Writer] = []
-        self._lock: IO[str] | None = None
-        self._handlers: dict[int, object] = {}
 
     def __getitem__(self, name: str) -> Server:
         return self.servers[name]
@@ -78,20 +75,6 @@ class Lab:
 
     def __iter__(self) -> Iterator[Server]:
         return iter(self.servers.values())
-
-    def __enter__(self) -> Self:
-        needs.demand()
-        self._lock = _lock()
-        self._catch_signals()
-        try:
-            self._build()
-        except BaseException:
-            self._end()
-            raise
-        return self
-
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None) -> None:
-        self._end()
 
     def _build(self) -> None:
         clean()
@@ -119,44 +102,12 @@ class Lab:
 
     def _end(self) -> None:
         with contextlib.ExitStack() as last:
-            last.callback(self._unlock)
-            last.callback(self._restore_signals)
             last.callback(self.storage.stop)
             for writer in self.writers:
                 last.callback(writer.reap)
             for server in self:
                 last.enter_context(server.ending())
             clean()
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def _catch_signals(self) -> None:
-        """Turn SIGTERM, and a SIGINT that a background shell ignores, into an exception: servers are taken along."""
-        with contextlib.suppress(ValueError):  # not the main thread: whoever is, looks after signals
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._handlers[number] = signal.signal(number, _interrupt)
-
-    def _restore_signals(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type] # what signal.signal() gave back
-        self._handlers.clear()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _lock() -> IO[str]:
-    lock = places.LOCK.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise LabError(f"another lab is up on this machine ({places.LOCK}); one at a time") from error
-    return lock
 
 
 def _place_tools(server: Server) -> None:
@@ -194,7 +145,7 @@ def install(root: Path) -> Path:
 
 def clean_unused() -> None:
     """Take away leftovers, but not from under a lab that is up."""
-    with contextlib.closing(_lock()):
+    with single.lock(places.LOCK, "lab"):
         clean()
 
 

@@ -27,7 +27,7 @@ def main() -> int:
     """Run the demo; 0 when no row was lost."""
     began = time.monotonic()
     try:
-        needs.demand()
+        needs.demand(needs.lacking())
         outage, lost = _demo()
     except KeyboardInterrupt:
         print("\n* Interrupted; everything is taken down.")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.cgroups import hierarchies
 from lab.commands import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 COMMANDS = {
     "debootstrap": "debootstrap",
@@ -24,12 +27,17 @@ MODULES = {"overlay": "overlay", "fuse": "fuse"}
 
 def lacking() -> str | None:
     """Return what is lacking and how to mend it, in one line; None when nothing is."""
+    return unmet("the lab needs", COMMANDS, "apt-lab") or _kernel() or _libraries()
+
+
+def unmet(who: str, commands: Mapping[str, str], goal: str) -> str | None:
+    """Return what is lacking to run those commands as root, and which of make's goals installs it."""
     if os.geteuid() != 0:
-        return "the lab starts servers and needs root: run it with sudo"
-    packages = sorted({package for command, package in COMMANDS.items() if not shutil.which(command)})
+        return f"{who} root: run it with sudo"
+    packages = sorted({package for command, package in commands.items() if not shutil.which(command)})
     if packages:
-        return f"the lab needs: apt-get install {' '.join(packages)}"
-    return _kernel() or _libraries()
+        return f"{who}: apt-get install {' '.join(packages)} (make {goal} does)"
+    return None
 
 
 def _kernel() -> str | None:
@@ -51,20 +59,13 @@ def _libraries() -> str | None:
         import mfusepy  # noqa: F401, PLC0415
         import psycopg2  # noqa: F401, PLC0415
     except OSError:
-        return "the lab needs the FUSE library: apt-get install libfuse2"
+        return "the lab needs the FUSE library: apt-get install libfuse2 (make apt-lab does)"
     except ImportError:
-        return "the lab needs the Python packages of its extra: pip install -e '.[lab]'"
+        return "the lab needs the Python packages of its extra: pip install -e '.[lab]' (make cluster does)"
     return None
 
 
-def demand() -> None:
-    """Raise LabError when something is lacking."""
-    missing = lacking()
-    if missing:
+def demand(missing: str | None) -> None:
+    """Raise LabError with what is lacking, if anything is."""
+    if missing is not None:
         raise LabError(missing)
-
-
-if __name__ == "__main__":
-    missing = lacking()
-    if missing:
-        sys.exit(missing)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from lab.commands import LabError, run, until
+from lab import single
+from lab.commands import run, until
 from lab.places import REPOSITORY
+from lab.single import Single
 from lab.vm import image, needs, places, wires
 from lab.vm.iscsi import Iscsi
 from lab.vm.machine import Machine
@@ -22,7 +23,6 @@ from lab.vm.wires import REPLICATION, SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType, TracebackType
 
     from lab.vm.image import Image
 
@@ -31,13 +31,14 @@ TREE = "nvkeep"
 TREE_MB = 256
 
 
-class Farm:
+class Farm(Single):
     """Hosts `a` and `b` and the `target`; one farm at a time on a machine.
 
     The volumes are there but not connected: `nvme` and `iscsi` on the target, `mirror` (DRBD) between the hosts.
     """
 
     def __init__(self, *, install: bool = False) -> None:
+        super().__init__("farm", places.LOCK, needs.lacking)
         self.install = install
         shown = {TREE: places.DISK / "nvkeep.img"} if install else {}
         self.a = Machine("srv-a", 1, (SERVICE, REPLICATION), {"mirror": SIZE_MB, **shown})
@@ -46,8 +47,6 @@ class Farm:
         self.nvme = Nvme(self.target)
         self.iscsi = Iscsi(self.target, [host.name for host in self.hosts])
         self.mirror = Mirror(self.a, self.b)
-        self._lock: IO[str] | None = None
-        self._handlers: dict[int, object] = {}
 
     def __iter__(self) -> Iterator[Machine]:
         return iter((self.a, self.b, self.target))
@@ -60,20 +59,6 @@ class Farm:
     def other(self, host: Machine) -> Machine:
         """Return the other host."""
         return self.b if host is self.a else self.a
-
-    def __enter__(self) -> Self:
-        needs.demand()
-        self._lock = _lock()
-        self._catch_signals()
-        try:
-            self._build()
-        except BaseException:
-            self._end()
-            raise
-        return self
-
-    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None) -> None:
-        self._end()
 
     def _build(self) -> None:
         clean()
@@ -108,40 +93,9 @@ class Farm:
 
     def _end(self) -> None:
         with contextlib.ExitStack() as last:
-            last.callback(self._unlock)
-            last.callback(self._restore_signals)
             last.callback(clean)
             for machine in self:
                 last.callback(machine.power_cut)
-
-    def _unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
-
-    def _catch_signals(self) -> None:
-        """Turn SIGTERM into an exception, so that a farm that is ended takes its machines along."""
-        with contextlib.suppress(ValueError):  # not the main thread: whoever is, looks after signals
-            self._handlers[signal.SIGTERM] = signal.signal(signal.SIGTERM, _interrupt)
-
-    def _restore_signals(self) -> None:
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type] # what signal.signal() gave back
-        self._handlers.clear()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
-def _lock() -> IO[str]:
-    lock = places.LOCK.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise LabError(f"another farm is up on this machine ({places.LOCK}); one at a time") from error
-    return lock
 
 
 def pack(root: Path) -> None:
@@ -172,7 +126,7 @@ def unpack(machine: Machine) -> None:
 
 def clean_unused() -> None:
     """Take away leftovers, but not from under a farm that is up."""
-    with contextlib.closing(_lock()):
+    with single.lock(places.LOCK, "farm"):
         clean()
 
 

@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.base import SUITE
+from lab import tree
 from lab.commands import run
 from lab.vm import kernel, places
 
@@ -123,7 +123,7 @@ def recipe_key() -> str:
     """Return the name of this recipe: another list of packages or files gives another image."""
     agent = AGENT.read_text()
     recipe = (
-        SUITE,
+        tree.SUITE,
         PACKAGES,
         MASKED,
         DISABLED,
@@ -163,31 +163,20 @@ def _build(ready: Path) -> None:
 
 
 def _debootstrap(root: Path) -> None:
-    include = ",".join(PACKAGES)
-    run(("debootstrap", "--variant=minbase", f"--include={include}", SUITE, str(root)), timeout=1800)
+    tree.debootstrap(root, PACKAGES)
     for path in REMOVED:
         shutil.rmtree(root / path, ignore_errors=True)
 
 
 def _configure(root: Path) -> None:
-    for name, text in FILES.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.unlink(missing_ok=True)
-        path.write_text(text)
-    (root / "var/log/journal").mkdir(exist_ok=True)
+    tree.configure(root, FILES, MASKED, DISABLED)
     agent = root / "usr/lib/nvkeep-lab/agent.py"
     agent.parent.mkdir()
     agent.write_text(AGENT.read_text())
-    for unit in MASKED:
-        (root / "etc/systemd/system" / unit).unlink(missing_ok=True)
-        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
-    run(("systemctl", "--quiet", f"--root={root}", "disable", *DISABLED))
-    run(("systemctl", "--quiet", f"--root={root}", "enable", "lab-agent.service"))
-    run(("systemctl", "--quiet", f"--root={root}", "set-default", "multi-user.target"))
+    tree.systemctl(root, "enable", "lab-agent.service")
 
 
-def make_disk(path: Path, size_mb: int, tree: Path) -> None:
+def make_disk(path: Path, size_mb: int, content: Path) -> None:
     """Make an image with a file system that holds a copy of a tree."""
     run(("truncate", "-s", f"{size_mb}M", str(path)))
-    run(("mkfs.ext4", "-q", "-E", "root_owner=0:0,nodiscard", "-d", str(tree), str(path)), timeout=300)
+    run(("mkfs.ext4", "-q", "-E", "root_owner=0:0,nodiscard", "-d", str(content), str(path)), timeout=300)

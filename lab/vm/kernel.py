@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.base import SUITE
 from lab.commands import LabError, run
+from lab.tree import SUITE
 
 RELEASE = "trixie-backports"
 # Reservations in nvmet came with 6.13. One series is asked for: what was measured is what runs.

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import protected
-from lab.commands import until
+from lab import needs, protected
+from lab.commands import run, until
 from lab.network import FLOATING
 
 if TYPE_CHECKING:
@@ -18,6 +18,31 @@ if TYPE_CHECKING:
     from lab.server import Server
 
 ATTACHED = "/run/nvmesh-proc/nvmeibc/volumes/vol1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def requirements() -> None:
+    """Fail, never skip: a run that shows nothing must not look like one that found nothing."""
+    lacking = needs.lacking()
+    if lacking is not None:
+        pytest.fail(lacking, pytrace=False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_loop_device_stays(requirements: None) -> Iterator[None]:  # noqa: ARG001 - without losetup there is nothing to look at
+    """See every lab of the run: what a server put on a file of the shared directory must be gone with the lab."""
+    before = on_removed_files()
+    yield
+    assert on_removed_files() - before == set()
+
+
+def on_removed_files() -> set[str]:
+    """Return the loop devices, of the whole machine, whose file is not there any more.
+
+    The shared directory goes with its lab, and the mount a server saw it through: no path tells then whose a file was.
+    """
+    listed = run(("losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-INO,BACK-FILE")).stdout
+    return {line for line in listed.splitlines() if line.endswith("(deleted)")}
 
 
 class Pair:

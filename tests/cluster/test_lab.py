@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import cgroups, loops, needs, places
+from lab import cgroups, loops, places
 from lab.cluster import Lab, clean_unused
 from lab.commands import LabError, until
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-pytestmark = pytest.mark.skipif(needs.lacking() is not None, reason=str(needs.lacking()))
 EXCLUSIVE = ("--access", "EXCLUSIVE_READ_WRITE", "--json")
 MOUNT = "/srv/pg"
 

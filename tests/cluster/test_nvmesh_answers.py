@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import needs
 from lab.cluster import Lab
 from lab.commands import LabError, until
 from lab.network import FLOATING, SERVICE
+from tests.cluster.nvmesh import PROC, config
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,32 +22,19 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-pytestmark = pytest.mark.skipif(needs.lacking() is not None, reason=str(needs.lacking()))
-PROC = "/run/nvmesh-proc/nvmeibc"
 NODE = "/dev/nvmesh/vol1"
 SECOND = "10.77.0.11"
 STEP = 2
 EXCLUSIVE = "EXCLUSIVE_READ_WRITE"
 OLD, NEW = "2.x", "3.x"
-CONFIG = f"""\
-cluster: lab
-hosts:
-  srv-a: {{heartbeats: [{{interface: hb0, address: 10.78.0.1}}]}}
-  srv-b: {{heartbeats: [{{interface: hb0, address: 10.78.0.2}}]}}
-timing: {{advert: 0.05, step: {STEP}, cooldown: 1}}
-nvmesh: {{proc: {PROC}}}
-services:
-  pg:
-    hosts: [srv-a, srv-b]
-    volumes: [{{name: vol1}}]
-    mounts: [{{volume: vol1, path: /srv/pg, fstype: ext4}}]
-    addresses: [{{address: {FLOATING}/24, interface: {SERVICE.interface}}}]
+TWO = f"""\
   two:
     hosts: [srv-a, srv-b]
     volumes: [{{name: vol2}}, {{name: vol10}}]
     mounts: [{{volume: vol2, path: /srv/two, fstype: ext4}}, {{volume: vol10, path: /srv/ten, fstype: ext4}}]
     addresses: [{{address: {SECOND}/24, interface: {SERVICE.interface}}}]
 """
+CONFIG = config(f"step: {STEP}, cooldown: 1") + TWO
 # Nothing of an earlier test, master of everything by hand, and no loss on record (a host without a record waits a minute).
 CLEAN = f"""
 systemctl stop opener; systemctl reset-failed; umount -l /srv/pg /srv/two /srv/ten

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import needs
 from lab.cluster import Lab
 from lab.network import FLOATING, SERVICE
+from tests.cluster.nvmesh import config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lab.server import Server
 
-pytestmark = pytest.mark.skipif(needs.lacking() is not None, reason=str(needs.lacking()))
 ROUNDS = 1000
 PASSES = 5
-PROC = "/run/nvmesh-proc/nvmeibc"
 # What a server runs: a thousand rounds on one connection, every one begun by both servers together.
 LOOP = """
 import json, os, socket, sys, time
@@ -73,20 +71,7 @@ for number in range(rounds):
     leave()
 print(json.dumps(told))
 """
-CONFIG = f"""\
-cluster: lab
-hosts:
-  srv-a: {{heartbeats: [{{interface: hb0, address: 10.78.0.1}}]}}
-  srv-b: {{heartbeats: [{{interface: hb0, address: 10.78.0.2}}]}}
-timing: {{advert: 0.05, step: 10}}
-nvmesh: {{proc: {PROC}}}
-services:
-  pg:
-    hosts: [srv-a, srv-b]
-    volumes: [{{name: vol1}}]
-    mounts: [{{volume: vol1, path: /srv/pg, fstype: ext4}}]
-    addresses: [{{address: {FLOATING}/24, interface: {SERVICE.interface}}}]
-"""
+CONFIG = config("step: 10")
 # Nothing of an earlier round, master by hand, and no loss on record (a host without a record takes from nobody).
 CLEAN = f"""
 umount -l /srv/pg; ip addr del {FLOATING}/24 dev {SERVICE.interface}; rm -rf /run/nvkeep/*

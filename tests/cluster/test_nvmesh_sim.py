@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lab import needs
 from lab.cluster import Lab
 from lab.commands import LabError, until
 from lab.storage import Event, overlaps
+from tests.cluster.nvmesh import PROC
 
 if TYPE_CHECKING:
     import subprocess
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-pytestmark = pytest.mark.skipif(needs.lacking() is not None, reason=str(needs.lacking()))
 EXCLUSIVE = "EXCLUSIVE_READ_WRITE"
-PROC = "/run/nvmesh-proc/nvmeibc"
 NODE = "/dev/nvmesh/vol1"
 TOO_LATE = "Failed to update the volume, reservation version mismatch, please retry"
 MISMATCH = "Error while getting attach volume configuration. Reservation version mismatch"

@@ -1,0 +1,42 @@
+"""The Debian tree that servers and machines start from: what making one ready has in common for both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.commands import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+SUITE = "bookworm"
+
+
+def debootstrap(root: Path, packages: Iterable[str]) -> None:
+    """Make a tree with a few packages and what they need."""
+    include = f"--include={','.join(packages)}"
+    run(("debootstrap", "--variant=minbase", include, SUITE, str(root)), timeout=1800)
+
+
+def configure(root: Path, files: Mapping[str, str], masked: Iterable[str], disabled: Iterable[str]) -> None:
+    """Put files into a tree, and let it start, with a log that lasts, without the units that are masked or disabled."""
+    for name, text in files.items():
+        _write(root / name, text)
+    (root / "var/log/journal").mkdir(exist_ok=True)
+    for unit in masked:
+        (root / "etc/systemd/system" / unit).unlink(missing_ok=True)
+        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    systemctl(root, "disable", *disabled)
+    systemctl(root, "set-default", "multi-user.target")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)  # it may be a link out of the tree
+    path.write_text(text)
+
+
+def systemctl(root: Path, *words: str) -> None:
+    """Change which units a tree starts with."""
+    run(("systemctl", "--quiet", f"--root={root}", *words))
