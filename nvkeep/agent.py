@@ -19,6 +19,7 @@ from nvkeep.model.spec import Cluster
 from nvkeep.passes import run_pass
 from nvkeep.probes import unit
 from nvkeep.reconcilers import UNIT, VOLUME, resources
+from nvkeep.watch import Watch
 
 BREATH = 0.1  # seconds between two passes over a service: bells ring in swarms
 TICK = 1.0  # seconds between two looks at what rings no bell
@@ -32,6 +33,7 @@ class Worker:
     """One thread a service; rings that come during a pass make one more pass."""
 
     service: str
+    watch: Watch
     wake: threading.Event = field(default_factory=threading.Event)
     pids: set[int] = field(default_factory=set)
 
@@ -137,9 +139,14 @@ class Agent:
         self._disown(self.cluster)
         for service in self.cluster.services_of(self.host.name):
             if service not in self.workers:
-                self.workers[service] = worker = Worker(service)
-                threading.Thread(target=self._work, args=(worker,), name=service, daemon=True).start()
+                self._look_out(service)
         self._wake_all()
+
+    def _look_out(self, service: str) -> None:
+        """Start what looks after a service: the thread that makes passes, and the watch over its addresses."""
+        self.workers[service] = worker = Worker(service, Watch(self.host, service, lambda: self.cluster))
+        threading.Thread(target=self._work, args=(worker,), name=service, daemon=True).start()
+        threading.Thread(target=worker.watch.run, name=f"{service} watch", daemon=True).start()
 
     def _disown(self, cluster: Cluster) -> None:
         """Lower the flags of services that this host may not run, and say so where it may run none."""
@@ -164,7 +171,7 @@ class Agent:
 
     def _work(self, worker: Worker) -> None:
         while True:
-            rung = worker.wake.wait(TICK)
+            rung = worker.wake.wait(self._until_told(worker.service))
             worker.wake.clear()
             cluster = self.cluster
             try:
@@ -174,11 +181,16 @@ class Agent:
                 log.note(f"{worker.service}: {type(error).__name__}: {error}", 40, service=worker.service)
             self.host.sleep(BREATH)
 
+    def _until_told(self, service: str) -> float:
+        """Give the seconds to wait for a bell: until the neighbours are told again, a tick at most."""
+        at = state.Store(self.host, service).spell().announce_at
+        return min(TICK, max(0.0, at - self.host.now())) if at else TICK
+
     def _look_after(self, cluster: Cluster, worker: Worker, *, rung: bool) -> None:
         """Make a pass when a bell rang or something is due."""
         if not rung and not self._due(cluster, worker.service):
             return
-        run_pass(self.host, cluster, worker.service)
+        run_pass(self.host, cluster, worker.service, lambda: worker.watch.silence)
         with suppress(ProbeError, OSError):  # the timer's pass finds a unit whose end rings no bell
             self._watch_units(cluster, worker)
 

@@ -1,6 +1,7 @@
 """Does somebody still serve? Asked before a volume is taken from the host that holds it. Changes nothing."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from nvkeep.errors import CommandTimeout, ProbeError
 from nvkeep.host import Host
@@ -9,10 +10,27 @@ from nvkeep.model.spec import Address, CommandHealth, Service, TcpHealth, Timing
 
 PROBES = 3
 CANNOT_RUN = (126, 127)  # not executable, not there: that says nothing about the service
+FRESH = 0.2  # seconds the word of a watch counts at least, however fast the adverts are
 LONGEST = 0.25  # seconds one probe listens; a neighbour answers within milliseconds
 
 
-def ask(host: Host, service: Service, timing: Timing) -> Guard:
+class Silence(NamedTuple):
+    """What a watch has heard of the addresses: nothing, in so many probes from one time to another (seconds since boot)."""
+
+    since: float
+    until: float
+    probes: int
+
+
+def ask(host: Host, service: Service, timing: Timing, watched: Silence | None = None) -> Guard:
+    """Take the word of a watch that has heard nothing long enough; else ask."""
+    if watched and watched.probes >= PROBES and watched.until - watched.since >= timing.master_down:
+        fresh = host.now() - watched.until <= max(2 * timing.advert, FRESH)
+        return Guard.SILENT if fresh else _ask(host, service, timing)
+    return _ask(host, service, timing)
+
+
+def _ask(host: Host, service: Service, timing: Timing) -> Guard:
     """Probe until one probe is answered, or three, spread over a master-down interval, were not.
 
     With `health:` that is the probe, through the floating address; else ARP or neighbour discovery for the address, where an

@@ -9,6 +9,8 @@ from nvkeep import guard, log, state
 from nvkeep.engine import Engine
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
+from nvkeep.model import budget
+from nvkeep.model.announcing import following
 from nvkeep.model.decision import Action, Holder, Verdict, decide, eligible
 from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
@@ -16,7 +18,7 @@ from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.planning import Want, make_plan, observe, survey
 from nvkeep.reconcilers import VOLUME, Resource
-from nvkeep.records import Records
+from nvkeep.records import Records, Watched
 from nvkeep.sight import Eyes, Sight
 
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
@@ -34,14 +36,17 @@ WANT = {
 class Pass:
     """One pass over one service on one host; holds the lock of the service while it runs."""
 
-    def __init__(self, host: Host, cluster: Cluster, service: str, *, blind: bool = False) -> None:
+    def __init__(
+        self, host: Host, cluster: Cluster, service: str, watched: Watched = lambda: None, *, blind: bool = False
+    ) -> None:
         self.host = host
         self.cluster = cluster
         self.service = service
         self.eyes = Eyes(host, cluster, service, blind=blind)
         self.held: set[str] = set()
         self.released: dict[str, Outcome] = {}
-        self.records = Records(self.eyes)
+        self.watched = watched
+        self.records = Records(self.eyes, watched)
         self.spec, self.store, self.resources = self.eyes.spec, self.eyes.store, self.eyes.resources
 
     def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
@@ -61,9 +66,9 @@ class Pass:
         sight = self.eyes.look()
         for _ in range(ROUNDS):
             verdict, sight = self._decide(sight)
-            outcomes = self._act(verdict, sight)
-            again = self._changed_mind(verdict, outcomes)
-            if not again:
+            worn_out = self._worn_out(verdict, sight)
+            outcomes = () if worn_out else self._act(verdict, sight)
+            if not worn_out and not self._changed_mind(verdict, outcomes):
                 break
             sight = self.eyes.look()
         return self._close(verdict, sight, tuple(self._after_all(one) for one in outcomes))
@@ -73,7 +78,7 @@ class Pass:
         if verdict.action is not Action.GUARD:
             return verdict, sight
         try:
-            answer = guard.ask(self.host, self.spec, self.cluster.timing)
+            answer = guard.ask(self.host, self.spec, self.cluster.timing, self.watched())
         except ProbeError as error:
             return Verdict(verdict.line, Action.WAIT, str(error)), sight
         later = self.eyes.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
@@ -138,10 +143,27 @@ class Pass:
             self._give_up(outcomes)
         return False
 
+    def _worn_out(self, verdict: Verdict, sight: Sight) -> bool:
+        """Count a unit that died while this host serves as a start; tell whether it has died too often to go on here."""
+        plan = self.plan(verdict, sight) if verdict.action is Action.SERVE else Plan()
+        was_there = self._settled_before()
+        died = [move.key for move in plan.up if move.key.startswith("service ") and move.key in was_there]
+        if not died or plan.down:
+            return False
+        if budget.spent(self.store.starts(), self.host.now()):
+            self.records.hold(died[0], f"{died[0]} died again and again")
+            return True
+        self.records.started()
+        return False
+
+    def _settled_before(self) -> set[str]:
+        """Name what stood well after the last pass."""
+        settled = {str(word) for word in SETTLED}
+        return {str(one["key"]) for one in self.store.report().get("outcomes", []) if one["word"] in settled}
+
     def _broken(self, failed: list[Outcome]) -> bool:
         """Tell whether something is gone that was there: a host that serves does not let go for what never was in sync."""
-        before = {str(one["key"]): one["word"] for one in self.store.report().get("outcomes", [])}
-        keys = {one.key for one in failed if before.get(one.key) in {str(word) for word in SETTLED}}
+        keys = {one.key for one in failed} & self._settled_before()
         return any(observe(self.host, one) is None for one in self.resources if one.key in keys)
 
     def _let_go(self) -> None:
@@ -159,6 +181,7 @@ class Pass:
             self.store.claim(held=False)
         if not failed.key.startswith("volume "):
             self.records.cool(f"{failed.key} failed here: {failed.reason}")
+            self.records.failed(failed.key, failed.reason)
 
     def _after_all(self, outcome: Outcome) -> Outcome:
         """Say how a resource stands after the pass has given up: given back, or stuck; what failed goes on saying why."""
@@ -199,12 +222,12 @@ class Pass:
         return report
 
     def _announce(self, outcomes: tuple[Outcome, ...]) -> None:
-        """Tell the neighbours a second time, a while after the address came up."""
+        """Tell the neighbours again, a while after the address came up."""
         spell = self.store.spell()
         here = all(one.word in SETTLED for one in outcomes)
         if not (spell.announce_at and here and self.host.now() >= spell.announce_at):
             return
-        self.store.save_spell(replace(spell, announce_at=0.0))
+        self.store.save_spell(replace(spell, announce_at=following(spell.announce_since, self.host.now())))
         for one in self.spec.addresses if self.store.claimed() else ():
             self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
 
@@ -224,10 +247,10 @@ def _left_alone(every: tuple[Resource, ...], sight: Sight) -> tuple[Outcome, ...
     return tuple(one(resource) for resource in every)
 
 
-def run_pass(host: Host, cluster: Cluster, service: str) -> Report:
+def run_pass(host: Host, cluster: Cluster, service: str, watched: Watched = lambda: None) -> Report:
     """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError."""
     try:
-        return Pass(host, cluster, service).run()
+        return Pass(host, cluster, service, watched).run()
     except NvkeepError as error:
         why = str(error)
     except PermissionError:

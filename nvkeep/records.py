@@ -1,12 +1,14 @@
 """What a pass leaves behind for the next one: the claim, a loss, cool-down, patience, and why the flag is as it is."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from nvkeep import guard, log, state
 from nvkeep.errors import ProbeError
+from nvkeep.model import budget
+from nvkeep.model.announcing import following
 from nvkeep.model.decision import Action, Facts, Guard, Holder, Standing, Verdict
 from nvkeep.model.dip import dip
 from nvkeep.model.loss import PATIENCE, Loss, lose
@@ -14,17 +16,19 @@ from nvkeep.model.report import SETTLED, Outcome
 from nvkeep.model.role import Role
 from nvkeep.sight import Eyes, Sight
 
-ANNOUNCE_AGAIN = 5.0  # seconds after which the neighbours are told a second time
 LOST = 1  # the line of a volume that another host has taken
 GOING = (Action.RELEASE, Action.REST, Action.YIELD)
 LONGEST_PATIENCE = 300.0  # seconds a host stands aside at most before it listens again
 
 
+Watched = Callable[[], guard.Silence | None]
+
+
 class Records:
     """The records of one service, as one pass changes them."""
 
-    def __init__(self, eyes: Eyes) -> None:
-        self.eyes = eyes
+    def __init__(self, eyes: Eyes, watched: Watched) -> None:
+        self.eyes, self.watched = eyes, watched
         self.host, self.cluster, self.service = eyes.host, eyes.cluster, eyes.service
         self.spec, self.store = eyes.spec, eyes.store
 
@@ -52,7 +56,8 @@ class Records:
         with self.tolerant("that a loss is over"):
             self.store.save_loss(Loss())
         if taken or moved:
-            self.store.save_spell(replace(self.store.spell(), announce_at=self.host.now() + ANNOUNCE_AGAIN))
+            now = self.host.now()
+            self.store.save_spell(replace(self.store.spell(), announce_since=now, announce_at=following(now, now)))
 
     @contextmanager
     def tolerant(self, what: str) -> Iterator[None]:
@@ -66,6 +71,26 @@ class Records:
         """Keep this host from trying again for a while."""
         until = self.host.now() + self.cluster.timing.cooldown
         self.store.save_spell(replace(self.store.spell(), cooling_until=until, cooling_why=why))
+
+    def failed(self, key: str, why: str) -> None:
+        """Spend a start that failed; when none is left, the service is held here until somebody has looked."""
+        self.started()
+        if budget.spent(self.store.starts(), self.host.now()):
+            self.hold(key, why)
+
+    def started(self) -> None:
+        """Spend a start."""
+        with self.tolerant("a start"):
+            self.store.save_starts(budget.spend(self.store.starts(), self.host.now()))
+
+    def hold(self, key: str, why: str) -> None:
+        """Start the service here no more until `nvkeep reset`."""
+        said = f"{budget.STARTS} starts within {budget.SPAN / 60:g} minutes did not last: {why}"
+        log.note(
+            f"{self.service}: held: {said}; when it is mended: nvkeep reset {self.service}", logging.ERROR, service=self.service
+        )
+        with self.tolerant("that it is held"):
+            self.store.hold(state.Held(key, said, self.host.date()))
 
     def remember(self, verdict: Verdict, sight: Sight) -> bool:
         """Record what lasts longer than a pass; tell whether the flag has to dip (nvkeep/model/dip.py)."""
@@ -99,7 +124,7 @@ class Records:
 
     def _silent(self) -> bool:
         try:
-            return guard.ask(self.host, self.spec, self.cluster.timing) is Guard.SILENT
+            return guard.ask(self.host, self.spec, self.cluster.timing, self.watched()) is Guard.SILENT
         except ProbeError:
             return False
 

@@ -10,7 +10,7 @@ from nvkeep.model.loss import Loss, listen
 from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
 from nvkeep.planning import Survey, survey
-from nvkeep.probes import carrier, unit
+from nvkeep.probes import carrier, unit, witness
 from nvkeep.reconcilers import MOUNT, VOLUME, Resource, resources
 from nvkeep.reconcilers.backends.base import Holding
 
@@ -50,6 +50,7 @@ class Eyes:
         self.volumes = [one for one in self.resources if one.kind is VOLUME]
         self.roles = Roles()
         self.outdated = ""
+        self.witness = (float("-inf"), False)  # when it was asked, and whether it answered
         self.denied = False
         self.assumed: Role | None = None
 
@@ -67,13 +68,14 @@ class Eyes:
             role=role,
             holder=holder,
             ours=self.store.claimed() or any(_calls_ours(one, seen[one.key]) for one in self.resources),
-            told="" if manual else self._told(),
+            told=self._held() or ("" if manual else self._told()),
             carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
             io=not io_since or now - io_since < IO_DEADLINE,
-            witness=not carrier_since,
+            witness=not carrier_since and self._witnessed(now),
             loss=self.loss(role).count > 0,
             cooling="" if manual else self.cooling(),
             guard=asked,
+            waited=not manual and self._waited(now),
         )
         return Sight(facts, seen, versions, unknown, by, io_since, carrier_since)
 
@@ -116,6 +118,12 @@ class Eyes:
             return 0.0
         return self.store.spell().carrier_lost_since or self.host.now()
 
+    def _witnessed(self, now: float) -> bool:
+        """Ask the witnesses, unless that was done a moment ago in this very pass."""
+        if now - self.witness[0] > 2 * self.cluster.timing.advert:
+            self.witness = (self.host.now(), witness.answers(self.host, self.spec))
+        return self.witness[1]
+
     def _io_bad_since(self, holder: Holder, seen: Survey) -> float:
         """Tell since when the own volume has done nothing, or could not be asked any more."""
         idle = not all(getattr(seen[one.key], "io", True) for one in self.volumes)
@@ -133,6 +141,20 @@ class Eyes:
             return ""
         stopped = seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
         return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
+
+    def _held(self) -> str:
+        """Say why the service is held here; a record that cannot be read keeps from taking, and makes nobody let go."""
+        try:
+            held = self.store.held()
+        except ProbeError as error:
+            self.outdated = str(error)
+            return ""
+        return f"held since {held.since}: {held.why}; when it is mended: nvkeep reset {self.service}" if held else ""
+
+    def _waited(self, now: float) -> bool:
+        """Tell whether this host has stood aside once and listened since, and only the address can say who serves."""
+        spell = self.store.spell()
+        return self.spec.health is None and spell.patience > 0 and now >= spell.yield_until
 
     def cooling(self) -> str:
         """Say what failed here so lately that this host does not try again yet."""

@@ -4,10 +4,14 @@
 /run/nvkeep/standing/SERVICE     cool-down, yield, the next announcement                 (gone with the boot)
 /run/nvkeep/eligible/SERVICE     the flag keepalived tracks: 1 or 0
 /run/nvkeep/role/SERVICE         a role set by hand
+/run/nvkeep/starts/SERVICE       when it was started here, of late                       (gone with the boot)
 /run/nvkeep/roles                keepalived's last answer
 /run/nvkeep/report/SERVICE       the last pass
 /run/nvkeep/lock/SERVICE         keeps passes apart
 /var/lib/nvkeep/loss/SERVICE     a volume that was taken from this host
+/var/lib/nvkeep/held/SERVICE     why it is not started here any more until `nvkeep reset`
+
+What cannot be written to /var/lib (a full or read-only disk) is kept under /run, so that this boot at least knows it.
 """
 
 import json
@@ -33,10 +37,20 @@ class Spell:
     cooling_why: str = ""
     yield_until: float = 0.0
     patience: float = 0.0
+    announce_since: float = 0.0
     announce_at: float = 0.0
     io_bad_since: float = 0.0
     candidate_since: float = 0.0
     carrier_lost_since: float = 0.0
+
+
+@dataclass(frozen=True)
+class Held:
+    """What failed (the key of a resource), why the service is held, and since when (for people: local time)."""
+
+    key: str
+    why: str
+    since: str
 
 
 class Store:
@@ -93,15 +107,49 @@ class Store:
 
     def save_loss(self, loss: Loss) -> None:
         """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
-        wanted = {"loss": asdict(loss), "boot": self.host.boot_id()}
-        if self._read(f"{VAR}/loss/{self.service}") != wanted:
+        self._keep("loss", {"loss": asdict(loss), "boot": self.host.boot_id()})
+
+    def _keep(self, name: str, wanted: dict[str, Any]) -> None:
+        path, stopgap = f"{VAR}/{name}/{self.service}", f"{RUN}/{name}/{self.service}"
+        if self._read(path) != wanted:
             try:
-                self.host.write(f"{VAR}/loss/{self.service}", json.dumps(wanted), durable=True)
+                self.host.write(path, json.dumps(wanted), durable=True)
             except OSError:
-                self.host.write(f"{RUN}/loss/{self.service}", json.dumps(wanted))
+                self.host.write(stopgap, json.dumps(wanted))
                 raise
-        if self.host.exists(f"{RUN}/loss/{self.service}"):
-            self.host.remove(f"{RUN}/loss/{self.service}")
+        if self.host.exists(stopgap):
+            self.host.remove(stopgap)
+
+    def held(self) -> Held | None:
+        """Read why the service is held. Raises ProbeError when that cannot be read."""
+        for path in (f"{RUN}/held/{self.service}", f"{VAR}/held/{self.service}"):
+            try:
+                found = json.loads(self.host.read(path))
+                return Held(str(found["key"]), str(found["why"]), str(found["since"]))
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise ProbeError(f"{path} cannot be read: {error}; nvkeep reset {self.service}") from error
+        return None
+
+    def hold(self, held: Held) -> None:
+        """Record that the service is held, until `reset`. Raises OSError when only this boot knows it."""
+        self._keep("held", asdict(held))
+
+    def starts(self) -> tuple[float, ...]:
+        """Read when the service was started here; what cannot be read costs another try, so it is none."""
+        found = self._read(f"{RUN}/starts/{self.service}")
+        return tuple(one for one in found if isinstance(one, int | float)) if isinstance(found, list) else ()
+
+    def save_starts(self, starts: tuple[float, ...]) -> None:
+        """Record when the service was started here."""
+        self.host.write(f"{RUN}/starts/{self.service}", json.dumps(starts))
+
+    def reset(self) -> None:
+        """Forget what keeps this host from starting the service: held, starts, cool-down, patience, a loss."""
+        for path in (f"{RUN}/held", f"{VAR}/held", f"{RUN}/starts", f"{RUN}/standing"):
+            self.host.remove(f"{path}/{self.service}")
+        self.save_loss(Loss())
 
     def flag(self) -> bool:
         """Read the flag as keepalived does: anything but 1 is 0."""

@@ -15,6 +15,7 @@ VERBS = {
     "show": "print cluster.yaml with every default filled in",
     "schema": "print the JSON Schema of cluster.yaml",
     "keepalived": "print this host's keepalived.conf",
+    "reset": "let this host try again what it was kept from after failures",
     "role": "show the roles, or set one by hand",
     "agent": "the resident; run by nvkeep.service",
 }

@@ -74,8 +74,8 @@ def warnings(cluster: Cluster) -> list[str]:
     for name, service in cluster.services.items():
         if not service.addresses and service.health is None:
             found.append(f"service {name} has neither addresses nor health: nobody can be asked whether it is still served")
-        if service.ping is not None:
-            found.append(f"service {name}: ping is not used yet: the carrier of the service network is the only witness")
+        if service.ping == "none":
+            found.append(f"service {name}: ping: none: a host whose switch is cut off may take what another host still serves")
         if service.failback != "manual":
             found.append(f"service {name}: failback is not used yet: nothing moves by itself")
         used = {volume.backend for volume in service.volumes}

@@ -7,17 +7,18 @@ Lines: [OK] is here as it should be; [NOT OK] is not as it should be; [--] is no
 exit codes:
   0  ok
   1  degraded or converging
-  2  failed, lost, split, cut-off or stuck; or cluster.yaml is wrong
+  2  failed, lost, split, cut-off, stuck or held; or cluster.yaml is wrong
   3  unknown
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.errors import ProbeError
+from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.model.decision import Holder
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.role import Role
@@ -26,6 +27,7 @@ from nvkeep.passes import WANT, Pass
 from nvkeep.planning import Want
 from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
 from nvkeep.sight import Sight
+from nvkeep.state import Held
 
 TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}
 HOLDERS = {
@@ -35,6 +37,7 @@ HOLDERS = {
     Holder.UNTOLD: "not this host (this storage tells no more)",
     Holder.UNKNOWN: "unknown",
 }
+QUOTED = 5  # lines of a unit's journal
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
@@ -65,6 +68,7 @@ class Standing:
     last_pass: str
     worries: tuple[str, ...]
     lines: tuple[Line, ...]
+    journal: tuple[str, ...]
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +97,9 @@ def stand(one: Pass) -> Standing:
     outcomes = [_remembered(_outcome(each, sight.seen[each.key], here=here), last) for each in one.resources]
     worries = _worries(one, sight, last)
     yielding = one.host.now() < spell.yield_until
-    summary = summarize(sight.facts, verdict, outcomes, yielding=yielding, well=one.store.flag() and not worries)
+    held = _held(one)
+    well = one.store.flag() and not worries
+    summary = summarize(sight.facts, verdict, outcomes, yielding=yielding, held=held is not None, well=well)
     return Standing(
         service=one.service,
         summary=summary,
@@ -105,7 +111,26 @@ def stand(one: Pass) -> Standing:
         last_pass=f"{_age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
         worries=tuple(worries),
         lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
+        journal=_journal(one, [held.key] if held else [each.key for each in outcomes if each.word is Word.FAILED]),
     )
+
+
+def _held(one: Pass) -> Held | None:
+    try:
+        return one.store.held()
+    except ProbeError:  # told among the worries
+        return None
+
+
+def _journal(one: Pass, failed: list[str]) -> tuple[str, ...]:
+    """Quote the last lines of what did not start: the next thing anybody would look for."""
+    units = [key.partition(" ")[2] for key in failed if key.startswith(UNIT.name)]
+    found: list[str] = []
+    for unit in units:
+        with suppress(NvkeepError, OSError):
+            done = one.host.run(("journalctl", "-u", unit, "-n", str(QUOTED), "--no-pager", "-q", "-o", "short"), 5.0)
+            found += [f"{unit}: {line}" for line in done.out.splitlines()]
+    return tuple(found)
 
 
 def _age(one: Pass, last: dict[str, Any]) -> float:
@@ -165,7 +190,8 @@ def _text(one: Standing, host: str) -> str:
         f"  {one.why}",
         *(f"  ! {worry}" for worry in one.worries),
     ]
-    return "\n".join([*head, *(f"  {line}" for line in one.lines), f"  last pass {one.last_pass}"])
+    quoted = [f"    {line}" for line in one.journal]
+    return "\n".join([*head, *(f"  {line}" for line in one.lines), *quoted, f"  last pass {one.last_pass}"])
 
 
 def _plain(one: Standing) -> dict[str, object]:

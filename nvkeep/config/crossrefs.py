@@ -17,7 +17,7 @@ Found = Iterator[tuple[Loc, object]]
 
 def cross_references(document: Mapping[Any, Any]) -> Iterator[Mistake]:
     """Yield (place, text, whether the key is meant) for everything that refers to nothing or stands twice."""
-    for check in (_hosts, _volumes, _addresses, _heartbeats, _networks, _router_ids, _nested):
+    for check in (_hosts, _volumes, _addresses, _witnesses, _heartbeats, _networks, _router_ids, _nested):
         yield from check(document)
     for what, (find, instead) in _UNIQUE.items():
         yield from _twice(what, find(document), instead)
@@ -135,6 +135,15 @@ def _addresses(document: Mapping[Any, Any]) -> Iterator[Mistake]:
         if str(value) in fixed:
             text = f"address {value} is the heartbeat of host {fixed[str(value)]}; write an address that no host has"
             yield loc, text, False
+
+
+def _witnesses(document: Mapping[Any, Any]) -> Iterator[Mistake]:
+    """A host of the cluster is no witness: it may be the very one that is cut off."""
+    ours = {str(value): f"the heartbeat of host {loc[1]}" for loc, value in _beats(document)}
+    ours |= {str(value): f"the floating address of service {loc[1]}" for loc, value in _floating(document)}
+    for loc, value in _every(document, "ping"):
+        if str(_parsed(value)) in ours:
+            yield loc, f"address {value} is {ours[str(_parsed(value))]}; write that of a router or switch, or ping: none", False
 
 
 def _heartbeats(document: Mapping[Any, Any]) -> Iterator[Mistake]:

@@ -46,6 +46,9 @@ class Host(Protocol):
     def now(self) -> float:
         """Give the time since boot in seconds."""
 
+    def date(self) -> str:
+        """Give the local date and time, for people to read; nothing is decided by it."""
+
     def boot_id(self) -> str:
         """Name this boot."""
 
@@ -57,6 +60,9 @@ class Host(Protocol):
 
     def answers(self, interface: str, address: str, timeout: float) -> bool:
         """Tell whether another host answers ARP or neighbour discovery for an address."""
+
+    def pings(self, address: str, timeout: float) -> bool:
+        """Tell whether an address answers a ping. Raises OSError when it cannot be asked."""
 
     def connects(self, address: str, port: int, timeout: float) -> bool:
         """Tell whether a TCP connection is accepted. Raises OSError when it cannot be tried."""

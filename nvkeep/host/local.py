@@ -75,6 +75,10 @@ class LocalHost:
         """Give the time since boot in seconds."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
+    def date(self) -> str:
+        """Give the local date and time, for people to read."""
+        return time.strftime("%Y-%m-%d %H:%M:%S")
+
     def boot_id(self) -> str:
         """Name this boot; in a container, where the kernel's word is the machine's, the start of its PID 1 is added."""
         started = self.read("/proc/1/stat").rpartition(")")[2].split()[19]
@@ -93,6 +97,12 @@ class LocalHost:
         from nvkeep.host import wire  # noqa: PLC0415 - only a guard needs it
 
         return wire.answers(interface, address, timeout)
+
+    def pings(self, address: str, timeout: float) -> bool:
+        """Tell whether an address answers a ping. Raises OSError when it cannot be asked."""
+        from nvkeep.host import icmp  # noqa: PLC0415 - only a service with `ping:` needs it
+
+        return icmp.pings(address, timeout)
 
     def connects(self, address: str, port: int, timeout: float) -> bool:
         """Tell whether a TCP connection is accepted. Raises OSError when it cannot be tried."""

@@ -9,8 +9,9 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from ipaddress import IPv6Address, ip_address
+from typing import Self
 
 ETH_ARP = 0x0806
 ARP_REQUEST, ARP_REPLY = 1, 2
@@ -19,12 +20,14 @@ OVERRIDE = 0x20000000
 IPV6_HOPS = 255
 SHORTEST_ADDRESS = 8  # bytes of an address in a sockaddr_ll, at least
 IPV4 = 4
+LONGEST = 2048  # bytes of a frame that are read
 
 
 def answers(interface: str, address: str, timeout: float) -> bool:
     """Tell whether another host answers for the address within timeout seconds. Raises OSError."""
-    version = ip_address(address).version
-    return _arp_answers(interface, address, timeout) if version == IPV4 else _nd_answers(interface, address, timeout)
+    with Ear(interface, address) as ear:
+        ear.ask()
+        return ear.heard(timeout)
 
 
 def announce(interface: str, address: str) -> None:
@@ -76,26 +79,10 @@ def _announce_arp(interface: str, address: str) -> None:
             _to_everyone(opened, interface, kind, _arp(kind, operation, (mac, ip), (target, ip)))
 
 
-def _arp_answers(interface: str, address: str, timeout: float) -> bool:
-    kind, mac = hardware(interface)
-    ip = ip_address(address).packed
-    with _open_arp(interface) as opened:
-        _to_everyone(opened, interface, kind, _arp(kind, ARP_REQUEST, (mac, bytes(4)), (bytes(len(mac)), ip)))
-        return _heard(opened, timeout, lambda frame: _is_answer(frame, ip, mac))
-
-
 def _is_answer(frame: bytes, ip: bytes, own: bytes) -> bool:
     length = len(own)
     sender, sender_ip = frame[8 : 8 + length], frame[8 + length : 12 + length]
     return sender_ip == ip and sender != own
-
-
-def _heard(opened: socket.socket, timeout: float, wanted: Callable[[bytes], bool]) -> bool:
-    deadline = time.monotonic() + timeout
-    while (left := deadline - time.monotonic()) > 0:
-        if select.select([opened], [], [], left)[0] and wanted(opened.recv(2048)):
-            return True
-    return False
 
 
 def _icmp6(interface: str) -> socket.socket:
@@ -120,11 +107,50 @@ def _announce_nd(interface: str, address: str) -> None:
         opened.sendto(packet, ("ff02::1", 0, 0, socket.if_nametoindex(interface)))
 
 
-def _nd_answers(interface: str, address: str, timeout: float) -> bool:
-    _, mac = hardware(interface)
-    packed = ip_address(address).packed
-    group = str(IPv6Address(bytes.fromhex("ff0200000000000000000001ff") + packed[13:]))
-    packet = struct.pack("!BBHI", NS, 0, 0, 0) + packed + _link_layer(1, mac)
-    with _icmp6(interface) as opened:
-        opened.sendto(packet, (group, 0, 0, socket.if_nametoindex(interface)))
-        return _heard(opened, timeout, lambda frame: frame[0] == NA and frame[8:24] == packed)
+class Ear:
+    """Asks again and again who has an address, by one socket: closing a packet socket takes the kernel 30 ms."""
+
+    def __init__(self, interface: str, address: str) -> None:
+        self.interface, self.ip = interface, ip_address(address)
+        self.kind, self.mac = hardware(interface)
+        self.socket = _open_arp(interface) if self.ip.version == IPV4 else _icmp6(interface)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.socket.close()
+
+    def ask(self) -> None:
+        """Ask once. Raises OSError when nothing can be sent."""
+        if self.ip.version == IPV4:
+            frame = _arp(self.kind, ARP_REQUEST, (self.mac, bytes(4)), (bytes(len(self.mac)), self.ip.packed))
+            _to_everyone(self.socket, self.interface, self.kind, frame)
+            return
+        group = str(IPv6Address(bytes.fromhex("ff0200000000000000000001ff") + self.ip.packed[13:]))
+        packet = struct.pack("!BBHI", NS, 0, 0, 0) + self.ip.packed + _link_layer(1, self.mac)
+        self.socket.sendto(packet, (group, 0, 0, socket.if_nametoindex(self.interface)))
+
+    def heard(self, timeout: float) -> bool:
+        """Listen until another host says that it has the address, or the time is over. Raises OSError."""
+        return listen((self,), timeout)
+
+    def answered(self) -> bool:
+        """Read one frame that is there; tell whether another host says in it that it has the address. Raises OSError."""
+        return self._is_answer(self.socket.recv(LONGEST))
+
+    def _is_answer(self, frame: bytes) -> bool:
+        if self.ip.version == IPV4:
+            return _is_answer(frame, self.ip.packed, self.mac)
+        return frame[0] == NA and frame[8:24] == self.ip.packed
+
+
+def listen(ears: Sequence[Ear], timeout: float) -> bool:
+    """Listen until another host says that it has one of the addresses, or the time is over. Raises OSError."""
+    by_socket = {ear.socket: ear for ear in ears}
+    deadline = time.monotonic() + timeout
+    while (left := deadline - time.monotonic()) > 0:
+        ready = select.select(list(by_socket), [], [], left)[0]
+        if any([by_socket[one].answered() for one in ready]):  # noqa: C419 - every socket is read
+            return True
+    return False

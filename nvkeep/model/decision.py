@@ -46,7 +46,11 @@ class Guard(StrEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a decision rests on."""
+    """All that a decision rests on. `told`, `cooling`: the reason, empty where there is none.
+
+    `waited`: this host has stood aside once, has listened since and heard nobody, and no `health:` can tell whether what
+    answers for the address also serves.
+    """
 
     role: Role
     holder: Holder
@@ -58,6 +62,7 @@ class Facts:
     loss: bool = False
     cooling: str = ""
     guard: Guard = Guard.UNASKED
+    waited: bool = False
 
 
 class Verdict(NamedTuple):
@@ -69,8 +74,10 @@ class Verdict(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line of the table."""
+    """One line of the table; `seen` and `does` are its words in the documentation."""
 
+    seen: str
+    does: str
     fits: Callable[[Facts], bool]
     action: Callable[[Facts], Action]
     why: Callable[[Facts], str]
@@ -87,15 +94,19 @@ def _may_take(facts: Facts) -> bool:
 
 
 def _guarded(facts: Facts) -> Action:
-    return {Guard.UNASKED: Action.GUARD, Guard.SERVED: Action.YIELD, Guard.SILENT: Action.SEIZE}[facts.guard]
+    if facts.guard is Guard.SERVED:
+        return Action.SEIZE if facts.waited else Action.YIELD
+    return Action.SEIZE if facts.guard is Guard.SILENT else Action.GUARD
 
 
 def _guarded_why(facts: Facts) -> str:
-    return {
-        Guard.UNASKED: "another host holds the volume and this host is master: does somebody still serve?",
-        Guard.SERVED: "another host holds the volume and its address still answers",
-        Guard.SILENT: "another host holds the volume, this host is master, and nobody serves any more",
-    }[facts.guard]
+    if facts.guard is Guard.UNASKED:
+        return "another host holds the volume and this host is master: does somebody still serve?"
+    if facts.guard is Guard.SILENT:
+        return "another host holds the volume, this host is master, and nobody serves any more"
+    if facts.waited:
+        return "another host holds the volume; this host stood aside, listened, and still does not hear it (no `health:` given)"
+    return "another host holds the volume and its address still answers"
 
 
 def _resting(facts: Facts) -> str:
@@ -112,34 +123,68 @@ def _resting(facts: Facts) -> str:
 
 LINES: dict[int, Line] = {
     1: Line(
+        "another host holds a volume that our record or our mounts call ours",
+        "isolates: address, units (killed), mounts, volume; records the loss",
         lambda f: f.holder is Holder.ANOTHER and f.ours,
         lambda _: Action.ISOLATE,
         lambda _: "another host has taken the volume from this host",
     ),
     2: Line(
+        "told to let go (keepalived stopped by hand, held, shutting down), or no carrier on the service network for 5 seconds",
+        "releases in order; then the flag is 0",
         lambda f: bool(f.told) or not f.carrier,
         lambda _: Action.RELEASE,
         lambda f: f.told or "the service network has no carrier",
     ),
     3: Line(
+        "the own volume does no I/O, or does not answer, for 10 seconds",
+        "isolates",
         lambda f: f.holder in (Holder.ME, Holder.UNKNOWN) and not f.io,
         lambda _: Action.ISOLATE,
         lambda _: "the volume does no I/O any more",
     ),
-    4: Line(lambda f: f.holder is Holder.ME, lambda _: Action.SERVE, lambda _: "this host holds the volume"),
+    4: Line(
+        "this host holds the volume",
+        "serves: converges everything, in any role",
+        lambda f: f.holder is Holder.ME,
+        lambda _: Action.SERVE,
+        lambda _: "this host holds the volume",
+    ),
     5: Line(
+        "who holds cannot be told",
+        "changes nothing, and says so",
         lambda f: f.holder is Holder.UNKNOWN,
         lambda _: Action.WAIT,
         lambda _: "who holds the volume cannot be told: nothing is changed",
     ),
     6: Line(
+        "nobody is known to hold; role MASTER or CANDIDATE; the witness answers",
+        "acquires, without preempting",
         _may_try,
         lambda _: Action.ACQUIRE,
         lambda f: f"nobody is known to hold the volume and the role here is {f.role}",
     ),
-    7: Line(_may_take, _guarded, _guarded_why),
-    8: Line(lambda _: True, lambda _: Action.REST, _resting),
+    7: Line(
+        "another holds; role MASTER; the witness answers; no loss on record",
+        "asks the guard: served, it yields; silent, or without `health:` still unheard after yielding once, it seizes",
+        _may_take,
+        _guarded,
+        _guarded_why,
+    ),
+    8: Line(
+        "anything else",
+        "rests, with nothing of the service left behind",
+        lambda _: True,
+        lambda _: Action.REST,
+        _resting,
+    ),
 }
+
+
+def table() -> str:
+    """Print the lines as the documentation shows them."""
+    rows = [f"| {number} | {line.seen} | {line.does} |" for number, line in LINES.items()]
+    return "\n".join(["| line | seen | the pass does |", "| --- | --- | --- |", *rows])
 
 
 def decide(facts: Facts) -> Verdict:

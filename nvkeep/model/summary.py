@@ -19,6 +19,7 @@ class Summary(StrEnum):
     SPLIT = "split"
     CUT_OFF = "cut-off"
     STUCK = "stuck"
+    HELD = "held"
     UNKNOWN = "unknown"
 
 
@@ -31,16 +32,20 @@ EXIT = {
     Summary.SPLIT: 2,
     Summary.CUT_OFF: 2,
     Summary.STUCK: 2,
+    Summary.HELD: 2,
     Summary.UNKNOWN: 3,
 }
 
 
-def summarize(facts: Facts, verdict: Verdict, outcomes: Sequence[Outcome], *, yielding: bool, well: bool) -> Summary:
+def summarize(
+    facts: Facts, verdict: Verdict, outcomes: Sequence[Outcome], *, yielding: bool, held: bool, well: bool
+) -> Summary:
     """Sum up. `outcomes` tell how the resources stand now; `well`: this host may have the role, and nothing worries."""
     words = {outcome.word for outcome in outcomes}
     first = {
         Summary.LOST: verdict.action is Action.ISOLATE or (facts.loss and facts.role is Role.MASTER),
         Summary.STUCK: Word.STUCK in words,
+        Summary.HELD: held,
         Summary.UNKNOWN: facts.holder is Holder.UNKNOWN or Word.UNKNOWN in words,
         Summary.CUT_OFF: not facts.witness or not facts.carrier,
         Summary.SPLIT: yielding or verdict.action in (Action.YIELD, Action.GUARD),

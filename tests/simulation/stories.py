@@ -31,6 +31,15 @@ def serving(**how: object) -> World:
     return world
 
 
+def unheard(**how: object) -> World:
+    """Build a world in which a serves, and b hears nothing of it: the heartbeat is cut, the service network is not."""
+    world = serving(**how)
+    for machine in world.machines.values():
+        machine.keepalived.forced = False
+    world.cuts.add("hb0")
+    return world
+
+
 def told(world: World, *checks: tuple[bool, str]) -> str:
     """Say the first thing that does not hold."""
     if world.violations:
@@ -245,6 +254,66 @@ def a_service_that_answers_is_not_seized() -> str:
         (world.serves("a"), "taken from a host that serves"),
         (world.clean("b"), "b has a part of it"),
         (yields, "b does not stand aside"),
+    )
+
+
+@story
+def what_is_not_heard_is_seized_after_patience_without_health() -> str:
+    world = unheard()
+    passes(world, "b", 8.0)
+    early = world.serves("a") and world.clean("b")
+    passes(world, "b", 6.0)
+    taken = world.serves("b")
+    passes(world, "a", 2.0)
+    return told(
+        world,
+        (early, "taken before patience was over"),
+        (taken, f"not taken: {world.commands}"),
+        (world.clean("a"), "a did not isolate itself"),
+    )
+
+
+@story
+def what_is_healthy_is_never_seized() -> str:
+    world = unheard(health="{tcp: 5432}")
+    passes(world, "b", 60.0)
+    return told(world, (world.serves("a"), "taken from a host that serves"), (world.clean("b"), "b has a part of it"))
+
+
+@story
+def a_service_that_does_not_start_is_held_after_three_tries() -> str:
+    world = World(cluster(cooldown=10))
+    force_role(world, "a", "MASTER")
+    world.machines["a"].units[UNIT].fails = 1000
+    passes(world, "a", 60.0)
+    tries = sum(argv[:2] == ("systemctl", "start") for argv in world.changes(0, "a"))
+    held, up = Store(Process(world, world.machines["a"], None), SERVICE).held(), flag(world, "a")
+    world.machines["a"].units[UNIT].fails = 0
+    passes(world, "a", 20.0)
+    kept = world.clean("a")
+    Store(Process(world, world.machines["a"], None), SERVICE).reset()
+    world.make_pass("a")
+    return told(
+        world,
+        (tries == 3, f"tried {tries} times"),
+        (held is not None and UNIT in held.why and not up, f"not held: {held}, flag {up}"),
+        (kept, "started although it was held"),
+        (world.serves("a"), "not started after reset"),
+    )
+
+
+@story
+def a_unit_that_dies_again_and_again_moves() -> str:
+    world = serving()
+    for _ in range(4):
+        world.machines["a"].units[UNIT].kill()
+        passes(world, "a", 5.0)
+    force_role(world, "b", "MASTER")
+    world.make_pass("b")
+    return told(
+        world,
+        (world.clean("a") and not flag(world, "a"), f"a goes on: {world.commands[-5:]}"),
+        (world.serves("b"), "b did not take it"),
     )
 
 

@@ -230,6 +230,37 @@ def a_failure_lets_nothing_go(patch: Patch) -> None:
     patch.setattr(Pass, "_give_up", lambda *_: None)
 
 
+@mutation("a service that does not start is held after three tries", "tried")
+def a_start_that_fails_costs_nothing(patch: Patch) -> None:
+    patch.setattr(Records, "failed", lambda *_: None)
+
+
+@mutation("a unit that dies again and again moves", "a goes on")
+def a_unit_that_dies_costs_nothing(patch: Patch) -> None:
+    patch.setattr(Pass, "_worn_out", lambda *_: False)
+
+
+@mutation("what is not heard is seized after patience without health", "not taken")
+def patience_never_ends(patch: Patch) -> None:
+    patch.setattr(Eyes, "_waited", lambda *_: False)
+
+
+@mutation("what is not heard is seized after patience without health", r"\(5\)")
+def there_is_no_patience(patch: Patch) -> None:
+    patch.setattr(Eyes, "_waited", lambda *_: True)
+
+
+@mutation("what is healthy is never seized", r"\(5\)")
+def patience_ends_whatever_the_health(patch: Patch) -> None:
+    waited = Eyes._waited
+
+    def blind(self: Eyes, now: float) -> bool:
+        self.spec = self.spec.model_copy(update={"health": None})
+        return waited(self, now)
+
+    patch.setattr(Eyes, "_waited", blind)
+
+
 @mutation("a dead holder is replaced", "not taken over")
 def a_denial_is_any_failure(patch: Patch) -> None:
     patch.setattr(NvmeshBackend, "judge", lambda *_: StepError("failed"))

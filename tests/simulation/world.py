@@ -17,6 +17,7 @@ from nvkeep import config, passes
 from nvkeep.errors import Busy, CommandTimeout
 from nvkeep.host.base import Completed
 from nvkeep.keepalived import FIRST, STEP
+from nvkeep.model.loss import PATIENCE
 from nvkeep.model.report import Report
 from nvkeep.model.spec import Cluster
 from nvkeep.state import flag_path
@@ -117,6 +118,8 @@ class World:
         self.faults: list[Fault] = []
         self.hook: Callable[[Process, tuple[str, ...]], None] | None = None
         self.answering: dict[str, float] = {}
+        self.yielded: dict[str, float] = {}
+        self.heard_at: dict[str, float] = {}
         self.machines = {name: Machine(name, self) for name in self.names}
         for machine in self.machines.values():
             machine.units[UNIT] = Unit()
@@ -194,6 +197,9 @@ class World:
             for machine in self.machines.values():
                 if machine.on and machine.keepalived.speaks and not machine.keepalived.forced:
                     heard = [one for one in masters if one is not machine and self.hears(one, machine, network)]
+                    listens = machine.keepalived.instances[index].word != "FAULT"
+                    if listens and any(one.holds(VOLUME) for one in heard):
+                        self.heard_at[machine.name] = self.clock
                     self._instance(machine, machine.keepalived.instances[index], [self._priority(one.name) for one in heard])
 
     def _priority(self, name: str) -> int:
@@ -282,6 +288,8 @@ class World:
 
     def _watch_seize(self, process: "Process", said: str) -> None:
         name, timing = process.name, self.cluster.timing
+        if self._stood_aside(process.machine):
+            return
         silent = process.silences
         if len(silent) < 3 or silent[-1] - silent[-3] < timing.master_down * 0.99:
             self.violated(5, f"{said} after {len(silent)} silent answers of the guard")
@@ -289,6 +297,13 @@ class World:
             self.violated(5, f"{said} although the service has answered since {self.answering[name]:.2f}")
         if ADDRESS_ON in process.machine.down:
             self.violated(5, f"{said} without a carrier")
+
+    def _stood_aside(self, machine: Machine) -> bool:
+        """Tell whether a host may seize from one that answers: it yielded, waited, and has not heard the holder since."""
+        began = self.yielded.get(machine.name)
+        if self.service.health or began is None or self.clock - began < PATIENCE:
+            return False
+        return self.heard_at.get(machine.name, 0.0) <= began + 0.1  # keepalived sees the flag at its next tick
 
     def watch_effect(self) -> None:
         """Judge the world after every command: at most one writer, by the storage's rule and by what runs."""
@@ -323,10 +338,17 @@ class World:
             return None
         finally:
             process.dead = True
+        self._note_yield(name, report)
         stuck = any(unit.immortal for unit in process.machine.units.values())
         if process.machine.on and not troubled and not stuck and report.line:
             self.watch_pass(process.machine, begun)
         return report
+
+    def _note_yield(self, name: str, report: Report) -> None:
+        if report.did == "yield":
+            self.yielded[name] = self.clock
+        elif report.role == "BACKUP" or report.holder == "me":
+            self.yielded.pop(name, None)
 
     def changes(self, since: int, name: str | None = None) -> list[tuple[str, ...]]:
         """List the commands given since then that may change something; a plain attach that was denied is only a question."""
@@ -477,6 +499,12 @@ class Process:
         with self.world.lock:
             self._alive()
             return self._heard(self.world.answers(self.machine, address, interface), timeout)
+
+    def pings(self, address: str, timeout: float) -> bool:
+        raise NotImplementedError  # no service of this world has `ping:`, and no host a default gateway
+
+    def date(self) -> str:
+        return f"{self.world.clock:.1f} s"
 
     def connects(self, address: str, port: int, timeout: float) -> bool:  # noqa: ARG002 - one port in this world
         with self.world.lock:

@@ -2,10 +2,11 @@
 
 from dataclasses import fields, replace
 from itertools import product
+from pathlib import Path
 
 import pytest
 
-from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Standing, decide, eligible
+from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Standing, decide, eligible, table
 from nvkeep.model.role import Role
 
 TAKERS = (Role.MASTER, Role.CANDIDATE)
@@ -30,6 +31,16 @@ CASES = {
     "free, but backup": (Facts(Role.BACKUP, Holder.NOBODY), 8, Action.REST),
     "another's, and master": (Facts(Role.MASTER, Holder.ANOTHER), 7, Action.GUARD),
     "another's, who serves": (Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SERVED), 7, Action.YIELD),
+    "another's, who serves, unheard once more": (
+        Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SERVED, waited=True),
+        7,
+        Action.SEIZE,
+    ),
+    "another's, unheard once more, after a loss": (
+        Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SERVED, waited=True, loss=True),
+        8,
+        Action.REST,
+    ),
     "another's, who is silent": (Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SILENT), 7, Action.SEIZE),
     "another's, and candidate": (Facts(Role.CANDIDATE, Holder.ANOTHER, guard=Guard.SILENT), 8, Action.REST),
     "another's, cut off": (Facts(Role.MASTER, Holder.ANOTHER, witness=False, guard=Guard.SILENT), 8, Action.REST),
@@ -40,10 +51,9 @@ CASES = {
     "fault": (Facts(Role.FAULT, Holder.UNTOLD), 8, Action.REST),
 }
 FLAGS = (False, True)
-ALL = [
-    Facts(*values)
-    for values in product(Role, Holder, FLAGS, ("", "standby"), FLAGS, FLAGS, FLAGS, FLAGS, ("", "the unit failed"), Guard)
-]
+WORDS = ("", "a reason")
+ONCE = [Facts(*values) for values in product(Role, Holder, FLAGS, WORDS, FLAGS, FLAGS, FLAGS, FLAGS, WORDS, Guard)]
+ALL = [replace(facts, waited=waited) for facts in ONCE for waited in FLAGS]
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -52,14 +62,18 @@ def test_the_table(case: tuple[Facts, int, Action]) -> None:
     assert decide(facts)[:2] == (line, action)
 
 
+def test_the_documentation_has_the_very_table() -> None:
+    assert table() in Path("docs/decisions.md").read_text()
+
+
 def test_every_line_has_a_case() -> None:
     assert {line for _, line, _ in CASES.values()} == set(LINES)
     assert {action for _, _, action in CASES.values()} == set(Action)
 
 
 def test_all_facts_are_in_the_product() -> None:
-    assert len(fields(Facts)) == 10
-    assert len(set(ALL)) == 5 * 5 * 2**7 * 3
+    assert len(fields(Facts)) == 11
+    assert len(set(ALL)) == 5 * 5 * 2**8 * 3
 
 
 def test_the_first_line_that_fits_is_taken_and_one_always_fits() -> None:
@@ -85,7 +99,8 @@ def test_nothing_is_seized_but_by_a_master_without_a_loss_when_nobody_serves() -
     seized = [facts for facts in ALL if decide(facts).action is Action.SEIZE]
     assert seized
     for facts in seized:
-        assert (facts.role, facts.guard, facts.loss, facts.holder) == (Role.MASTER, Guard.SILENT, False, Holder.ANOTHER)
+        assert (facts.role, facts.loss, facts.holder) == (Role.MASTER, False, Holder.ANOTHER)
+        assert facts.guard is Guard.SILENT or (facts.guard is Guard.SERVED and facts.waited), facts
 
 
 def test_acquiring_is_only_for_what_nobody_is_known_to_hold() -> None:

@@ -1,0 +1,39 @@
+"""examples:
+  nvkeep reset nfs     this host may start nfs again, now
+
+Forgets what keeps this host from a service: that it is held (too many starts that did not last), the cool-down after a failure,
+standing aside, and a loss on record. Then a pass is made. Nothing is taken from a host that serves.
+
+exit codes:
+  0  forgotten, and the pass settled
+  1  forgotten; the pass did not settle: it is told what is missing
+  2  cluster.yaml is wrong, or this host may not run the service
+  5  stuck: something did not let go
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+
+from nvkeep.cli import apply
+from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.errors import NotHere
+from nvkeep.state import Store
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    file_option(parser)
+    services_option(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Forget, and make a pass."""
+    cluster, host = load(arguments)
+    services = chosen(cluster, host.name, arguments.services)
+    if not arguments.services:
+        raise NotHere(f"reset wants the name of a service; this host may run {', '.join(services)}")
+    for service in services:
+        store = Store(host, service)
+        with store.lock():
+            store.reset()
+        print(f"{service}: reset")
+    return apply.run(argparse.Namespace(**vars(arguments), quiet=False))

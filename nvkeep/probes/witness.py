@@ -1,0 +1,87 @@
+"""Whether anything but the hosts of the service answers on the network: without a witness a host is cut off, and takes nothing.
+
+Asked are the addresses of `ping:`, else the default gateways on the interfaces of the service (/proc/net/route,
+/proc/net/ipv6_route), else nobody: then the carrier alone is the witness. One answer is enough.
+"""
+
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+
+from nvkeep.host import Host
+from nvkeep.model.spec import Service
+
+TIMEOUT = 0.3  # seconds for one answer; within a site it comes in milliseconds
+TRIES = 2
+NOWHERE_4, NOWHERE_6 = "00000000", "0" * 32
+GATEWAY = 0x2  # RTF_GATEWAY
+FIELDS_6 = 10
+
+
+class Gateway(NamedTuple):
+    """A default gateway, and the interface that leads to it."""
+
+    interface: str
+    address: str
+
+
+def answers(host: Host, service: Service) -> bool:
+    """Tell whether a witness answers."""
+    if service.ping == "none":
+        return True
+    if service.ping:
+        return any(_pinged(host, tuple(map(str, service.ping))) for _ in range(TRIES))
+    found = gateways(host, {address.interface for address in service.addresses})
+    return not found or any(_heard(host, found) for _ in range(TRIES))
+
+
+def gateways(host: Host, interfaces: set[str]) -> list[Gateway]:
+    """Name the default gateways on some interfaces."""
+    found = (*_gateways_4(_lines(host, "/proc/net/route")), *_gateways_6(_lines(host, "/proc/net/ipv6_route")))
+    return [one for one in found if one.interface in interfaces]
+
+
+def _lines(host: Host, path: str) -> list[list[str]]:
+    try:
+        return [line.split() for line in host.read(path).splitlines()]
+    except FileNotFoundError:  # a kernel without IPv6
+        return []
+
+
+def _gateways_4(lines: list[list[str]]) -> Iterator[Gateway]:
+    """Read /proc/net/route: numbers in the byte order of the machine."""
+    for interface, destination, gateway, flags, *_ in lines[1:]:
+        if destination == NOWHERE_4 and int(flags, 16) & GATEWAY:
+            yield Gateway(interface, socket.inet_ntoa(struct.pack("=I", int(gateway, 16))))
+
+
+def _gateways_6(lines: list[list[str]]) -> Iterator[Gateway]:
+    """Read /proc/net/ipv6_route: destination, its length, source, its length, gateway, metric, two counts, flags, interface."""
+    for fields in lines:
+        if len(fields) == FIELDS_6 and fields[0] == NOWHERE_6 and fields[1] == "00" and int(fields[8], 16) & GATEWAY:
+            yield Gateway(fields[9], socket.inet_ntop(socket.AF_INET6, bytes.fromhex(fields[4])))
+
+
+def _pinged(host: Host, addresses: tuple[str, ...]) -> bool:
+    return _any([partial(host.pings, one, TIMEOUT) for one in addresses])
+
+
+def _heard(host: Host, found: list[Gateway]) -> bool:
+    """Ask a gateway by ARP or neighbour discovery: many answer no ping, and all answer that."""
+    return _any([partial(host.answers, *one, TIMEOUT) for one in found])
+
+
+def _any(probes: list[Callable[[], bool]]) -> bool:
+    """Ask side by side. What cannot be asked has not answered: that is what being cut off looks like."""
+
+    def ask(probe: Callable[[], bool]) -> bool:
+        with suppress(OSError, ValueError):
+            return probe()
+        return False
+
+    with ThreadPoolExecutor(len(probes)) as pool:
+        return any(pool.map(ask, probes))

@@ -1,0 +1,68 @@
+"""A standby keeps watch before it is master, so that a takeover after a crash does not have to wait for the guard's silence.
+
+It asks the neighbours for the floating addresses all the time and remembers how long nobody has answered. It decides nothing.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from nvkeep.guard import Silence
+from nvkeep.host import Host
+from nvkeep.host.wire import Ear, listen
+from nvkeep.model.spec import Cluster
+from nvkeep.state import Store
+
+SHORTEST, LONGEST = 0.05, 1.0  # seconds between two probes; else half an advert
+REST = 1.0  # seconds until a watch that cannot listen tries again
+
+
+class Watch:
+    """The watch over the addresses of one service; `cluster` gives the configuration in force, None when there is none."""
+
+    def __init__(self, host: Host, service: str, cluster: Callable[[], Cluster | None]) -> None:
+        self.host = host
+        self.service = service
+        self.cluster = cluster
+        self.store = Store(host, service)
+        self.silence: Silence | None = None
+
+    def run(self) -> None:
+        """Watch for ever; what cannot be heard is not silence."""
+        while True:
+            cluster = self.cluster()
+            try:
+                if cluster and not self.store.claimed():
+                    self._watch(cluster)
+            except OSError:  # no such interface yet, or it is down
+                pass
+            self.silence = None
+            self.host.sleep(REST)
+
+    def _watch(self, cluster: Cluster) -> None:
+        """Ask and listen while nothing changes: this configuration, these links, and the service not here."""
+        spec = cluster.services.get(self.service)
+        every = min(LONGEST, max(SHORTEST, cluster.timing.advert / 2))
+        with ExitStack() as stack:
+            ears = [stack.enter_context(Ear(one.interface, str(one.address.ip))) for one in spec.addresses] if spec else []
+            links = self._links(ears)
+            while ears and links == self._links(ears) and self.cluster() is cluster and not self.store.claimed():
+                self._ask(ears, every)
+
+    def _ask(self, ears: list[Ear], every: float) -> None:
+        began = self.host.now()
+        for ear in ears:
+            ear.ask()
+        heard = listen(ears, every)
+        past = self.silence
+        self.silence = (
+            None if heard else Silence(past.since if past else began, self.host.now(), past.probes + 1 if past else 1)
+        )
+        if heard:
+            self.host.sleep(max(0.0, began + every - self.host.now()))
+
+    def _links(self, ears: list[Ear]) -> list[str]:
+        """Tell how often each link has come and gone. Raises OSError: a link without a carrier carries no question."""
+        for ear in ears:
+            if self.host.read(f"/sys/class/net/{ear.interface}/carrier").strip() != "1":
+                raise OSError(f"{ear.interface} has no carrier")
+        return [self.host.read(f"/sys/class/net/{ear.interface}/carrier_changes") for ear in ears]
