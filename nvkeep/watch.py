@@ -1,6 +1,8 @@
 """A standby keeps watch before it is master, so that a takeover after a crash does not have to wait for the guard's silence.
 
-It asks the neighbours for the floating addresses all the time and remembers how long nobody has answered. It decides nothing.
+It asks the neighbours for the floating addresses all the time and remembers how long nobody has answered. Where the service is
+here, it listens for another host that claims an address (one that wakes from a freeze does), and tells the neighbours at once.
+It decides nothing.
 """
 
 from collections.abc import Callable
@@ -13,7 +15,8 @@ from nvkeep.model.spec import Cluster
 from nvkeep.state import Store
 
 SHORTEST, LONGEST = 0.05, 1.0  # seconds between two probes; else half an advert
-REST = 1.0  # seconds until a watch that cannot listen tries again
+REST = 1.0  # seconds between two looks at whether the service is here, and between two tellings
+PAUSE = 0.2  # seconds until a watch begins anew
 
 
 class Watch:
@@ -31,34 +34,39 @@ class Watch:
         while True:
             cluster = self.cluster()
             try:
-                if cluster and not self.store.claimed():
+                if cluster:
                     self._watch(cluster)
             except OSError:  # no such interface yet, or it is down
                 pass
             self.silence = None
-            self.host.sleep(REST)
+            self.host.sleep(PAUSE)
 
     def _watch(self, cluster: Cluster) -> None:
-        """Ask and listen while nothing changes: this configuration, these links, and the service not here."""
+        """Ask or listen while nothing changes: this configuration, these links, and whether the service is here."""
         spec = cluster.services.get(self.service)
         every = min(LONGEST, max(SHORTEST, cluster.timing.advert / 2))
         with ExitStack() as stack:
             ears = [stack.enter_context(Ear(one.interface, str(one.address.ip))) for one in spec.addresses] if spec else []
-            links = self._links(ears)
-            while ears and links == self._links(ears) and self.cluster() is cluster and not self.store.claimed():
-                self._ask(ears, every)
+            links, here = self._links(ears), self.store.claimed()
+            while ears and links == self._links(ears) and self.cluster() is cluster and self.store.claimed() == here:
+                self._defend(ears) if here else self._ask(ears, every)
 
     def _ask(self, ears: list[Ear], every: float) -> None:
         began = self.host.now()
         for ear in ears:
             ear.ask()
-        heard = listen(ears, every)
-        past = self.silence
-        self.silence = (
-            None if heard else Silence(past.since if past else began, self.host.now(), past.probes + 1 if past else 1)
-        )
-        if heard:
+        if listen(ears, every):
+            self.silence = None
             self.host.sleep(max(0.0, began + every - self.host.now()))
+        else:
+            since, _, probes = self.silence or Silence(began, began, 0)
+            self.silence = Silence(since, self.host.now(), probes + 1)
+
+    def _defend(self, ears: list[Ear]) -> None:
+        if listen(ears, REST):
+            for ear in ears:
+                self.host.run(("nvkeep", "announce", ear.interface, str(ear.ip)), REST)
+            self.host.sleep(REST)
 
     def _links(self, ears: list[Ear]) -> list[str]:
         """Tell how often each link has come and gone. Raises OSError: a link without a carrier carries no question."""

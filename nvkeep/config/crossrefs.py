@@ -138,7 +138,7 @@ def _addresses(document: Mapping[Any, Any]) -> Iterator[Mistake]:
 
 
 def _witnesses(document: Mapping[Any, Any]) -> Iterator[Mistake]:
-    """A host of the cluster is no witness: it may be the very one that is cut off."""
+    """Refuse the cluster's own addresses: a host of it may be the very one that is cut off."""
     ours = {str(value): f"the heartbeat of host {loc[1]}" for loc, value in _beats(document)}
     ours |= {str(value): f"the floating address of service {loc[1]}" for loc, value in _floating(document)}
     for loc, value in _every(document, "ping"):
