@@ -49,6 +49,10 @@ class VolumeKind(Kind[Ask, Volume]):
         """Let go at once."""
         return backend_of(spec.spec).isolate(spec, have)
 
+    def cut(self, spec: Ask, have: Volume) -> Steps:
+        """Let the backend end I/O that waits."""
+        return backend_of(spec.spec).cut(spec, have)
+
     def pending(self, have: Volume | None, *, leaving: bool) -> bool:
         """Being detached, or held and waiting for its first I/O."""
         if have is None:
