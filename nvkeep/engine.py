@@ -162,6 +162,8 @@ class Engine:
 
     def _reason(self, resource: Resource, have: Any, last: Completed | None, *, leaving: bool) -> StepError:  # noqa: ANN401
         """Say why it is not so: an exit code of 0 is no proof, so the words of the last command are read in any case."""
+        if not leaving and resource.kind.taken(have):
+            return Denied(f"{resource.key}: another host was given it as well, and has it now")
         said = resource.kind.judge(resource.spec, last) if last else None
         if isinstance(said, Denied):
             return said

@@ -10,6 +10,7 @@
     isolate(spec, have) -> Steps            like release, without waiting for a flush that cannot succeed
     cut(spec, have) -> Steps                before what stands on it is isolated: let I/O that waits for ever fail
     pending(have, leaving) -> bool          on its way already: only look again
+    taken(have) -> bool                     it is here, and another host's
     confirm(spec, verb) -> float            seconds after which a success has to be seen once more
     judge(spec, done) -> StepError          a command that failed: denied, worth another try, or neither
     failure(host, spec) -> str              why the resource is not there although every command succeeded
@@ -74,6 +75,10 @@ class Kind(ABC, Generic[Spec, State]):
 
     def pending(self, have: State | None, *, leaving: bool) -> bool:  # noqa: ARG002 - part of the contract
         """Tell whether it is on its way already."""
+        return False
+
+    def taken(self, have: State | None) -> bool:  # noqa: ARG002 - part of the contract
+        """Tell whether another host has by now what this one was given."""
         return False
 
     def confirm(self, spec: Spec, verb: Verb) -> float:  # noqa: ARG002 - part of the contract

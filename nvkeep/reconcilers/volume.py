@@ -59,6 +59,10 @@ class VolumeKind(Kind[Ask, Volume]):
             return False
         return have.mode == "detaching" if leaving else have.mode == "exclusive" and not have.io
 
+    def taken(self, have: Volume | None) -> bool:
+        """Preempted: the storage gave it to another host."""
+        return have is not None and have.mode == "preempted"
+
     def confirm(self, spec: Ask, verb: Verb) -> float:
         """Let the backend say whether one look is enough."""
         return backend_of(spec.spec).confirm(spec, verb)
