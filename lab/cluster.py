@@ -27,7 +27,7 @@ PLACED = {
     "nvmeshclient.service": ("etc/systemd/system", 0o644),
 }
 OLD_COMMANDS, NEW_COMMANDS = ("nvmesh_attach_volumes", "nvmesh_detach_volumes"), ("nvmesh",)
-COMMANDS = {"2.x": OLD_COMMANDS, "3.x": NEW_COMMANDS, "both": OLD_COMMANDS + NEW_COMMANDS, "none": ()}
+COMMANDS = {"1.x": OLD_COMMANDS, "2.x": OLD_COMMANDS, "3.x": NEW_COMMANDS, "both": OLD_COMMANDS + NEW_COMMANDS, "none": ()}
 MANAGEMENT = {
     "/etc/nvmesh/nvmesh.conf": '_REST_SERVERS="mgmt-1:4000,mgmt-2:4000"\n_REST_AUTH_METHOD="credentials"\n',
     "/root/.nvmesh/nvmesh.key": "admin@nvidia.com\n",
@@ -69,7 +69,7 @@ class Lab(Single):
         return writer
 
     def commands(self, which: str) -> None:
-        """Let the servers have NVMesh's commands of `2.x`, `3.x`, `both` or `none` from now on."""
+        """Let the servers have NVMesh's commands of `1.x`, `2.x`, `3.x`, `both` or `none` from now on."""
         for server in self:
             place_commands(server, which)
 
@@ -122,7 +122,7 @@ def place_commands(server: Server, which: str) -> None:
     """Give a server the commands of one release, and no others."""
     for name in COMMANDS["both"]:
         if name in COMMANDS[which]:
-            server.write(f"/usr/bin/{name}", (TOOLS / name).read_text(), 0o755)
+            server.write(f"/usr/bin/{name}", _text(TOOLS / name, which), 0o755)
         else:
             server.path(f"/usr/bin/{name}").unlink(missing_ok=True)
     for path, text in MANAGEMENT.items():
@@ -130,6 +130,12 @@ def place_commands(server: Server, which: str) -> None:
             server.write(path, text)
         else:
             server.path(path).unlink(missing_ok=True)
+
+
+def _text(tool: Path, which: str) -> str:
+    """Return the text of a command; those of 1.x never heard of JSON."""
+    lines = tool.read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if which != "1.x" or not ('"--json"' in line or '"json" in' in line))
 
 
 def install(root: Path) -> Path:

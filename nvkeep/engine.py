@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
@@ -41,13 +42,30 @@ class Engine:
         told = {key: Outcome(key, Word.UNKNOWN, why) for key, why in plan.waiting}
         below = {one.key: one.needs for one in resources}
         above = {key: {other for other, needs in below.items() if key in needs} for key in below}
-        order = _kind_by_kind(plan.down, above) if _isolating(plan) else above
-        keeps = {key: mounts_of(others) for key, others in above.items()} if _isolating(plan) else above
-        down = self._walk(resources, plan.down, order, keeps, {})
+        down = self._cut_off(resources, plan, above) if _isolating(plan) else self._walk(resources, plan.down, above, above, {})
         stuck = {key: one for key, one in down.items() if one.word not in SETTLED}
         up = self._walk(resources, plan.up, below, below, told | stuck)
         done = {one.key: Outcome(one.key, Word.IN_SYNC) for one in resources} | told | down | up | stuck
         return tuple(done[one.key] for one in resources)
+
+    def _cut_off(self, resources: Sequence[Resource], plan: Plan, above: Mapping[str, set[str]]) -> dict[str, Outcome]:
+        """Let go stage by stage, as planned; what is of one kind side by side, but for mounts within mounts."""
+        by_key = {one.key: one for one in resources}
+        keeps = {key: mounts_of(others) for key, others in above.items()}
+        done: dict[str, Outcome] = {}
+        for (verb, _), stage in groupby(plan.down, lambda move: (move.verb, _kind(move))):
+            moves = tuple(stage)
+            if verb is Verb.CUT:
+                for move in moves:
+                    self._cut(by_key[move.key], move)
+            else:
+                done |= self._walk(resources, moves, keeps, keeps, done)
+        return done
+
+    def _cut(self, resource: Resource, move: Move) -> None:
+        """End what waits. What a failure costs is seen by what is isolated next."""
+        self.until[move.key] = self.host.now() + self.step
+        self._commands(resource, move.steps)
 
     def _walk(
         self,
@@ -144,6 +162,8 @@ class Engine:
 
     def _reason(self, resource: Resource, have: Any, last: Completed | None, *, leaving: bool) -> StepError:  # noqa: ANN401
         """Say why it is not so: an exit code of 0 is no proof, so the words of the last command are read in any case."""
+        if not leaving and resource.kind.taken(have):
+            return Denied(f"{resource.key}: another host was given it as well, and has it now")
         said = resource.kind.judge(resource.spec, last) if last else None
         if isinstance(said, Denied):
             return said
@@ -198,13 +218,6 @@ def _pause(state: RetryCallState) -> float:
 
 def _isolating(plan: Plan) -> bool:
     return any(move.verb is Verb.ISOLATE for move in plan.down)
-
-
-def _kind_by_kind(moves: Sequence[Move], above: Mapping[str, set[str]]) -> dict[str, set[str]]:
-    """Isolate one kind after the other, and what is of one kind side by side, but for mounts within mounts."""
-    kinds = list(dict.fromkeys(_kind(move) for move in moves))
-    earlier = {kind: {move.key for move in moves if kinds.index(_kind(move)) < kinds.index(kind)} for kind in kinds}
-    return {move.key: earlier[_kind(move)] | set(mounts_of(above[move.key])) for move in moves}
 
 
 def _kind(move: Move) -> str:

@@ -21,6 +21,7 @@ class Want(StrEnum):
 
 
 ISOLATE_ORDER = ("address", "service", "mount", "volume")
+CUT_BEFORE = "service"  # the address has gone, and neither a kill nor an umount shall wait for I/O that does not end
 
 
 def observe(host: Host, resource: Resource) -> Any:  # noqa: ANN401 - the State of the resource's kind
@@ -94,8 +95,15 @@ def _leaving(known: Sequence[Resource], seen: Survey, want: Want) -> tuple[Move,
     present = [one for one in reversed(known) if seen[one.key] is not None]
     if want is Want.GONE:
         return tuple(leave(one, seen[one.key], Verb.RELEASE, "not to be on this host") for one in present)
-    ordered = sorted(present, key=lambda one: ISOLATE_ORDER.index(one.kind.name))
-    return tuple(leave(one, seen[one.key], Verb.ISOLATE, "the volume is another host's") for one in ordered)
+    moves = {kind: tuple(leave(one, seen[one.key], Verb.ISOLATE, "the volume is another host's")
+                         for one in present if one.kind.name == kind) for kind in ISOLATE_ORDER}  # fmt: skip
+    cuts = tuple(filter(None, (_cut(one, seen[one.key]) for one in present)))
+    return tuple(move for kind in ISOLATE_ORDER for move in (*(cuts if kind == CUT_BEFORE else ()), *moves[kind]))
+
+
+def _cut(one: Resource, have: Any) -> Move | None:  # noqa: ANN401 - the State of the resource's kind
+    found = one.kind.cut(one.spec, have)
+    return Move(one.key, Verb.CUT, found, "its I/O waits, and would let everything wait that stands on it") if found else None
 
 
 def leave(one: Resource, have: Any, verb: Verb, why: str) -> Move:  # noqa: ANN401 - the State of the resource's kind

@@ -105,6 +105,10 @@ class Store:
         except (TypeError, KeyError):
             return Loss(1, now, None, now)
 
+    def listened(self) -> bool:
+        """Tell whether there is a record of losses, be it of none: a host without one never made a pass, or forgot."""
+        return isinstance(self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}"), dict)
+
     def save_loss(self, loss: Loss) -> None:
         """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
         self._keep("loss", {"loss": asdict(loss), "boot": self.host.boot_id()})

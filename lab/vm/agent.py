@@ -58,8 +58,14 @@ def cable(words: list[str]) -> None:
             interface, _, address = value.partition(":")
             while not Path(f"/sys/class/net/{interface}").exists():
                 time.sleep(0.05)
-            run({"argv": ["ip", "addr", "replace", address, "dev", interface], "timeout": 10})
-            run({"argv": ["ip", "link", "set", interface, "up"], "timeout": 10})
+            insist(["ip", "addr", "replace", address, "dev", interface])
+            insist(["ip", "link", "set", interface, "up"])
+
+
+def insist(argv: list[str]) -> None:
+    """Run a command until it succeeds: on a busy machine it may be late, and without it this one is not up."""
+    while run({"argv": argv, "timeout": 30}).get("code") != 0:
+        time.sleep(0.2)
 
 
 def send(port: int, lock: threading.Lock, answer: dict[str, Any]) -> None:

@@ -63,3 +63,12 @@ class Mirror:
     def wait(self, host: Machine, words: str, within: float = 60) -> None:
         """Wait until DRBD says these words of the resource."""
         until(lambda: words in self.state(host), within=within, what=f"{host.name}: {words}", every=0.3)
+
+    def wait_refused(self) -> None:
+        """Wait until the hosts have met with two histories: whichever sees it first hangs up, the other may go on calling."""
+        until(
+            lambda: any("connection:StandAlone" in self.state(host) for host in self.hosts),
+            within=60,
+            what="DRBD refuses to mix two histories",
+            every=0.3,
+        )

@@ -14,12 +14,12 @@ exit codes:
 import argparse
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.errors import NvkeepError, ProbeError
-from nvkeep.model.decision import Holder
+from nvkeep.model.decision import Action, Facts, Holder
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.role import Role
 from nvkeep.model.summary import EXIT, Summary, summarize
@@ -38,6 +38,8 @@ HOLDERS = {
     Holder.UNKNOWN: "unknown",
 }
 QUOTED = 5  # lines of a unit's journal
+NEW_HERE = "no pass is on record here: until this host has heard the other, or for a minute, it seizes nothing; nvkeep apply"
+YET = "this host takes from nobody yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
@@ -92,20 +94,19 @@ def run(arguments: argparse.Namespace) -> int:
 def stand(one: Pass) -> Standing:
     """Tell how one service stands now. Changes nothing."""
     verdict, sight = one.consider(None, guarding=False)
-    here = WANT.get(verdict.action, Want.GONE) is Want.HERE
     last, spell = one.store.report(), one.store.spell()
-    outcomes = [_remembered(_outcome(each, sight.seen[each.key], here=here), last) for each in one.resources]
+    outcomes = [_remembered(_outcome(each, sight.seen[each.key], verdict.action), last) for each in one.resources]
     worries = _worries(one, sight, last)
-    yielding = one.host.now() < spell.yield_until
-    held = _held(one)
-    well = one.store.flag() and not worries
-    summary = summarize(sight.facts, verdict, outcomes, yielding=yielding, held=held is not None, well=well)
+    held, new = _held(one), not one.store.listened()
+    yielding, well = one.host.now() < spell.yield_until, one.store.flag() and not worries
+    facts = replace(sight.facts, loss=sight.facts.loss and not new)  # no record counts as a loss, and is none
+    summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, well=well)
     return Standing(
         service=one.service,
         summary=summary,
         role=_role(one, sight),
         holder=HOLDERS[sight.facts.holder] + (f" ({sight.by})" if sight.by else ""),
-        why=sight.unknown or verdict.why,
+        why=sight.unknown or (YET if new and _kept_back(sight.facts, verdict.action) else verdict.why),
         eligible=one.store.flag(),
         eligible_why="" if one.store.flag() else str(last.get("eligible_why") or "no pass yet"),
         last_pass=f"{_age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
@@ -133,6 +134,12 @@ def _journal(one: Pass, failed: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _kept_back(facts: Facts, action: Action) -> bool:
+    """Tell whether nothing but a loss on record keeps a master from taking."""
+    other = facts.cooling or not facts.witness or facts.told
+    return facts.loss and not other and facts.role is Role.MASTER and action is Action.REST
+
+
 def _age(one: Pass, last: dict[str, Any]) -> float:
     return max(0.0, one.host.now() - float(last["at"]))
 
@@ -149,6 +156,8 @@ def _worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     found = [one.eyes.outdated] if one.eyes.outdated else []
     if sight.facts.role is Role.NONE and one.store.manual_role() is None:
         found.append("keepalived gives no role; systemctl status keepalived")
+    if not one.store.listened():
+        found.append(NEW_HERE)
     if last and _age(one, last) > late:
         found.append(f"no pass for more than {late:g} s; systemctl status nvkeep nvkeep-reconcile.timer")
     return found
@@ -163,10 +172,12 @@ def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:
     return Outcome(now.key, Word(before["word"]), str(before["reason"])) if before and worst else now
 
 
-def _outcome(resource: Resource, have: object, *, here: bool) -> Outcome:
+def _outcome(resource: Resource, have: object, action: Action) -> Outcome:
     if isinstance(have, ProbeError):
         return Outcome(resource.key, Word.UNKNOWN, str(have))
-    if here:
+    if action is Action.WAIT and have is not None:
+        return Outcome(resource.key, Word.UNKNOWN, "left alone")
+    if WANT.get(action, Want.GONE) is Want.HERE:
         wanted = resource.kind.desired(resource.spec)
         return Outcome(resource.key, Word.IN_SYNC if have == wanted else Word.DRIFTED, "" if have == wanted else _differs(have))
     return Outcome(resource.key, Word.BLOCKED if have is None else Word.DRIFTED, "" if have is None else "should not be here")

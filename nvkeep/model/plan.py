@@ -30,6 +30,7 @@ class Verb(StrEnum):
     SEIZE = "seize"
     ADJUST = "adjust"
     RELEASE = "release"
+    CUT = "cut"
     ISOLATE = "isolate"
 
     @property

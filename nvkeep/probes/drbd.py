@@ -7,11 +7,12 @@ from nvkeep.host import Host
 
 
 class Peer(NamedTuple):
-    """Another host of the resource: its role is Unknown while it is not connected."""
+    """Another host of the resource: its role is Unknown while it is not connected. DRBD 8.4 calls it "peer", or nothing."""
 
     name: str
     role: str
     connection: str
+    disk: str = "?"
 
 
 class Entry(NamedTuple):
@@ -44,7 +45,8 @@ def parse(text: str, resource: str) -> Entry:
     devices = [words for kind, words in found if kind == "device"]
     suspended = any(kind == "resource" and words.get("suspended", "no") != "no" for kind, words in found)
     good = all(words.get("disk") == "UpToDate" and words.get("quorum", "yes") == "yes" for words in devices)
-    peers = tuple(_peer(words) for kind, words in found if kind == "connection")
+    copies = {words.get("peer-node-id"): words.get("peer-disk", "?") for kind, words in found if kind == "peer-device"}
+    peers = tuple(_peer(words, copies) for kind, words in found if kind == "connection")
     disks = ", ".join(sorted({words.get("disk", "?") for words in devices}))
     return Entry(role, bool(devices) and good and not suspended, disks, peers)
 
@@ -54,5 +56,6 @@ def _words(line: str) -> tuple[str, dict[str, str]]:
     return kind, dict(pair.split(":", 1) for pair in pairs if ":" in pair)
 
 
-def _peer(words: dict[str, str]) -> Peer:
-    return Peer(words.get("conn-name", "?"), words.get("role", "Unknown"), words.get("connection", "?"))
+def _peer(words: dict[str, str], disks: dict[str | None, str]) -> Peer:
+    disk = disks.get(words.get("peer-node-id"), "?")
+    return Peer(words.get("conn-name", "?"), words.get("role", "Unknown"), words.get("connection", "?"), disk)

@@ -1,4 +1,8 @@
-"""The persistent reservation of a SCSI disk: `sg_persist --in` (sg3-utils) or `mpathpersist --in`, as in SPC-3, section 5.6."""
+"""The persistent reservation of a SCSI disk: `sg_persist --in` (sg3-utils) or `mpathpersist --in`, as in SPC-3, section 5.6.
+
+A command to a disk whose target is gone hangs in the kernel and cannot be killed. So a disk that the kernel calls anything but
+running is not asked, and a disk is asked by one command at a time: each holds a lock until the kernel has let go of it.
+"""
 
 import re
 from typing import NamedTuple
@@ -11,6 +15,9 @@ HELD = re.compile(r"Key\s*=\s*0x([0-9a-f]+)", re.IGNORECASE)
 KEYS = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.IGNORECASE | re.MULTILINE)
 ATTENTION = 6  # SG_LIB_CAT_UNIT_ATTENTION: the disk first tells, once for each event, what happened to its registrations
 TRIES = 3
+RUNNING = "running"
+STILL_ASKED = 75  # EX_TEMPFAIL: what flock ends with when an earlier command has the lock
+ONE_AT_A_TIME = ("flock", "--no-fork", "--wait", "2", "--conflict-exit-code", str(STILL_ASKED))
 NO_KEYS = re.compile(r"there are NO registered reservation keys")
 
 
@@ -23,19 +30,43 @@ class Entry(NamedTuple):
 
 def read(host: Host, program: str, device: str) -> Entry:
     """Ask the disk. Raises ProbeError."""
+    disk = _reachable(host, device)
     plain = ("--no-inquiry",) if program == "sg_persist" else ()
-    keys = _asked(host, (program, *plain, "--in", "--read-keys", device))
-    held = _asked(host, (program, *plain, "--in", "--read-reservation", device))
+    keys = _asked(host, disk, (program, *plain, "--in", "--read-keys", device))
+    held = _asked(host, disk, (program, *plain, "--in", "--read-reservation", device))
     return Entry(parse_holder(held), parse_keys(keys))
 
 
-def _asked(host: Host, argv: tuple[str, ...]) -> str:
+def _reachable(host: Host, device: str) -> str:
+    """Give the disk's directory in sysfs. Raises ProbeError when the kernel reaches it by none of its paths."""
+    number = host.device_number(device)
+    if number is None:
+        raise ProbeError(f"there is no block device {device}")
+    disk = f"/sys/dev/block/{number}"
+    below = [f"{disk}/slaves/{name}" for name in host.names(f"{disk}/slaves")]
+    states = {state for path in below or [disk] if (state := _state(host, path))}
+    if states and RUNNING not in states:
+        raise ProbeError(f"the kernel does not reach {device}: it is {', '.join(sorted(states))}")
+    return disk
+
+
+def _state(host: Host, path: str) -> str:
     try:
-        done = next((done for _ in range(TRIES) if (done := host.run(argv, 5.0)).code != ATTENTION), None)
+        return host.read(f"{path}/device/state").strip()
+    except OSError:
+        return ""  # not a SCSI disk: whoever is asked will say so
+
+
+def _asked(host: Host, disk: str, argv: tuple[str, ...]) -> str:
+    try:
+        locked = (*ONE_AT_A_TIME, disk, *argv)
+        done = next((done for _ in range(TRIES) if (done := host.run(locked, 5.0)).code != ATTENTION), None)
     except NvkeepError as error:
         raise ProbeError(str(error)) from error
     if done is None:
         raise ProbeError(f"`{' '.join(argv)}`: the disk goes on telling of unit attentions")
+    if done.code == STILL_ASKED:
+        raise ProbeError(f"{argv[-1]} has not answered an earlier `{argv[0]}`, which hangs in the kernel")
     if done.code:
         said = ((done.err + done.out).strip().splitlines() or ["no message"])[0]
         raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {said}")

@@ -8,7 +8,9 @@
     adjust(spec, have) -> Steps | None      from what is there to desired while in use; None = needs a fresh start
     seize(spec, version) -> Steps | None    take it from the host that holds it; None = not a thing one can seize
     isolate(spec, have) -> Steps            like release, without waiting for a flush that cannot succeed
+    cut(spec, have) -> Steps                before what stands on it is isolated: let I/O that waits for ever fail
     pending(have, leaving) -> bool          on its way already: only look again
+    taken(have) -> bool                     it is here, and another host's
     confirm(spec, verb) -> float            seconds after which a success has to be seen once more
     judge(spec, done) -> StepError          a command that failed: denied, worth another try, or neither
     failure(host, spec) -> str              why the resource is not there although every command succeeded
@@ -67,8 +69,16 @@ class Kind(ABC, Generic[Spec, State]):
         """Let go at once."""
         return self.release(spec, have)
 
+    def cut(self, spec: Spec, have: State) -> Steps:  # noqa: ARG002 - part of the contract
+        """Let I/O that would wait for ever fail, so that nobody has to wait for it; it stays where it is."""
+        return ()
+
     def pending(self, have: State | None, *, leaving: bool) -> bool:  # noqa: ARG002 - part of the contract
         """Tell whether it is on its way already."""
+        return False
+
+    def taken(self, have: State | None) -> bool:  # noqa: ARG002 - part of the contract
+        """Tell whether another host has by now what this one was given."""
         return False
 
     def confirm(self, spec: Spec, verb: Verb) -> float:  # noqa: ARG002 - part of the contract

@@ -49,11 +49,19 @@ class VolumeKind(Kind[Ask, Volume]):
         """Let go at once."""
         return backend_of(spec.spec).isolate(spec, have)
 
+    def cut(self, spec: Ask, have: Volume) -> Steps:
+        """Let the backend end I/O that waits."""
+        return backend_of(spec.spec).cut(spec, have)
+
     def pending(self, have: Volume | None, *, leaving: bool) -> bool:
         """Being detached, or held and waiting for its first I/O."""
         if have is None:
             return False
         return have.mode == "detaching" if leaving else have.mode == "exclusive" and not have.io
+
+    def taken(self, have: Volume | None) -> bool:
+        """Preempted: the storage gave it to another host."""
+        return have is not None and have.mode == "preempted"
 
     def confirm(self, spec: Ask, verb: Verb) -> float:
         """Let the backend say whether one look is enough."""

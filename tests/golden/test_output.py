@@ -34,6 +34,12 @@ class Played:
     def device_number(self, _path: str) -> str:
         return "8:0"
 
+    def names(self, _directory: str) -> list[str]:
+        return []
+
+    def read(self, _path: str) -> str:
+        return "running\n"
+
 
 @pytest.fixture
 def short_keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +156,43 @@ def test_scsi_asks_again_after_a_unit_attention() -> None:
     assert BACKENDS["scsi"].holder(played, asking(SCSI, "srv-a")).holder is Holder.ME  # type: ignore[arg-type]  # as above
 
 
+class Sysfs(Played):
+    """A disk, or a map with paths, whose states sysfs tells."""
+
+    def __init__(self, **states: str) -> None:
+        super().__init__("scsi", "read-reservation-no-device")
+        self.states = states
+        self.ran: list[tuple[str, ...]] = []
+
+    def run(self, argv: Any, _timeout: float = 0.0) -> Completed:  # noqa: ANN401 - as above
+        self.ran.append(argv)
+        return Completed(argv, scsi.STILL_ASKED, "", "")
+
+    def names(self, directory: str) -> list[str]:
+        return [name for name in self.states if name != "disk" and directory.endswith("/8:0/slaves")]
+
+    def read(self, path: str) -> str:
+        if "/slaves/" in path or "disk" in self.states:
+            return self.states[path.split("/")[-3] if "/slaves/" in path else "disk"]
+        raise FileNotFoundError(path)
+
+
+@pytest.mark.parametrize("states", [{"disk": "transport-offline"}, {"disk": "blocked"}, {"sda": "offline", "sdb": "blocked"}])
+def test_scsi_disk_that_the_kernel_does_not_reach_is_not_asked(states: dict[str, str]) -> None:
+    host = Sysfs(**states)
+    with pytest.raises(ProbeError, match="does not reach /dev/sda"):
+        BACKENDS["scsi"].holder(host, asking(SCSI))  # type: ignore[arg-type]  # as above
+    assert not host.ran
+
+
+@pytest.mark.parametrize("states", [{"disk": "running"}, {"sda": "offline", "sdb": "running"}, {}])
+def test_scsi_disk_is_asked_by_one_command_at_a_time(states: dict[str, str]) -> None:
+    host = Sysfs(**states)
+    with pytest.raises(ProbeError, match="has not answered an earlier `sg_persist`"):
+        BACKENDS["scsi"].holder(host, asking(SCSI))  # type: ignore[arg-type]  # as above
+    assert [(argv[0], argv[argv.index("/sys/dev/block/8:0") + 1]) for argv in host.ran] == [("flock", "sg_persist")]
+
+
 def test_scsi_without_its_disk_is_unknown() -> None:
     with pytest.raises(ProbeError, match="No such file"):
         BACKENDS["scsi"].holder(Played("scsi", "read-reservation-no-device"), asking(SCSI))  # type: ignore[arg-type]  # as above
@@ -160,10 +203,13 @@ def test_scsi_without_its_disk_is_unknown() -> None:
     [
         ("events-secondary", Holding(Holder.NOBODY)),
         ("events-primary-here", Holding(Holder.ME, "srv-a")),
-        ("events-primary-there", Holding(Holder.ANOTHER, "peer")),
-        ("events-peer-down", Holding(Holder.ANOTHER, "peer")),
-        ("events-peer-gone", Holding(Holder.ANOTHER, "peer")),
-        ("events-primary-crashed", Holding(Holder.ANOTHER, "peer")),
+        ("events-primary-there", Holding(Holder.ANOTHER, "srv-b")),
+        ("events-peer-down", Holding(Holder.ANOTHER, "srv-b")),
+        ("events-peer-gone", Holding(Holder.ANOTHER, "srv-b")),
+        ("events-primary-crashed", Holding(Holder.ANOTHER, "srv-b")),
+        ("events-primary-peer-gone", Holding(Holder.ME, "srv-a")),  # it may be the only one: its I/O waits, and has a deadline
+        ("events-standalone", Holding(Holder.ANOTHER, "srv-b")),  # the other went on while this one was not heard
+        ("events-peer-standalone", Holding(Holder.ME, "srv-a")),  # the one that went on
     ],
 )
 def test_drbd_tells_who_holds_and_counts_a_peer_it_cannot_see(situation: str, holding: Holding) -> None:
@@ -173,13 +219,41 @@ def test_drbd_tells_who_holds_and_counts_a_peer_it_cannot_see(situation: str, ho
 def test_drbd_reads_disk_and_peers() -> None:
     seen = drbd.parse(captured("drbd", "events-primary-there").out, "r0")
     assert (seen.role, seen.io, seen.disk) == ("Secondary", True, "UpToDate")
-    assert seen.peers == (drbd.Peer("peer", "Primary", "Connected"),)
+    assert seen.peers == (drbd.Peer("peer", "Primary", "Connected", "UpToDate"),)
+
+
+def test_drbd_names_a_third_host_as_drbd_does() -> None:
+    ask = Ask(DRBD, "srv-a", "lab", hosts=("srv-a", "srv-b", "srv-c"))
+    assert BACKENDS["drbd"].holder(Played("drbd", "events-primary-there"), ask).by == "peer"  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize(("situation", "waits"), [("events-primary-peer-gone", True), ("events-primary-here", False)])
+def test_drbd_gives_up_its_copy_before_it_lets_go_on_what_waits(situation: str, waits: bool) -> None:
+    backend, ask = BACKENDS["drbd"], asking(DRBD)
+    have = backend.observe(Played("drbd", situation), ask)  # type: ignore[arg-type]  # as above
+    assert have is not None
+    detach, resume = ("drbdadm", "detach", "--force", "r0"), ("drbdadm", "resume-io", "r0")
+    assert [step.argv for step in backend.cut(ask, have)] == ([detach, resume] if waits else [])
 
 
 @pytest.mark.parametrize("situation", ["events-not-up", "events-no-module"])
 def test_drbd_that_is_not_up_is_unknown(situation: str) -> None:
     with pytest.raises(ProbeError, match="drbdadm up r0"):
         BACKENDS["drbd"].holder(Played("drbd", situation), asking(DRBD))  # type: ignore[arg-type]  # as above
+
+
+def test_drbd_that_was_passed_over_takes_nothing_and_the_one_that_went_on_may() -> None:
+    """What was captured from Primaries, as it is once they are Secondary."""
+    for situation, takes in (("events-standalone", False), ("events-peer-standalone", True)):
+        played = Played("drbd", situation)
+        was = played.answers[0]
+        text = was.out.replace("role:Primary", "role:Secondary").replace("suspended:fencing", "suspended:no")
+        played.answers = [was._replace(out=text)]
+        if takes:
+            assert BACKENDS["drbd"].holder(played, asking(DRBD)) == Holding(Holder.ANOTHER, "srv-b")  # type: ignore[arg-type]  # as above
+        else:
+            with pytest.raises(ProbeError, match="may have gone on"):
+                BACKENDS["drbd"].holder(played, asking(DRBD))  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize("situation", ["events-rebooted-alone"])

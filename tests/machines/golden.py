@@ -22,7 +22,11 @@ RECORD = "NVKEEP_RECORD"
 
 def said(name: str, host: Machine, argv: Sequence[str], timeout: float = 30) -> subprocess.CompletedProcess[str]:
     """Run a command in a machine, and keep what it says as NAME, or compare it with what is kept."""
-    done = host.run(argv, check=False, timeout=timeout)
+    return keep(name, argv, host.run(argv, check=False, timeout=timeout))
+
+
+def keep(name: str, argv: Sequence[str], done: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str]:
+    """Keep what a command said as NAME, or compare it with what is kept."""
     now = {"argv": list(argv), "code": done.returncode, "out": done.stdout.splitlines(), "err": done.stderr.splitlines()}
     path = HERE / f"{name}.json"
     if os.environ.get(RECORD):

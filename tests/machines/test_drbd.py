@@ -101,7 +101,7 @@ def test_a_split_link_with_fencing(farm: Farm, mirror: Mirror) -> None:
     a.run(("sh", "-c", "(echo late > /mnt/late; sync /mnt/late) >/dev/null 2>&1 & sleep 1"))
     assert "suspended:fencing" in said("drbd/events-primary-suspended", a, EVENTS).stdout
     a.heal(REPLICATION)
-    mirror.wait(a, "connection:StandAlone")
+    mirror.wait_refused()
     said("drbd/events-standalone", a, EVENTS)
     said("drbd/events-peer-standalone", b, EVENTS)
     recover(farm, mirror)

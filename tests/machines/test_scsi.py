@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.machines.golden import said
+from tests.machines.golden import keep, said
 from tests.machines.nvme import read, write
 from tests.machines.scsi import ATTENTION, CONFLICT, WRITE_EXCLUSIVE, Lun
 
@@ -83,10 +83,15 @@ def test_preempting_fences(farm: Farm, lun: Lun) -> None:
 
 
 def test_the_first_command_after_a_preemption_only_brings_the_news(farm: Farm, lun: Lun) -> None:
-    lun.hold(farm.a, A)
-    farm.b.run(lun.register(B))
-    farm.b.run(lun.preempt(B, A))
-    assert said("scsi/reserve-unit-attention", farm.a, lun.reserve(A)).returncode == ATTENTION
+    for _ in range(5):  # the kernel's own look at the disk may be the first command: then it has the news
+        lun.clear()
+        lun.hold(farm.a, A)
+        farm.b.run(lun.register(B))
+        farm.b.run(lun.preempt(B, A))
+        done = farm.a.run(lun.reserve(A), check=False)
+        if done.returncode == ATTENTION:
+            break
+    assert keep("scsi/reserve-unit-attention", lun.reserve(A), done).returncode == ATTENTION
     assert said("scsi/reserve-after-attention", farm.a, lun.reserve(A)).returncode == CONFLICT
 
 

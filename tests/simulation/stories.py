@@ -411,6 +411,26 @@ def a_volume_taken_in_the_middle_stops_the_pass() -> str:
 
 
 @story
+def a_volume_that_two_were_given_was_denied_to_the_one_who_lost_it() -> str:
+    world = World(cluster())
+    force_role(world, "a", "MASTER")
+
+    def race(process: Process, argv: tuple[str, ...]) -> None:
+        if argv[0] == "nvmesh_attach_volumes" and not process.machine.attached:
+            process.machine.command(argv)
+            world.seize_behind_its_back(VOLUME)
+
+    world.hook = race
+    report = world.make_pass("a")
+    did = report.did if report else "nothing"
+    return told(
+        world,
+        (Word.FAILED not in words(report), f"told as a failure: {report}"),
+        (did in ("seize", "yield"), f"the guard was not asked in the same pass: {report}"),
+    )
+
+
+@story
 def a_failure_above_the_volume_lets_the_next_host_try() -> str:
     world = World(cluster())
     force_role(world, "a", "MASTER")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from nvkeep.errors import CommandError, Denied, StepError, Transient
+from nvkeep.errors import CommandError, CommandTimeout, Denied, StepError, Transient
 from nvkeep.host import Completed
 from nvkeep.model.plan import Verb
 from nvkeep.model.spec import Nvmesh
@@ -200,3 +200,48 @@ def test_a_success_of_3x_is_looked_at_twice_when_it_was_plain() -> None:
     assert BACKEND.confirm(NEW, Verb.ACQUIRE) > 0
     assert BACKEND.confirm(NEW, Verb.SEIZE) == 0
     assert BACKEND.confirm(ASK, Verb.ACQUIRE) == 0
+
+
+class Installed:
+    """A host with the old commands: the text of the script, and what its --help says."""
+
+    name = "server01"
+
+    def __init__(self, text: str | None, said: str = "") -> None:
+        self.text, self.said, self.asked = text, said, 0
+
+    def exists(self, path: str) -> bool:
+        return path == "/usr/bin/nvmesh_attach_volumes"
+
+    def read(self, path: str) -> str:
+        if self.text is None or path != "/usr/bin/nvmesh_attach_volumes":
+            raise FileNotFoundError(path)
+        return self.text
+
+    def run(self, argv: tuple[str, ...], _timeout: float) -> Completed:
+        self.asked += 1
+        if self.said == "hangs":
+            raise CommandTimeout(argv, 2.0)
+        return Completed(argv, 0, self.said, "")
+
+
+@pytest.mark.parametrize(
+    ("host", "json", "asked"),
+    [
+        (Installed('parser.add_argument("--json")'), True, 0),
+        (Installed("exec python2 attach.pyc", "usage: [--access MODE] [--preempt] [--json]"), True, 1),
+        (Installed("exec python2 attach.pyc", "usage: [--access MODE] [--preempt]"), False, 1),
+        (Installed("exec python2 attach.pyc", "hangs"), True, 1),
+        (Installed(None), True, 0),
+    ],
+)
+def test_the_oldest_commands_are_not_asked_for_json(host: Installed, json: bool, asked: int) -> None:
+    ask = BACKEND.equip(host, ASK)  # type: ignore[arg-type]  # as much of a Host as is asked
+    plans = (BACKEND.acquire(ask), BACKEND.seize(ask, None), BACKEND.release(ask, HERE), BACKEND.isolate(ask, HERE))
+    assert {"--json" in step.argv for plan in plans for step in plan} == {json}
+    assert host.asked == asked
+
+
+def test_a_denial_in_plain_text_is_one() -> None:
+    said = "vol1: Reservation mode requested denied Reservation mode requested denied."
+    assert type(judged("", said, code=0, verb=("nvmesh_attach_volumes",))) is Denied

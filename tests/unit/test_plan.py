@@ -220,3 +220,18 @@ def walk(present: int, want: Want) -> None:
                 assert not [one for one in here if move.key in BELOW[one]]
     assert here == (set(KEYS) if want is Want.HERE else set())
     assert not made.waiting
+
+
+MIRRORED = TEXT.replace(
+    "volumes: [{name: one}, {name: two}]",
+    "volumes: [{name: one, backend: drbd, resource: r0}, {name: two, backend: drbd, resource: r1}]",
+)
+
+
+def test_isolating_ends_io_that_waits_once_the_address_is_gone_and_before_anything_waits_for_it() -> None:
+    every = resources(config.parse(MIRRORED), "nfs", "server01")
+    well: dict[str, Any] = {one.key: one.kind.desired(one.spec) for one in every}
+    made = make_plan(every, well | {TWO: Volume("/dev/drbd/by-res/r1/0", io=False)}, Want.CUT_OFF)
+    assert keys(made.down) == [FLOATING, TWO, SECOND, FIRST, INNER, OTHER, OUTER, TWO, ONE]
+    assert [(move.key, made.down.index(move)) for move in made.down if move.verb is Verb.CUT] == [(TWO, 1)]
+    assert keys(make_plan(every, well, Want.GONE).down) == KEYS[::-1]

@@ -99,6 +99,10 @@ class Backend(ABC):
         """Let go at once; by default like release."""
         return self.release(ask, have)
 
+    def cut(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - part of the contract
+        """Let I/O that would wait for ever fail, before a host that isolates itself unmounts; by default nothing waits."""
+        return ()
+
     def confirm(self, ask: Ask, verb: Verb) -> float:  # noqa: ARG002 - part of the contract
         """Give the seconds after which a success has to be seen once more; 0 where the first look is the truth."""
         return 0.0

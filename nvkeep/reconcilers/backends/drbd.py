@@ -18,7 +18,8 @@ from nvkeep.probes import drbd as probe
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
 
 TIMEOUT = 20.0  # seconds
-PRIMARY = "Primary"
+CUTTING = 5.0  # seconds; neither command waits for I/O
+PRIMARY, ALONE = "Primary", "StandAlone"
 
 
 class DrbdVolume(VolumeSpec):
@@ -42,7 +43,11 @@ class DrbdVolume(VolumeSpec):
 
 
 class DrbdBackend(Backend):
-    """Primary is the holder. A peer that cannot be seen may be Primary: it counts as the holder until nobody serves."""
+    """Primary is the holder. A peer that cannot be seen may be Primary: it counts as the holder until nobody serves.
+
+    A Primary without I/O whose peers DRBD refuses to speak to (StandAlone) was passed over: another went on with the data.
+    While it still calls for them, it may be the only one: it holds, and lets go when its I/O has waited for too long.
+    """
 
     Spec = DrbdVolume
     tools = (Tool(("drbdadm", "--version"), "apt install drbd-utils"),)
@@ -56,15 +61,13 @@ class DrbdBackend(Backend):
         """Ask for the roles of all hosts of the resource."""
         seen = probe.read(host, _resource(ask))
         if seen.role == PRIMARY:
-            return Holding(Holder.ME, ask.host)
-        if seen.disk != "UpToDate":
-            raise ProbeError(
-                f"the DRBD disk here is {seen.disk}: it may not have all the data; drbdadm status {_resource(ask)}"
-            )
-        primary = next((peer.name for peer in seen.peers if peer.role == PRIMARY), None)
-        hidden = next((peer.name for peer in seen.peers if peer.connection != "Connected"), None)
+            passed_over = not seen.io and bool(seen.peers) and all(peer.connection == ALONE for peer in seen.peers)
+            return Holding(Holder.ANOTHER, _name(ask, seen, seen.peers[0])) if passed_over else Holding(Holder.ME, ask.host)
+        _refuse_old_data(seen, _resource(ask))
+        primary = next((peer for peer in seen.peers if peer.role == PRIMARY), None)
+        hidden = next((peer for peer in seen.peers if peer.connection != "Connected"), None)
         other = primary or hidden
-        return Holding(Holder.ANOTHER, other) if other else Holding(Holder.NOBODY)
+        return Holding(Holder.ANOTHER, _name(ask, seen, other)) if other else Holding(Holder.NOBODY)
 
     def acquire(self, ask: Ask) -> Steps:
         """Become Primary; DRBD refuses when another host is."""
@@ -78,12 +81,33 @@ class DrbdBackend(Backend):
         """Become Primary without seeing the other host; refused all the same while a connected peer is Primary."""
         return steps(("drbdadm", "primary", "--force", _resource(ask)), timeout=TIMEOUT)
 
+    def cut(self, ask: Ask, have: Volume) -> Steps:
+        """Give up the copy here, then let go on what waits: in this order that fails, in the other it would be written."""
+        commands = (("drbdadm", "detach", "--force", _resource(ask)), ("drbdadm", "resume-io", _resource(ask)))
+        return () if have.io else steps(*commands, timeout=CUTTING)
+
     def judge(self, done: Completed) -> StepError | None:
         """Tell a refusal because of another Primary from a device that is still open."""
         said = CommandError(done.argv, done.code, done.err or done.out)
         if "Multiple primaries not allowed" in said.stderr:
             return Denied(str(said))
         return Transient(str(said)) if "held open" in said.stderr else None
+
+
+def _refuse_old_data(seen: probe.Entry, resource: str) -> None:
+    """Raise ProbeError where another host may have gone on without this one: what is here must not be served."""
+    if seen.disk != "UpToDate":
+        mend = "attach" if seen.disk == "Diskless" else "status"
+        raise ProbeError(f"the DRBD disk here is {seen.disk}: it may not have all the data; drbdadm {mend} {resource}")
+    if any(peer.connection == ALONE and peer.disk != "Outdated" for peer in seen.peers):
+        mend = f"drbdadm connect --discard-my-data {resource} on the host whose data shall go"
+        raise ProbeError(f"DRBD is {ALONE} here: the other host may have gone on with the data; {mend}")
+
+
+def _name(ask: Ask, seen: probe.Entry, peer: probe.Peer) -> str:
+    """Name a peer's host; of two hosts it is the other, whatever DRBD calls it."""
+    others = [host for host in ask.hosts if host != ask.host]
+    return others[0] if len(others) == len(seen.peers) == 1 else peer.name
 
 
 def _resource(ask: Ask) -> str:

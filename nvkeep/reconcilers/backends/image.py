@@ -14,6 +14,7 @@ from nvkeep.model.decision import Holder
 from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
+from nvkeep.probes import lease as probe
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
 
 TIMEOUT = 20.0  # seconds
@@ -47,12 +48,12 @@ class ImageBackend(Backend):
         """Look at the loop device behind our link, and at the lease."""
         if _bound(host, ask) != _file(ask):
             return None
-        seen = _lease(host, ask)
+        seen = probe.read(host, _file(ask))
         return Volume(ask.spec.device, "exclusive" if seen.holder == ask.host else "preempted", detail=f"lease {seen.version}")
 
     def holder(self, host: Host, ask: Ask) -> Holding:
         """Read the lease. One's own without the device is one of before a crash; the device without it is lost."""
-        seen = _lease(host, ask)
+        seen = probe.read(host, _file(ask))
         here = _bound(host, ask) == _file(ask)
         if seen.holder == ask.host:
             return Holding(Holder.ME if here else Holder.NOBODY, ask.host, seen.version)
@@ -99,13 +100,6 @@ def _bound(host: Host, ask: Ask) -> str | None:
         return None
     except OSError as error:
         raise ProbeError(f"{target}: {error.strerror}") from error
-
-
-def _lease(host: Host, ask: Ask) -> lease.Lease:
-    try:
-        return lease.read(host, _file(ask))
-    except (OSError, ValueError) as error:
-        raise ProbeError(f"the lease of {_file(ask)} cannot be read: {error}") from error
 
 
 BACKEND = ImageBackend()

@@ -1,8 +1,8 @@
 """Backend `nvmesh`: exclusive attachments of NVMesh, in all its eras.
 
-Two transports, chosen by what the host has: the host commands of 1.x and 2.x (`nvmesh_attach_volumes`), and the `nvmesh
-client` command of 3.x, which speaks to the management server. Exit codes and successes are not to be trusted (the one lies,
-the other is only recorded): /proc decides, for both. Facts and sources: docs/backends.md.
+Two transports, chosen by what the host has: the host commands of 1.x and 2.x (`nvmesh_attach_volumes`; the oldest answer in
+plain text only), and the `nvmesh client` command of 3.x, which speaks to the management server. Exit codes and successes are
+not to be trusted (the one lies, the other is only recorded): /proc decides, for both. Facts and sources: docs/backends.md.
 
 With the old commands a host is told nothing about a volume it has not attached, so asking is trying: a plain attach that is
 denied says that another host holds it.
@@ -34,7 +34,7 @@ DENIALS = re.compile(
     r"|reservation version (mismatch|is outdated)"
 )
 PASSING = re.compile(r"\b(access version outdated|update failed|pending|duplicate request|busy|during update|initializing)\b")
-OLD, NEW = "host", "client"
+OLD, OLDEST, NEW = "host", "host without JSON", "client"
 OLD_COMMAND, NEW_COMMAND = "/usr/bin/nvmesh_attach_volumes", "/usr/bin/nvmesh"
 
 
@@ -66,11 +66,15 @@ class Transport(NamedTuple):
 
 def _old_attach(ask: Ask, preempting: bool, _: int | None) -> tuple[str, ...]:
     preempt = ("--preempt",) if preempting else ()
-    return ("nvmesh_attach_volumes", "--json", "--access", probe.EXCLUSIVE, *preempt, ask.spec.name)
+    return ("nvmesh_attach_volumes", *_json(ask), "--access", probe.EXCLUSIVE, *preempt, ask.spec.name)
 
 
 def _old_detach(ask: Ask, force: bool) -> tuple[str, ...]:
-    return ("nvmesh_detach_volumes", "--json", *(("--force",) if force else ()), ask.spec.name)
+    return ("nvmesh_detach_volumes", *_json(ask), *(("--force",) if force else ()), ask.spec.name)
+
+
+def _json(ask: Ask) -> tuple[str, ...]:
+    return () if ask.tools == OLDEST else ("--json",)
 
 
 def _client(verb: str, ask: Ask, *more: str) -> tuple[str, ...]:
@@ -87,7 +91,8 @@ def _new_detach(ask: Ask, force: bool) -> tuple[str, ...]:
     return _client("detach", ask, *(("--force",) if force else ()))
 
 
-TRANSPORTS = {OLD: Transport(_old_attach, _old_detach), NEW: Transport(_new_attach, _new_detach)}
+HOST_COMMANDS = Transport(_old_attach, _old_detach)
+TRANSPORTS = {OLD: HOST_COMMANDS, OLDEST: HOST_COMMANDS, NEW: Transport(_new_attach, _new_detach)}
 
 
 class NvmeshBackend(Backend):
@@ -104,7 +109,7 @@ class NvmeshBackend(Backend):
     def equip(self, host: Host, ask: Ask) -> Ask:
         """Choose the transport, and the name under which this host is known to the management server."""
         new = host.exists(NEW_COMMAND) and not host.exists(OLD_COMMAND)
-        return replace(ask, tools=NEW if new else OLD, client=ask.nvmesh.clients.get(ask.host) or _hostname(host))
+        return replace(ask, tools=NEW if new else _old(host), client=ask.nvmesh.clients.get(ask.host) or _hostname(host))
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Read the client's own state of the volume."""
@@ -151,6 +156,17 @@ class NvmeshBackend(Backend):
         if DENIALS.search(words):
             return Denied(str(said))
         return Transient(str(said)) if PASSING.search(words) else said
+
+
+def _old(host: Host) -> str:
+    """See whether the host commands know --json: their text tells at once, and where it does not, they are asked."""
+    try:
+        if "--json" in host.read(OLD_COMMAND):
+            return OLD
+        done = host.run((OLD_COMMAND.rpartition("/")[2], "--help"), ASKING)
+    except (OSError, NvkeepError):
+        return OLD
+    return OLD if "--json" in done.out + done.err else OLDEST
 
 
 def _hostname(host: Host) -> str:

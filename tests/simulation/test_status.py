@@ -1,0 +1,40 @@
+"""What `nvkeep status` says where the decision alone would mislead."""
+
+from nvkeep.cli.status import Standing, stand
+from nvkeep.passes import Pass
+from tests.simulation.stories import serving
+from tests.simulation.world import SERVICE, VOLUME, Process, World, force_role
+
+
+def status(world: World, name: str) -> Standing:
+    return stand(Pass(Process(world, world.machines[name]), world.cluster, SERVICE))
+
+
+def test_a_host_that_never_made_a_pass_has_lost_nothing() -> None:
+    world = serving(backend="image")
+    force_role(world, "b", "MASTER")
+    world.machines["b"].files.pop("/var/lib/nvkeep/loss/nfs")
+    new = status(world, "b")
+    assert (str(new.summary), new.why) == ("degraded", "this host takes from nobody yet")
+    assert any("no pass is on record" in worry for worry in new.worries)
+    world.make_pass("b")
+    assert world.serves("a")
+
+
+def test_a_host_whose_volume_was_taken_says_lost() -> None:
+    world = serving()
+    world.seize_behind_its_back(VOLUME)
+    assert str(status(world, "a").summary) == "lost"
+    world.make_pass("a")
+    force_role(world, "a", "MASTER")
+    assert str(status(world, "a").summary) == "lost"
+
+
+def test_what_is_left_alone_because_the_holder_cannot_be_told_is_called_so() -> None:
+    world = serving()
+    world.machines["a"].unreadable.add("/proc/nvmeibc/volumes/*")
+    seen = status(world, "a")
+    assert str(seen.summary) == "unknown"
+    assert {line.mark for line in seen.lines} == {"[UNKNOWN]"}
+    assert {line.reason for line in seen.lines if line.title != "VOLUME"} == {"left alone"}
+    assert not any("should not be here" in line.reason for line in seen.lines)
