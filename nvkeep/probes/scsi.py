@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
+from nvkeep.probes.io import STILL_ASKED, alone
 
 NONE = re.compile(r"there is NO reservation held")
 HELD = re.compile(r"Key\s*=\s*0x([0-9a-f]+)", re.IGNORECASE)
@@ -16,8 +17,6 @@ KEYS = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.IGNORECASE | re.MULTILINE)
 ATTENTION = 6  # SG_LIB_CAT_UNIT_ATTENTION: the disk first tells, once for each event, what happened to its registrations
 TRIES = 3
 RUNNING = "running"
-STILL_ASKED = 75  # EX_TEMPFAIL: what flock ends with when an earlier command has the lock
-ONE_AT_A_TIME = ("flock", "--no-fork", "--wait", "2", "--conflict-exit-code", str(STILL_ASKED))
 NO_KEYS = re.compile(r"there are NO registered reservation keys")
 
 
@@ -59,8 +58,7 @@ def _state(host: Host, path: str) -> str:
 
 def _asked(host: Host, disk: str, argv: tuple[str, ...]) -> str:
     try:
-        locked = (*ONE_AT_A_TIME, disk, *argv)
-        done = next((done for _ in range(TRIES) if (done := host.run(locked, 5.0)).code != ATTENTION), None)
+        done = next((done for _ in range(TRIES) if (done := host.run(alone(disk, argv), 5.0)).code != ATTENTION), None)
     except NvkeepError as error:
         raise ProbeError(str(error)) from error
     if done is None:

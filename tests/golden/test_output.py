@@ -8,6 +8,7 @@ from nvkeep.errors import CommandError, Denied, ProbeError, StepError, Transient
 from nvkeep.host import Completed
 from nvkeep.model.decision import Holder
 from nvkeep.probes import drbd, nvme, scsi
+from nvkeep.probes.io import STILL_ASKED
 from nvkeep.reconcilers.backends import base, register
 from nvkeep.reconcilers.backends.base import Ask, Holding, Volume
 from nvkeep.reconcilers.backends.drbd import DrbdVolume
@@ -166,7 +167,7 @@ class Sysfs(Played):
 
     def run(self, argv: Any, _timeout: float = 0.0) -> Completed:  # noqa: ANN401 - as above
         self.ran.append(argv)
-        return Completed(argv, scsi.STILL_ASKED, "", "")
+        return Completed(argv, STILL_ASKED, "", "")
 
     def names(self, directory: str) -> list[str]:
         return [name for name in self.states if name != "disk" and directory.endswith("/8:0/slaves")]

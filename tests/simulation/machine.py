@@ -463,12 +463,19 @@ VIEWS: dict[str, Callable[[Machine, str], str]] = {
     "/proc/": _process,
 }
 
+
+def _read_block(self: Machine, words: tuple[str, ...]) -> Answer:
+    volume = words[-1].removeprefix("if=").rpartition("/")[2]
+    return OK if self.does_io(volume) else (1, "", "dd: error reading: Input/output error")
+
+
 TOOLS: dict[tuple[str, ...], Callable[[Machine, tuple[str, ...]], Answer]] = {
     ("ip", "-j", "addr", "show"): Machine.show_addresses,
     ("ip", "-4", "addr", "replace"): Machine.replace_address,
     ("ip", "addr", "del"): Machine.delete_address,
     ("mount",): Machine.mount,
     ("umount",): Machine.umount,
+    ("flock",): _read_block,
     ("systemctl", "show"): Machine.show_unit,
     ("systemctl", "start", "--no-block"): Machine.start_unit,
     ("systemctl", "stop", "--no-block"): Machine.stop_unit,

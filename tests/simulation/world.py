@@ -27,7 +27,7 @@ from tests.simulation.parts import Instance, Reservation, Unit
 SERVICE, VOLUME, PATH, IP, UNIT = "nfs", "vol", "/srv/nfs", "10.9.0.10", "nfs-server.service"
 ADDRESS_ON, TICK = "sv0", 0.1
 SECONDS_A_COMMAND = 0.01
-LOOKS = (("ip", "-j"), ("systemctl", "show"), ("keepalived", "--signum=JSON"), ("nvkeep", "announce"))
+LOOKS = (("ip", "-j"), ("systemctl", "show"), ("keepalived", "--signum=JSON"), ("nvkeep", "announce"), ("flock",))
 REMEMBERS = ("/run/nvkeep/claim/", "/run/nvkeep/standing/", "/run/nvkeep/eligible/", "/var/lib/nvkeep/")
 YAML = """
 cluster: test

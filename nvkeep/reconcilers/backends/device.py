@@ -14,6 +14,7 @@ from nvkeep.model.decision import Holder
 from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
+from nvkeep.probes.io import does_io
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
 
 DIRECTORY = "/dev/nvkeep"
@@ -46,7 +47,8 @@ class DeviceBackend(Backend):
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look at the link."""
-        return Volume(ask.spec.device) if host.link_target(ask.spec.device) == _path(host, ask) else None
+        here = host.link_target(ask.spec.device) == _path(host, ask)
+        return Volume(ask.spec.device, io=does_io(host, ask.spec.device)) if here else None
 
     def holder(self, host: Host, ask: Ask) -> Holding:
         """Tell me, or another: nobody can be asked."""

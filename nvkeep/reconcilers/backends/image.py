@@ -15,6 +15,7 @@ from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import lease as probe
+from nvkeep.probes.io import does_io
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
 
 TIMEOUT = 20.0  # seconds
@@ -49,7 +50,9 @@ class ImageBackend(Backend):
         if _bound(host, ask) != _file(ask):
             return None
         seen = probe.read(host, _file(ask))
-        return Volume(ask.spec.device, "exclusive" if seen.holder == ask.host else "preempted", detail=f"lease {seen.version}")
+        if seen.holder != ask.host:
+            return Volume(ask.spec.device, "preempted", detail=f"lease {seen.version}")
+        return Volume(ask.spec.device, io=does_io(host, ask.spec.device), detail=f"lease {seen.version}")
 
     def holder(self, host: Host, ask: Ask) -> Holding:
         """Read the lease. One's own without the device is one of before a crash; the device without it is lost."""

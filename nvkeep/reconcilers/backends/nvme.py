@@ -15,6 +15,7 @@ from nvkeep.model.names import PLAIN, HostAddress, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import Frozen, VolumeSpec
 from nvkeep.probes import nvme as probe
+from nvkeep.probes.io import does_io
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume, key_of, owner_of
 
 TIMEOUT = 20.0  # seconds; a namespace whose target is gone lets commands wait
@@ -64,7 +65,7 @@ class NvmeBackend(Backend):
         seen = probe.read(host, ask.spec.device)
         mine = key_of(ask, ask.host)
         if seen.holder == mine:
-            return Volume(ask.spec.device, detail=f"type {seen.kind}")
+            return Volume(ask.spec.device, io=does_io(host, ask.spec.device), detail=f"type {seen.kind}")
         return Volume(ask.spec.device, "registered") if mine in seen.keys else None
 
     def holder(self, host: Host, ask: Ask) -> Holding:

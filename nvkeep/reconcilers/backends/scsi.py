@@ -16,6 +16,7 @@ from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import scsi as probe
+from nvkeep.probes.io import does_io
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume, key_of, owner_of
 
 TIMEOUT = 20.0  # seconds
@@ -61,7 +62,7 @@ class ScsiBackend(Backend):
         seen = probe.read(host, _program(ask), ask.spec.device)
         mine = key_of(ask, ask.host)
         if seen.holder == mine:
-            return Volume(ask.spec.device)
+            return Volume(ask.spec.device, io=does_io(host, ask.spec.device))
         return Volume(ask.spec.device, "registered") if mine in seen.keys else None
 
     def holder(self, host: Host, ask: Ask) -> Holding:
