@@ -1,5 +1,6 @@
 """Does somebody still serve? Asked before a volume is taken from the host that holds it. Changes nothing."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from nvkeep.model.spec import Address, CommandHealth, Service, TcpHealth, Timing
 
 PROBES = 3
 CANNOT_RUN = (126, 127)  # not executable, not there: that says nothing about the service
+LOOK = 0.02  # seconds between two looks at what a watch has heard
 FRESH = 0.2  # seconds the word of a watch counts at least, however fast the adverts are
 LONGEST = 0.25  # seconds one probe listens; a neighbour answers within milliseconds
 
@@ -22,11 +24,16 @@ class Silence(NamedTuple):
     probes: int
 
 
-def ask(host: Host, service: Service, timing: Timing, watched: Silence | None = None) -> Guard:
-    """Take the word of a watch that has heard nothing long enough; else ask."""
-    if watched and watched.probes >= PROBES and watched.until - watched.since >= timing.master_down:
-        fresh = host.now() - watched.until <= max(2 * timing.advert, FRESH)
-        return Guard.SILENT if fresh else _ask(host, service, timing)
+Watched = Callable[[], Silence | None]
+
+
+def ask(host: Host, service: Service, timing: Timing, watched: Watched = lambda: None) -> Guard:
+    """Go by a watch that hears nothing, as soon as that has lasted long enough; where there is none, or it has heard, ask."""
+    fresh = max(2 * timing.advert, FRESH)
+    while (heard := watched()) and host.now() - heard.until <= fresh:
+        if heard.probes >= PROBES and heard.until - heard.since >= timing.silence:
+            return Guard.SILENT
+        host.sleep(LOOK)
     return _ask(host, service, timing)
 
 

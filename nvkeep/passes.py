@@ -18,7 +18,7 @@ from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.planning import Want, make_plan, observe, survey
 from nvkeep.reconcilers import VOLUME, Resource
-from nvkeep.records import Records, Watched
+from nvkeep.records import Records
 from nvkeep.sight import Eyes, Sight
 
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
@@ -37,7 +37,7 @@ class Pass:
     """One pass over one service on one host; holds the lock of the service while it runs."""
 
     def __init__(
-        self, host: Host, cluster: Cluster, service: str, watched: Watched = lambda: None, *, blind: bool = False
+        self, host: Host, cluster: Cluster, service: str, watched: guard.Watched = lambda: None, *, blind: bool = False
     ) -> None:
         self.host = host
         self.cluster = cluster
@@ -78,7 +78,7 @@ class Pass:
         if verdict.action is not Action.GUARD:
             return verdict, sight
         try:
-            answer = guard.ask(self.host, self.spec, self.cluster.timing, self.watched())
+            answer = guard.ask(self.host, self.spec, self.cluster.timing, self.watched)
         except ProbeError as error:
             return Verdict(verdict.line, Action.WAIT, str(error)), sight
         later = self.eyes.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
@@ -247,7 +247,7 @@ def _left_alone(every: tuple[Resource, ...], sight: Sight) -> tuple[Outcome, ...
     return tuple(one(resource) for resource in every)
 
 
-def run_pass(host: Host, cluster: Cluster, service: str, watched: Watched = lambda: None) -> Report:
+def run_pass(host: Host, cluster: Cluster, service: str, watched: guard.Watched = lambda: None) -> Report:
     """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError."""
     try:
         return Pass(host, cluster, service, watched).run()

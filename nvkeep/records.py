@@ -1,7 +1,7 @@
 """What a pass leaves behind for the next one: the claim, a loss, cool-down, patience, and why the flag is as it is."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -21,13 +21,10 @@ GOING = (Action.RELEASE, Action.REST, Action.YIELD)
 LONGEST_PATIENCE = 300.0  # seconds a host stands aside at most before it listens again
 
 
-Watched = Callable[[], guard.Silence | None]
-
-
 class Records:
     """The records of one service, as one pass changes them."""
 
-    def __init__(self, eyes: Eyes, watched: Watched) -> None:
+    def __init__(self, eyes: Eyes, watched: guard.Watched) -> None:
         self.eyes, self.watched = eyes, watched
         self.host, self.cluster, self.service = eyes.host, eyes.cluster, eyes.service
         self.spec, self.store = eyes.spec, eyes.store
@@ -124,7 +121,7 @@ class Records:
 
     def _silent(self) -> bool:
         try:
-            return guard.ask(self.host, self.spec, self.cluster.timing, self.watched()) is Guard.SILENT
+            return guard.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SILENT
         except ProbeError:
             return False
 

@@ -192,6 +192,11 @@ class Timing(Frozen):
         """How long a backup waits in silence before it is master: 3 adverts + at most one of skew."""
         return 4 * self.advert
 
+    @property
+    def silence(self) -> float:
+        """How long a service must be silent: 3 adverts + the skew of any of eight hosts."""
+        return 3.5 * self.advert
+
 
 class Nvmesh(Frozen):
     """Where this cluster's NVMesh shows its state, and under which names its management server knows the hosts."""

@@ -1,0 +1,82 @@
+"""How the guard goes by a watch, and when it asks for itself."""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import pytest
+
+from nvkeep.guard import Silence, ask
+from nvkeep.host import Host
+from nvkeep.model.decision import Guard
+from nvkeep.model.spec import Address, Service, Timing
+
+TIMING = Timing(advert=0.2)
+SERVICE = Service.model_construct(
+    hosts=("srv-a", "srv-b"),
+    volumes=(),
+    addresses=(Address.model_validate({"address": "192.168.0.9/24", "interface": "ib0"}),),
+    health=None,
+)
+
+
+@dataclass
+class Network:
+    """A host with a clock, whose neighbour answers or does not; a watch that began to hear nothing at some time."""
+
+    answering: bool = False
+    clock: float = 100.0
+    asked: list[float] = field(default_factory=list)
+    silent_since: float | None = None
+    stopped_at: float | None = None
+
+    def now(self) -> float:
+        return self.clock
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += seconds
+
+    def answers(self, _interface: str, _address: str, timeout: float) -> bool:
+        self.asked.append(self.clock)
+        self.clock += 0.0 if self.answering else timeout
+        return self.answering
+
+    def watched(self) -> Silence | None:
+        if self.silent_since is None:
+            return None
+        until = self.stopped_at or self.clock
+        return Silence(self.silent_since, until, int((until - self.silent_since) / 0.1))
+
+
+def guard(network: Network) -> Guard:
+    return ask(cast("Host", network), SERVICE, TIMING, network.watched)
+
+
+def test_a_watch_that_has_heard_nothing_for_long_enough_is_believed_at_once() -> None:
+    network = Network(silent_since=99.0)
+    assert guard(network) is Guard.SILENT
+    assert (network.asked, network.clock) == ([], 100.0)
+
+
+def test_a_silence_that_is_too_short_is_waited_for_and_not_asked_anew() -> None:
+    network = Network(silent_since=99.9)
+    assert guard(network) is Guard.SILENT
+    assert network.asked == []
+    assert network.clock - 99.9 == pytest.approx(TIMING.silence, abs=0.03)
+
+
+@pytest.mark.parametrize("answering", [True, False])
+def test_without_a_watch_or_with_one_that_has_heard_the_guard_asks(answering: bool) -> None:
+    network = Network(answering=answering)
+    assert guard(network) is (Guard.SERVED if answering else Guard.SILENT)
+    assert len(network.asked) == (1 if answering else 3)
+
+
+def test_a_watch_that_has_stopped_is_not_believed() -> None:
+    network = Network(answering=True, silent_since=90.0, stopped_at=99.0)
+    assert guard(network) is Guard.SERVED
+
+
+def test_a_watch_that_stops_while_it_is_waited_for_is_not_believed() -> None:
+    network = Network(answering=True, silent_since=99.8, stopped_at=99.9)
+    assert guard(network) is Guard.SERVED
+    assert network.asked
