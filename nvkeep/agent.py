@@ -2,22 +2,24 @@
 
 What it hears: keepalived's FIFO (a line is only a doorbell), the end of keepalived and of the units' main processes, changes of
 mounts, links and addresses. Once a second it looks whether a held volume is still held and whether something is due. The timer
-runs the same passes whether or not the agent lives.
+runs the same passes whether or not the agent lives. When nvkeep is upgraded it goes on as the new code, between two passes.
 """
 
+import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nvkeep import config, log, state
 from nvkeep.errors import ConfigError, NvkeepError, ProbeError, UnsafeFile
-from nvkeep.host import Host
-from nvkeep.host.bells import Bells, tell_systemd
+from nvkeep.host import Host, code
+from nvkeep.host.bells import Bells, Ear, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.passes import run_pass
-from nvkeep.probes import unit
+from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import UNIT, VOLUME, resources
 
 BREATH = 0.1  # seconds between two passes over a service: bells ring in swarms
@@ -36,6 +38,39 @@ class Worker:
     pids: set[int] = field(default_factory=set)
 
 
+class Passes:
+    """Counts the threads that look or act (they may have children), so that something can be done while none does."""
+
+    def __init__(self) -> None:
+        self.change = threading.Condition()
+        self.under_way = 0
+        self.closed = False
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Look, and make a pass if that is called for."""
+        with self.change:
+            self.change.wait_for(lambda: not self.closed)
+            self.under_way += 1
+        try:
+            yield
+        finally:
+            with self.change:
+                self.under_way -= 1
+                self.change.notify_all()
+
+    @contextmanager
+    def none(self, patience: float) -> Iterator[bool]:
+        """Let no pass begin; tell whether none is under way after at most `patience` seconds."""
+        with self.change:
+            self.closed = True
+            try:
+                yield self.change.wait_for(lambda: not self.under_way, patience)
+            finally:
+                self.closed = False
+                self.change.notify_all()
+
+
 class Agent:
     """All services of this host."""
 
@@ -47,10 +82,14 @@ class Agent:
         self.cluster: Cluster | None = None
         self.signature: Signature | None = None
         self.keepalived: int | None = None
+        self.ear = Ear(self.bells, FIFO, self._heard)
+        self.passes = Passes()
+        self.refused = ""
+        self.said: set[str] = set()
 
     def run(self) -> None:
         """Run until the process is told to end."""
-        self.bells.on_fifo(FIFO, self._heard)
+        self._listen()
         self.bells.on_mounts(self._wake_all)
         self.bells.on_network(self._wake_all)
         self._reload()
@@ -79,6 +118,45 @@ class Agent:
     def _tick(self) -> None:
         self._reload()
         self._watch_keepalived()
+        self._listen()
+        self._renew()
+
+    def _listen(self) -> None:
+        """Hold the FIFO open, also where it was removed. While nothing keepalived writes can be heard, the tick is the bell."""
+        try:
+            self.ear.hold()
+        except OSError as error:
+            self._say(f"keepalived cannot be heard: {error}")
+        deaf = "" if self.ear.former else fifo.deaf(self.host)
+        if deaf:
+            self._say(deaf)
+            self._wake_all()
+
+    def _say(self, trouble: str) -> None:
+        """Log what lasts, once."""
+        if trouble not in self.said:
+            self.said.add(trouble)
+            log.note(trouble, 40)
+
+    def _renew(self) -> None:
+        """Go on as the code that was installed meanwhile, at a moment without a pass: a pass never changes its code."""
+        name = code.replaced()
+        if not name or name == self.refused:
+            return
+        if wrong := code.wrong():
+            self.refused = name
+            log.note(f"nvkeep was upgraded to {name}, which does not run, so the old code goes on: {wrong}", 40)
+            return
+        with self.passes.none(0) as quiet, suppress(OSError):
+            if quiet:
+                log.note(f"nvkeep was upgraded: going on as {name}")
+                code.become_it()
+
+    def finish(self, patience: float) -> None:
+        """Begin no pass any more, and give the one under way a moment; the next pass goes on from wherever it was."""
+        with self.passes.none(patience):
+            tell_systemd("STOPPING=1")
+            os._exit(0)  # not sys.exit: that waits for threads, and one may wait for a command that takes a minute
 
     def _due(self, cluster: Cluster, service: str) -> bool:
         """Tell whether time alone, or the storage, calls for a pass."""
@@ -169,7 +247,8 @@ class Agent:
             cluster = self.cluster
             try:
                 if cluster and worker.service in cluster.services_of(self.host.name):
-                    self._look_after(cluster, worker, rung=rung)
+                    with self.passes.one():
+                        self._look_after(cluster, worker, rung=rung)
             except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
                 log.note(f"{worker.service}: {type(error).__name__}: {error}", 40, service=worker.service)
             self.host.sleep(BREATH)

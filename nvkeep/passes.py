@@ -175,6 +175,8 @@ class Pass:
     # --- record and tell ----------------------------------------------------------------------------------------------
 
     def _close(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> Report:
+        if self.eyes.unwritable:
+            log.note(f"{self.service}: {self.eyes.unwritable}", logging.ERROR, service=self.service)
         loss = self.eyes.loss(sight.facts.role)
         with self.records.tolerant("what was heard"):
             self.store.save_loss(loss)

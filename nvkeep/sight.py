@@ -50,6 +50,7 @@ class Eyes:
         self.volumes = [one for one in self.resources if one.kind is VOLUME]
         self.roles = Roles()
         self.outdated = ""
+        self.unwritable = ""
         self.denied = False
         self.assumed: Role | None = None
 
@@ -62,12 +63,13 @@ class Eyes:
         holder, versions, unknown, by = self._holder(seen)
         manual = self.assumed or self._manual()
         role, now = self._role(manual), self.host.now()
+        self._recordable(holder)
         io_since, carrier_since = self._io_bad_since(holder, seen), self._carrier_lost_since()
         facts = Facts(
             role=role,
             holder=holder,
             ours=self.store.claimed() or any(_calls_ours(one, seen[one.key]) for one in self.resources),
-            told="" if manual else self._told(),
+            told="this host is going down" if state.leaving(self.host) else "" if manual else self._told(),
             carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
             io=not io_since or now - io_since < IO_DEADLINE,
             witness=not carrier_since,
@@ -93,6 +95,12 @@ class Eyes:
         except ProbeError as error:
             self.outdated = str(error)
             return Role.NONE
+
+    def _recordable(self, holder: Holder) -> None:
+        """Where nothing can be recorded, this host takes nothing; one that holds keeps serving, and says so."""
+        self.unwritable = state.unwritable(self.host)
+        if holder is not Holder.ME:
+            self.outdated = self.outdated or self.unwritable
 
     def _holder(self, seen: Survey) -> tuple[Holder, dict[str, int | None], str, str]:
         holdings: dict[str, Holding] = {}
@@ -124,14 +132,15 @@ class Eyes:
         return self.store.spell().io_bad_since or self.host.now()
 
     def _told(self) -> str:
-        """Tell whether keepalived was stopped by hand, which is an order; killed or failed is not one."""
+        """Tell whether keepalived was stopped by hand, which is an order; killed, failed or never started is not one."""
         if self.roles.words:
             return ""
         try:
             seen = unit.read(self.host, "keepalived.service")
         except ProbeError:
             return ""
-        stopped = seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
+        ran = seen.inactive_since > 0  # since this host booted: where keepalived is not enabled, it has not yet
+        stopped = ran and seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
         return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
 
     def cooling(self) -> str:

@@ -7,11 +7,12 @@
 /run/nvkeep/roles                keepalived's last answer
 /run/nvkeep/report/SERVICE       the last pass
 /run/nvkeep/lock/SERVICE         keeps passes apart
+/run/nvkeep/leaving              the system goes down: nvkeep-shutdown.service makes it, before anything else is stopped
 /var/lib/nvkeep/loss/SERVICE     a volume that was taken from this host
 """
 
 import json
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from nvkeep.model.report import Report
 from nvkeep.model.role import Role, Roles
 
 RUN, VAR = "/run/nvkeep", "/var/lib/nvkeep"
+LEAVING = f"{RUN}/leaving"
 LOCK_WAIT = 120.0  # seconds a pass waits for another one; longer than a step
 
 
@@ -64,9 +66,9 @@ class Store:
         if held == self.claimed():
             return
         if held:
-            self.host.write(f"{RUN}/claim/{self.service}", f"{self.host.boot_id()}\n")
+            self._keep(f"{RUN}/claim/{self.service}", f"{self.host.boot_id()}\n")
         else:
-            self.host.remove(f"{RUN}/claim/{self.service}")
+            self._drop(f"{RUN}/claim/{self.service}")
 
     def spell(self) -> Spell:
         """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
@@ -79,7 +81,7 @@ class Store:
     def save_spell(self, spell: Spell) -> None:
         """Record the times of this boot."""
         if spell != self.spell():
-            self.host.write(f"{RUN}/standing/{self.service}", json.dumps(asdict(spell)))
+            self._keep(f"{RUN}/standing/{self.service}", json.dumps(asdict(spell)))
 
     def loss(self) -> Loss:
         """Read the loss on record; no record, or one that cannot be read, is a first loss just now."""
@@ -111,9 +113,12 @@ class Store:
             return False
 
     def save_flag(self, *, up: bool) -> None:
-        """Write the flag that keepalived tracks."""
-        if up != self.flag() or not self.host.exists(flag_path(self.service)):
-            self.host.write(flag_path(self.service), "1\n" if up else "0\n")
+        """Write the flag that keepalived tracks; where 0 cannot be written (a full disk), remove it: missing is 0 as well."""
+        path = flag_path(self.service)
+        if up == self.flag() and self.host.exists(path):
+            return
+        if not self._keep(path, "1\n" if up else "0\n") and not up:
+            self._drop(path)
 
     def manual_role(self) -> Role | None:
         """Read the role set by hand. Raises ProbeError when it cannot be read."""
@@ -134,12 +139,20 @@ class Store:
     def save_report(self, report: Report) -> None:
         """Keep the last pass for `nvkeep status`."""
         text = json.dumps(asdict(report) | {"at": self.host.now(), "boot": self.host.boot_id()}, default=str)
-        self.host.write(f"{RUN}/report/{self.service}", text)
+        self._keep(f"{RUN}/report/{self.service}", text)
 
     def report(self) -> dict[str, Any]:
         """Read the last pass of this boot; empty when there is none."""
         found = self._read(f"{RUN}/report/{self.service}")
         return found if isinstance(found, dict) and found.get("boot") == self.host.boot_id() else {}
+
+    def _keep(self, path: str, text: str) -> bool:
+        """Write what a pass can go on without: a disk that is full or read-only stops nobody who serves (see unwritable)."""
+        return _written(self.host, path, text)
+
+    def _drop(self, path: str) -> None:
+        with suppress(OSError):
+            self.host.remove(path)
 
     def _read(self, path: str) -> object:
         try:
@@ -159,6 +172,19 @@ def _loss(found: dict[str, Any]) -> Loss:
     if not all(_alike(found[key], usual[key]) for key in usual) or not isinstance(found["listening_since"], int | float | None):
         raise TypeError(found)
     return Loss(**found)
+
+
+def leaving(host: Host) -> bool:
+    """Tell whether the system is on its way down; the mark lasts until nvkeep-shutdown.service is started again."""
+    return host.exists(LEAVING)
+
+
+def unwritable(host: Host) -> str:
+    """Say why what must outlive a process cannot be recorded here, and what to type; empty when it can."""
+    for directory in (RUN, VAR):
+        if why := host.unwritable(directory):
+            return f"nothing can be recorded in {directory} ({why}); df -hi {directory}; findmnt -T {directory}"
+    return ""
 
 
 def flag_path(service: str) -> str:
@@ -189,4 +215,12 @@ def last_roles(host: Host) -> Roles:
 
 def save_roles(host: Host, roles: Roles) -> None:
     """Record keepalived's answer."""
-    host.write(f"{RUN}/roles", json.dumps(asdict(roles)))
+    _written(host, f"{RUN}/roles", json.dumps(asdict(roles)))
+
+
+def _written(host: Host, path: str, text: str) -> bool:
+    try:
+        host.write(path, text)
+    except OSError:
+        return False
+    return True

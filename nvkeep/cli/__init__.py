@@ -17,6 +17,7 @@ VERBS = {
     "keepalived": "print this host's keepalived.conf",
     "role": "show the roles, or set one by hand",
     "agent": "the resident; run by nvkeep.service",
+    "shutdown": "hand everything over, because the system goes down; run by nvkeep-shutdown.service",
 }
 PLUMBING = ("announce", "lease", "loop", "nvme")
 FIRST = """\

@@ -2,7 +2,8 @@
   nvkeep status            every service of this host
   nvkeep status --json     the same for programs
 
-Lines: [OK] is here as it should be; [NOT OK] is not as it should be; [--] is not here, and should not be.
+Lines: ! is something to mend; . is as somebody chose it; [OK] is here as it should be; [NOT OK] is not as it should be;
+[--] is not here, and should not be.
 
 exit codes:
   0  ok
@@ -13,9 +14,11 @@ exit codes:
 
 import argparse
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nvkeep import state
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Holder
@@ -24,6 +27,7 @@ from nvkeep.model.role import Role
 from nvkeep.model.summary import EXIT, Summary, summarize
 from nvkeep.passes import WANT, Pass
 from nvkeep.planning import Want
+from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
 from nvkeep.sight import Sight
 
@@ -35,6 +39,8 @@ HOLDERS = {
     Holder.UNTOLD: "not this host (this storage tells no more)",
     Holder.UNKNOWN: "unknown",
 }
+KEEPALIVED = "keepalived.service"
+NOT_AT_BOOT = "keepalived is not enabled at boot: after a reboot this host takes no role until: systemctl start keepalived"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
@@ -64,6 +70,7 @@ class Standing:
     eligible_why: str
     last_pass: str
     worries: tuple[str, ...]
+    notes: tuple[str, ...]
     lines: tuple[Line, ...]
 
 
@@ -104,6 +111,7 @@ def stand(one: Pass) -> Standing:
         eligible_why="" if one.store.flag() else str(last.get("eligible_why") or "no pass yet"),
         last_pass=f"{_age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
         worries=tuple(worries),
+        notes=tuple(_notes(one)),
         lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
     )
 
@@ -121,11 +129,29 @@ def _role(one: Pass, sight: Sight) -> str:
 def _worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     """Say what takes high availability away although the service itself may stand well."""
     late = 3 * one.cluster.timing.reconcile
-    found = [one.eyes.outdated] if one.eyes.outdated else []
+    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, one.eyes.unwritable, fifo.deaf(one.host))))]
     if sight.facts.role is Role.NONE and one.store.manual_role() is None:
-        found.append("keepalived gives no role; systemctl status keepalived")
+        found.append(_no_role(one))
     if last and _age(one, last) > late:
         found.append(f"no pass for more than {late:g} s; systemctl status nvkeep nvkeep-reconcile.timer")
+    return found
+
+
+def _no_role(one: Pass) -> str:
+    """Tell a keepalived that was not started yet, which is how it should be where it is not enabled, from one in trouble."""
+    with suppress(ProbeError):
+        seen = unit.read(one.host, KEEPALIVED)
+        if seen.active == "inactive" and not seen.inactive_since:
+            return "keepalived was not started since this host booted: no role until: systemctl start keepalived"
+    return "keepalived gives no role; systemctl status keepalived"
+
+
+def _notes(one: Pass) -> list[str]:
+    """Say what is as somebody has chosen, and worth knowing before the next reboot."""
+    found = ["this host is going down: everything is handed over"] if state.leaving(one.host) else []
+    with suppress(ProbeError):
+        if not unit.enabled(one.host, KEEPALIVED):
+            found.append(NOT_AT_BOOT)
     return found
 
 
@@ -164,6 +190,7 @@ def _text(one: Standing, host: str) -> str:
         f"  role {one.role}, holder {one.holder}, {ready}",
         f"  {one.why}",
         *(f"  ! {worry}" for worry in one.worries),
+        *(f"  . {note}" for note in one.notes),
     ]
     return "\n".join([*head, *(f"  {line}" for line in one.lines), f"  last pass {one.last_pass}"])
 
