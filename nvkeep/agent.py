@@ -7,20 +7,20 @@ runs the same passes whether or not the agent lives. When nvkeep is upgraded it 
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nvkeep import config, log, state
 from nvkeep.errors import ConfigError, NvkeepError, ProbeError, UnsafeFile
-from nvkeep.host import Host, code
+from nvkeep.host import Host
 from nvkeep.host.bells import Bells, Ear, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.passes import run_pass
 from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import UNIT, VOLUME, resources
+from nvkeep.renewal import Passes, Renewal
 
 BREATH = 0.1  # seconds between two passes over a service: bells ring in swarms
 TICK = 1.0  # seconds between two looks at what rings no bell
@@ -38,39 +38,6 @@ class Worker:
     pids: set[int] = field(default_factory=set)
 
 
-class Passes:
-    """Counts the threads that look or act (they may have children), so that something can be done while none does."""
-
-    def __init__(self) -> None:
-        self.change = threading.Condition()
-        self.under_way = 0
-        self.closed = False
-
-    @contextmanager
-    def one(self) -> Iterator[None]:
-        """Look, and make a pass if that is called for."""
-        with self.change:
-            self.change.wait_for(lambda: not self.closed)
-            self.under_way += 1
-        try:
-            yield
-        finally:
-            with self.change:
-                self.under_way -= 1
-                self.change.notify_all()
-
-    @contextmanager
-    def none(self, patience: float) -> Iterator[bool]:
-        """Let no pass begin; tell whether none is under way after at most `patience` seconds."""
-        with self.change:
-            self.closed = True
-            try:
-                yield self.change.wait_for(lambda: not self.under_way, patience)
-            finally:
-                self.closed = False
-                self.change.notify_all()
-
-
 class Agent:
     """All services of this host."""
 
@@ -84,7 +51,7 @@ class Agent:
         self.keepalived: int | None = None
         self.ear = Ear(self.bells, FIFO, self._heard)
         self.passes = Passes()
-        self.refused = ""
+        self.renewal = Renewal(host, self.passes)
         self.said: set[str] = set()
 
     def run(self) -> None:
@@ -119,15 +86,15 @@ class Agent:
         self._reload()
         self._watch_keepalived()
         self._listen()
-        self._renew()
+        self.renewal.seek()
 
     def _listen(self) -> None:
         """Hold the FIFO open, also where it was removed. While nothing keepalived writes can be heard, the tick is the bell."""
         try:
             self.ear.hold()
+            deaf = "" if self.ear.former else fifo.deaf(self.host)
         except OSError as error:
-            self._say(f"keepalived cannot be heard: {error}")
-        deaf = "" if self.ear.former else fifo.deaf(self.host)
+            deaf = f"keepalived cannot be heard, roles are only asked: {error}"
         if deaf:
             self._say(deaf)
             self._wake_all()
@@ -137,20 +104,6 @@ class Agent:
         if trouble not in self.said:
             self.said.add(trouble)
             log.note(trouble, 40)
-
-    def _renew(self) -> None:
-        """Go on as the code that was installed meanwhile, at a moment without a pass: a pass never changes its code."""
-        name = code.replaced()
-        if not name or name == self.refused:
-            return
-        if wrong := code.wrong():
-            self.refused = name
-            log.note(f"nvkeep was upgraded to {name}, which does not run, so the old code goes on: {wrong}", 40)
-            return
-        with self.passes.none(0) as quiet, suppress(OSError):
-            if quiet:
-                log.note(f"nvkeep was upgraded: going on as {name}")
-                code.become_it()
 
     def finish(self, patience: float) -> None:
         """Begin no pass any more, and give the one under way a moment; the next pass goes on from wherever it was."""

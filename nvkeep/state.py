@@ -183,7 +183,8 @@ def unwritable(host: Host) -> str:
     """Say why what must outlive a process cannot be recorded here, and what to type; empty when it can."""
     for directory in (RUN, VAR):
         if why := host.unwritable(directory):
-            return f"nothing can be recorded in {directory} ({why}); df -hi {directory}; findmnt -T {directory}"
+            look = f"df -h {directory}; df -i {directory}" if why == "full" else f"findmnt -T {directory}"
+            return f"nothing can be recorded in {directory} ({why}); {look}"
     return ""
 
 

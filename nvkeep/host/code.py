@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 
+from nvkeep.errors import CommandTimeout
 from nvkeep.host import command
 
 CURRENT = Path("/usr/lib/nvkeep/current")
@@ -25,7 +26,10 @@ def replaced() -> str:
 
 def wrong() -> str:
     """Say why the installed code cannot be used; empty when it can."""
-    done = command.run((PROGRAM, "--version"), 10.0)
+    try:
+        done = command.run((PROGRAM, "--version"), 10.0)
+    except CommandTimeout as error:
+        return str(error)
     return done.err.strip() or f"it ended with {done.code}" if done.code else ""
 
 

@@ -110,7 +110,7 @@ def test_a_backup_that_can_record_nothing_is_not_ready(pair: Pair) -> None:
     server = pair.other
     fill(server, VAR, LOG)
     until(lambda: flag(server) == "0", within=20, what="the flag is still 1")
-    wait_told(server, f"may not take over: nothing can be recorded in {VAR} (full); df -hi {VAR}")
+    wait_told(server, f"may not take over: nothing can be recorded in {VAR} (full); df -h {VAR}")
     free(server, VAR, LOG)
     pair.wait_ready(server)
     result = pair.finish(pair.active, clean=server)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep.agent import Passes
 from nvkeep.host.bells import Bells, Ear
+from nvkeep.renewal import Passes
 
 
 @pytest.fixture
