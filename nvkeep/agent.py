@@ -2,23 +2,25 @@
 
 What it hears: keepalived's FIFO (a line is only a doorbell), the end of keepalived and of the units' main processes, changes of
 mounts, links and addresses. Once a second it looks whether a held volume is still held and whether something is due. The timer
-runs the same passes whether or not the agent lives.
+runs the same passes whether or not the agent lives. When nvkeep is upgraded it goes on as the new code, between two passes.
 """
 
+import os
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nvkeep import config, log, state
+from nvkeep import config, log, marks, state
 from nvkeep.errors import ConfigError, NvkeepError, ProbeError, UnsafeFile
 from nvkeep.host import Host
-from nvkeep.host.bells import Bells, tell_systemd
+from nvkeep.host.bells import Bells, Ear, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.passes import run_pass
-from nvkeep.probes import unit
+from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import UNIT, VOLUME, resources
+from nvkeep.renewal import Passes, Renewal
 from nvkeep.watch import Watch
 
 BREATH = 0.1  # seconds between two passes over a service: bells ring in swarms
@@ -49,10 +51,14 @@ class Agent:
         self.cluster: Cluster | None = None
         self.signature: Signature | None = None
         self.keepalived: int | None = None
+        self.ear = Ear(self.bells, FIFO, self._heard)
+        self.passes = Passes()
+        self.renewal = Renewal(host, self.passes)
+        self.said: set[str] = set()
 
     def run(self) -> None:
         """Run until the process is told to end."""
-        self.bells.on_fifo(FIFO, self._heard)
+        self._listen()
         self.bells.on_mounts(self._wake_all)
         self.bells.on_network(self._wake_all)
         self._reload()
@@ -81,6 +87,31 @@ class Agent:
     def _tick(self) -> None:
         self._reload()
         self._watch_keepalived()
+        self._listen()
+        self.renewal.seek()
+
+    def _listen(self) -> None:
+        """Hold the FIFO open, also where it was removed. While nothing keepalived writes can be heard, the tick is the bell."""
+        try:
+            self.ear.hold()
+            deaf = "" if self.ear.former else fifo.deaf(self.host)
+        except OSError as error:
+            deaf = f"keepalived cannot be heard, roles are only asked: {error}"
+        if deaf:
+            self._say(deaf)
+            self._wake_all()
+
+    def _say(self, trouble: str) -> None:
+        """Log what lasts, once."""
+        if trouble not in self.said:
+            self.said.add(trouble)
+            log.note(trouble, 40)
+
+    def finish(self, patience: float) -> None:
+        """Begin no pass any more, and give the one under way a moment; the next pass goes on from wherever it was."""
+        with self.passes.none(patience):
+            tell_systemd("STOPPING=1")
+            os._exit(0)  # not sys.exit: that waits for threads, and one may wait for a command that takes a minute
 
     def _due(self, cluster: Cluster, service: str) -> bool:
         """Tell whether time alone, or the storage, calls for a pass."""
@@ -133,7 +164,7 @@ class Agent:
             self.cluster = None
             log.note(f"{error}\nno service of this host may move here until this is mended: nvkeep check", 40)
             with suppress(OSError):
-                state.lower_all_flags(self.host)
+                marks.lower_all_flags(self.host)
             return
         self._set_timer(self.cluster)
         self._disown(self.cluster)
@@ -154,7 +185,7 @@ class Agent:
         if not mine:
             log.note(f"{self.host.name} may run no service of {self.path}; its hosts are {', '.join(cluster.hosts)}", 40)
         with suppress(OSError):
-            state.lower_flags(self.host, keep=mine)
+            marks.lower_flags(self.host, keep=mine)
 
     def _set_timer(self, cluster: Cluster) -> None:
         every = f"{cluster.timing.reconcile:g}"
@@ -176,7 +207,8 @@ class Agent:
             cluster = self.cluster
             try:
                 if cluster and worker.service in cluster.services_of(self.host.name):
-                    self._look_after(cluster, worker, rung=rung)
+                    with self.passes.one():
+                        self._look_after(cluster, worker, rung=rung)
             except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
                 log.note(f"{worker.service}: {type(error).__name__}: {error}", 40, service=worker.service)
             self.host.sleep(BREATH)

@@ -5,7 +5,7 @@ import traceback
 from contextlib import suppress
 from dataclasses import asdict, replace
 
-from nvkeep import guard, log, state
+from nvkeep import guard, log, marks
 from nvkeep.engine import Engine
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
@@ -198,6 +198,8 @@ class Pass:
     # --- record and tell ----------------------------------------------------------------------------------------------
 
     def _close(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> Report:
+        if self.eyes.unwritable:
+            log.note(f"{self.service}: {self.eyes.unwritable}", logging.ERROR, service=self.service)
         loss = self.eyes.loss(sight.facts.role)
         with self.records.tolerant("what was heard"):
             self.store.save_loss(loss)
@@ -217,7 +219,7 @@ class Pass:
             eligible_why=why,
             facts=asdict(sight.facts),
         )
-        state.save_roles(self.host, self.eyes.roles)
+        marks.save_roles(self.host, self.eyes.roles)
         self.store.save_report(report)
         return report
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from nvkeep import keepalived, state
+from nvkeep import keepalived, marks, state
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Facts, Guard, Holder
@@ -51,6 +51,7 @@ class Eyes:
         self.roles = Roles()
         self.outdated = ""
         self.witness = (float("-inf"), False)  # when it was asked, and whether it answered
+        self.unwritable = ""
         self.denied = False
         self.assumed: Role | None = None
 
@@ -63,12 +64,13 @@ class Eyes:
         holder, versions, unknown, by = self._holder(seen)
         manual = self.assumed or self._manual()
         role, now = self._role(manual), self.host.now()
+        self._recordable(holder)
         io_since, carrier_since = self._io_bad_since(holder, seen), self._carrier_lost_since()
         facts = Facts(
             role=role,
             holder=holder,
             ours=self.store.claimed() or any(_calls_ours(one, seen[one.key]) for one in self.resources),
-            told=self._held() or ("" if manual else self._told()),
+            told=self._told(manual),
             carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
             io=not io_since or now - io_since < IO_DEADLINE,
             witness=not carrier_since and self._witnessed(now),
@@ -95,6 +97,12 @@ class Eyes:
         except ProbeError as error:
             self.outdated = str(error)
             return Role.NONE
+
+    def _recordable(self, holder: Holder) -> None:
+        """Where nothing can be recorded, this host takes nothing; one that holds keeps serving, and says so."""
+        self.unwritable = marks.unwritable(self.host)
+        if holder is not Holder.ME:
+            self.outdated = self.outdated or self.unwritable
 
     def _holder(self, seen: Survey) -> tuple[Holder, dict[str, int | None], str, str]:
         holdings: dict[str, Holding] = {}
@@ -131,7 +139,13 @@ class Eyes:
             return 0.0
         return self.store.spell().io_bad_since or self.host.now()
 
-    def _told(self) -> str:
+    def _told(self, manual: Role | None) -> str:
+        """Tell why this host has to let go; empty when it has not."""
+        if marks.leaving(self.host):
+            return "this host is going down"
+        return self._held() or ("" if manual else self._stopped())
+
+    def _stopped(self) -> str:
         """Tell whether keepalived was stopped by hand, which is an order; killed or failed is not one."""
         if self.roles.words:
             return ""
@@ -139,7 +153,8 @@ class Eyes:
             seen = unit.read(self.host, "keepalived.service")
         except ProbeError:
             return ""
-        stopped = seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
+        ran = seen.inactive_since > 0  # since this host booted: where keepalived is not enabled, it has not yet
+        stopped = ran and seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
         return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
 
     def _held(self) -> str:

@@ -8,6 +8,7 @@
 /run/nvkeep/roles                keepalived's last answer
 /run/nvkeep/report/SERVICE       the last pass
 /run/nvkeep/lock/SERVICE         keeps passes apart
+/run/nvkeep/leaving              the system goes down: nvkeep-shutdown.service makes it, before anything else is stopped
 /var/lib/nvkeep/loss/SERVICE     a volume that was taken from this host
 /var/lib/nvkeep/held/SERVICE     why it is not started here any more until `nvkeep reset`
 
@@ -15,7 +16,7 @@ What cannot be written to /var/lib (a full or read-only disk) is kept under /run
 """
 
 import json
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,9 +24,10 @@ from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.loss import Loss, rebooted
 from nvkeep.model.report import Report
-from nvkeep.model.role import Role, Roles
+from nvkeep.model.role import Role
 
 RUN, VAR = "/run/nvkeep", "/var/lib/nvkeep"
+LEAVING = f"{RUN}/leaving"
 LOCK_WAIT = 120.0  # seconds a pass waits for another one; longer than a step
 
 
@@ -78,9 +80,9 @@ class Store:
         if held == self.claimed():
             return
         if held:
-            self.host.write(f"{RUN}/claim/{self.service}", f"{self.host.boot_id()}\n")
+            self._keep(f"{RUN}/claim/{self.service}", f"{self.host.boot_id()}\n")
         else:
-            self.host.remove(f"{RUN}/claim/{self.service}")
+            self._drop(f"{RUN}/claim/{self.service}")
 
     def spell(self) -> Spell:
         """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
@@ -93,7 +95,7 @@ class Store:
     def save_spell(self, spell: Spell) -> None:
         """Record the times of this boot."""
         if spell != self.spell():
-            self.host.write(f"{RUN}/standing/{self.service}", json.dumps(asdict(spell)))
+            self._keep(f"{RUN}/standing/{self.service}", json.dumps(asdict(spell)))
 
     def loss(self) -> Loss:
         """Read the loss on record; no record, or one that cannot be read, is a first loss just now."""
@@ -111,9 +113,9 @@ class Store:
 
     def save_loss(self, loss: Loss) -> None:
         """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
-        self._keep("loss", {"loss": asdict(loss), "boot": self.host.boot_id()})
+        self._survive("loss", {"loss": asdict(loss), "boot": self.host.boot_id()})
 
-    def _keep(self, name: str, wanted: dict[str, Any]) -> None:
+    def _survive(self, name: str, wanted: dict[str, Any]) -> None:
         path, stopgap = f"{VAR}/{name}/{self.service}", f"{RUN}/{name}/{self.service}"
         if self._read(path) != wanted:
             try:
@@ -138,7 +140,7 @@ class Store:
 
     def hold(self, held: Held) -> None:
         """Record that the service is held, until `reset`. Raises OSError when only this boot knows it."""
-        self._keep("held", asdict(held))
+        self._survive("held", asdict(held))
 
     def starts(self) -> tuple[float, ...]:
         """Read when the service was started here; what cannot be read costs another try, so it is none."""
@@ -147,7 +149,7 @@ class Store:
 
     def save_starts(self, starts: tuple[float, ...]) -> None:
         """Record when the service was started here."""
-        self.host.write(f"{RUN}/starts/{self.service}", json.dumps(starts))
+        self._keep(f"{RUN}/starts/{self.service}", json.dumps(starts))
 
     def reset(self) -> None:
         """Forget what keeps this host from starting the service: held, starts, cool-down, patience, a loss."""
@@ -163,9 +165,12 @@ class Store:
             return False
 
     def save_flag(self, *, up: bool) -> None:
-        """Write the flag that keepalived tracks."""
-        if up != self.flag() or not self.host.exists(flag_path(self.service)):
-            self.host.write(flag_path(self.service), "1\n" if up else "0\n")
+        """Write the flag that keepalived tracks; where 0 cannot be written (a full disk), remove it: missing is 0 as well."""
+        path = flag_path(self.service)
+        if up == self.flag() and self.host.exists(path):
+            return
+        if not self._keep(path, "1\n" if up else "0\n") and not up:
+            self._drop(path)
 
     def manual_role(self) -> Role | None:
         """Read the role set by hand. Raises ProbeError when it cannot be read."""
@@ -186,12 +191,20 @@ class Store:
     def save_report(self, report: Report) -> None:
         """Keep the last pass for `nvkeep status`."""
         text = json.dumps(asdict(report) | {"at": self.host.now(), "boot": self.host.boot_id()}, default=str)
-        self.host.write(f"{RUN}/report/{self.service}", text)
+        self._keep(f"{RUN}/report/{self.service}", text)
 
     def report(self) -> dict[str, Any]:
         """Read the last pass of this boot; empty when there is none."""
         found = self._read(f"{RUN}/report/{self.service}")
         return found if isinstance(found, dict) and found.get("boot") == self.host.boot_id() else {}
+
+    def _keep(self, path: str, text: str) -> bool:
+        """Write what a pass can go on without: a disk that is full or read-only stops nobody who serves (see unwritable)."""
+        return written(self.host, path, text)
+
+    def _drop(self, path: str) -> None:
+        with suppress(OSError):
+            self.host.remove(path)
 
     def _read(self, path: str) -> object:
         try:
@@ -218,27 +231,10 @@ def flag_path(service: str) -> str:
     return f"{RUN}/eligible/{service}"
 
 
-def lower_all_flags(host: Host) -> None:
-    """Write 0 to every flag: this host must not get a role, whatever the services are called."""
-    lower_flags(host, keep=())
-
-
-def lower_flags(host: Host, *, keep: tuple[str, ...]) -> None:
-    """Write 0 to every flag but those of some services."""
-    for service in host.names(f"{RUN}/eligible"):
-        if not service.startswith(".") and service not in keep:
-            Store(host, service).save_flag(up=False)
-
-
-def last_roles(host: Host) -> Roles:
-    """Read keepalived's last answer, for those who may not ask it."""
+def written(host: Host, path: str, text: str) -> bool:
+    """Write what can be gone on without; tell whether it was written."""
     try:
-        found = json.loads(host.read(f"{RUN}/roles"))
-        return Roles(tuple((str(name), str(word)) for name, word in found["words"]), str(found["ident"]), str(found["why"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return Roles(why=f"nothing is on record: {error}")
-
-
-def save_roles(host: Host, roles: Roles) -> None:
-    """Record keepalived's answer."""
-    host.write(f"{RUN}/roles", json.dumps(asdict(roles)))
+        host.write(path, text)
+    except OSError:
+        return False
+    return True

@@ -18,6 +18,7 @@ VERBS = {
     "reset": "let this host try again what it was kept from after failures",
     "role": "show the roles, or set one by hand",
     "agent": "the resident; run by nvkeep.service",
+    "shutdown": "hand everything over, because the system goes down; run by nvkeep-shutdown.service",
 }
 PLUMBING = ("announce", "lease", "loop", "nvme")
 FIRST = """\

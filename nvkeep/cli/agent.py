@@ -14,6 +14,8 @@ from nvkeep.agent import Agent
 from nvkeep.cli.common import file_option, refuse_unsafe_state
 from nvkeep.host import LocalHost
 
+GRACE = 1.5  # seconds for the passes under way when this is told to end
+
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
@@ -25,5 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     log.setup()
     refuse_unsafe_state()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    Agent(LocalHost(), arguments.file).run()
+    agent = Agent(LocalHost(), arguments.file)
+    try:
+        agent.run()
+    except SystemExit:
+        agent.finish(GRACE)
     return 0

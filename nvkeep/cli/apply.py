@@ -14,7 +14,7 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from nvkeep import log, state
+from nvkeep import log, marks
 from nvkeep.cli.common import chosen, file_option, load, refuse_unsafe_state, services_option
 from nvkeep.config import DEFAULT_FILE
 from nvkeep.errors import ConfigError, UnsafeFile
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         cluster, host = load(arguments)
     except (ConfigError, UnsafeFile):
         if arguments.file == DEFAULT_FILE:  # what this host lives by is wrong: it must not get a role
-            state.lower_all_flags(LocalHost())
+            marks.lower_all_flags(LocalHost())
         raise
     services = chosen(cluster, host.name, arguments.services)
     with ThreadPoolExecutor(max(1, len(services))) as pool:

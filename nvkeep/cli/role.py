@@ -18,8 +18,9 @@ import os
 from nvkeep import keepalived
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.errors import NotHere
+from nvkeep.marks import last_roles
 from nvkeep.model.role import Role
-from nvkeep.state import Store, last_roles
+from nvkeep.state import Store
 
 SETTABLE = [str(role) for role in Role if role is not Role.NONE]
 

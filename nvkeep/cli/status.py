@@ -2,7 +2,8 @@
   nvkeep status            every service of this host
   nvkeep status --json     the same for programs
 
-Lines: [OK] is here as it should be; [NOT OK] is not as it should be; [--] is not here, and should not be.
+Lines: ! is something to mend; . is as somebody chose it; [OK] is here as it should be; [NOT OK] is not as it should be;
+[--] is not here, and should not be.
 
 exit codes:
   0  ok
@@ -17,6 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from nvkeep import marks
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.model.decision import Action, Facts, Holder
@@ -25,6 +27,7 @@ from nvkeep.model.role import Role
 from nvkeep.model.summary import EXIT, Summary, summarize
 from nvkeep.passes import WANT, Pass
 from nvkeep.planning import Want
+from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
 from nvkeep.sight import Sight
 from nvkeep.state import Held
@@ -40,6 +43,8 @@ HOLDERS = {
 QUOTED = 5  # lines of a unit's journal
 NEW_HERE = "no pass is on record here: until this host has heard the other, or for a minute, it seizes nothing; nvkeep apply"
 YET = "this host takes from nobody yet"
+KEEPALIVED = "keepalived.service"
+NOT_AT_BOOT = "keepalived is not enabled at boot: after a reboot this host takes no role until: systemctl start keepalived"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
@@ -69,6 +74,7 @@ class Standing:
     eligible_why: str
     last_pass: str
     worries: tuple[str, ...]
+    notes: tuple[str, ...]
     lines: tuple[Line, ...]
     journal: tuple[str, ...]
 
@@ -111,6 +117,7 @@ def stand(one: Pass) -> Standing:
         eligible_why="" if one.store.flag() else str(last.get("eligible_why") or "no pass yet"),
         last_pass=f"{_age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
         worries=tuple(worries),
+        notes=tuple(_notes(one)),
         lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
         journal=_journal(one, [held.key] if held else [each.key for each in outcomes if each.word is Word.FAILED]),
     )
@@ -127,10 +134,10 @@ def _journal(one: Pass, failed: list[str]) -> tuple[str, ...]:
     """Quote the last lines of what did not start: the next thing anybody would look for."""
     units = [key.partition(" ")[2] for key in failed if key.startswith(UNIT.name)]
     found: list[str] = []
-    for unit in units:
+    for name in units:
         with suppress(NvkeepError, OSError):
-            done = one.host.run(("journalctl", "-u", unit, "-n", str(QUOTED), "--no-pager", "-q", "-o", "short"), 5.0)
-            found += [f"{unit}: {line}" for line in done.out.splitlines()]
+            done = one.host.run(("journalctl", "-u", name, "-n", str(QUOTED), "--no-pager", "-q", "-o", "short"), 5.0)
+            found += [f"{name}: {line}" for line in done.out.splitlines()]
     return tuple(found)
 
 
@@ -153,13 +160,31 @@ def _role(one: Pass, sight: Sight) -> str:
 def _worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     """Say what takes high availability away although the service itself may stand well."""
     late = 3 * one.cluster.timing.reconcile
-    found = [one.eyes.outdated] if one.eyes.outdated else []
+    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, one.eyes.unwritable, fifo.deaf(one.host))))]
     if sight.facts.role is Role.NONE and one.store.manual_role() is None:
-        found.append("keepalived gives no role; systemctl status keepalived")
+        found.append(_no_role(one))
     if not one.store.listened():
         found.append(NEW_HERE)
     if last and _age(one, last) > late:
         found.append(f"no pass for more than {late:g} s; systemctl status nvkeep nvkeep-reconcile.timer")
+    return found
+
+
+def _no_role(one: Pass) -> str:
+    """Tell a keepalived that was not started yet, which is how it should be where it is not enabled, from one in trouble."""
+    with suppress(ProbeError):
+        seen = unit.read(one.host, KEEPALIVED)
+        if seen.active == "inactive" and not seen.inactive_since:
+            return "keepalived was not started since this host booted: no role until: systemctl start keepalived"
+    return "keepalived gives no role; systemctl status keepalived"
+
+
+def _notes(one: Pass) -> list[str]:
+    """Say what is as somebody has chosen, and worth knowing before the next reboot."""
+    found = ["this host is going down: everything is handed over"] if marks.leaving(one.host) else []
+    with suppress(ProbeError):
+        if not unit.enabled(one.host, KEEPALIVED):
+            found.append(NOT_AT_BOOT)
     return found
 
 
@@ -200,6 +225,7 @@ def _text(one: Standing, host: str) -> str:
         f"  role {one.role}, holder {one.holder}, {ready}",
         f"  {one.why}",
         *(f"  ! {worry}" for worry in one.worries),
+        *(f"  . {note}" for note in one.notes),
     ]
     quoted = [f"    {line}" for line in one.journal]
     return "\n".join([*head, *(f"  {line}" for line in one.lines), *quoted, f"  last pass {one.last_pass}"])

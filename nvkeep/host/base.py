@@ -37,6 +37,9 @@ class Host(Protocol):
     def exists(self, path: str) -> bool:
         """Tell whether something has this name, without following a link."""
 
+    def unwritable(self, directory: str) -> str:
+        """Say why no file can be written in a directory (it need not be there yet); empty when one can."""
+
     def device_number(self, path: str) -> str | None:
         """Give "major:minor" of a block device, None when there is none."""
 

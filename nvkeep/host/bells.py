@@ -42,9 +42,8 @@ class Bells:
         for descriptor, _ in self.poll.poll(timeout):
             self.rings.get(descriptor, lambda: None)()
 
-    def on_fifo(self, path: str, heard: Callable[[str], None]) -> None:
-        """Ring with every line written to a FIFO, which is made if it is not there."""
-        descriptor = open_fifo(path)
+    def on_lines(self, descriptor: int, heard: Callable[[str], None]) -> None:
+        """Ring with every line written to a FIFO."""
         lines = Lines()
 
         def drained() -> None:
@@ -98,6 +97,30 @@ class Lines:
             while chunk := os.read(descriptor, CHUNK):
                 *whole, self.rest = (self.rest + chunk.decode(errors="replace")).split("\n")
                 yield from whole
+
+
+class Ear:
+    """Holds a FIFO open for reading.
+
+    Where it was removed a new one is made, and the one before is read as well: whoever writes goes on with what it has open.
+    """
+
+    def __init__(self, bells: Bells, path: str, heard: Callable[[str], None]) -> None:
+        self.bells = bells
+        self.path = path
+        self.heard = heard
+        self.descriptor: int | None = None
+        self.former: int | None = None
+
+    def hold(self) -> None:
+        """Open the FIFO if that is needed; one removed file is kept at most. Raises OSError."""
+        if self.descriptor is not None and os.fstat(self.descriptor).st_nlink:
+            return
+        opened = open_fifo(self.path)
+        if self.former is not None:
+            self.bells.take_down(self.former)
+        self.former, self.descriptor = self.descriptor, opened
+        self.bells.on_lines(opened, self.heard)
 
 
 def open_fifo(path: str) -> int:

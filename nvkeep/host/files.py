@@ -45,6 +45,17 @@ def write(path: str, text: str, *, durable: bool = False) -> None:
         _sync_directory(target.parent)
 
 
+def unwritable(directory: str) -> str:
+    """Say why no file can be written in a directory (or where it will be made); empty when one can. Writes nothing."""
+    there = next(one for one in (Path(directory), *Path(directory).parents) if one.is_dir())
+    seen = os.statvfs(there)
+    if seen.f_flag & os.ST_RDONLY:
+        return "read-only"
+    if (seen.f_blocks and not seen.f_bfree) or (seen.f_files and not seen.f_ffree):
+        return "full"
+    return "" if os.access(there, os.W_OK) else "not writable"
+
+
 def _make(directory: Path) -> None:
     if not directory.is_dir():
         directory.mkdir(parents=True, exist_ok=True)
@@ -60,16 +71,27 @@ def _sync_directory(directory: Path) -> None:
 
 @contextlib.contextmanager
 def lock(path: str, timeout: float) -> Iterator[None]:
-    """Hold flock(2) on a file that stays; the file names the holder's pid. Raises Busy."""
-    _make(Path(path).parent)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    """Hold flock(2) on a file that stays; the file names the holder's pid, unless the disk is full. Raises Busy."""
+    handle = _open_lock(path)
     try:
         _wait_for(handle, path, timeout)
-        os.truncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):
+            os.truncate(handle, 0)
+            os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(handle)
+
+
+def _open_lock(path: str) -> int:
+    """Open the file to lock. Where it cannot be written any more it can still be locked, and passes go on."""
+    try:
+        _make(Path(path).parent)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.ENOSPC):
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
 
 
 def _wait_for(handle: int, path: str, timeout: float) -> None:

@@ -56,6 +56,10 @@ class LocalHost:
         """Tell whether something has this name."""
         return os.path.lexists(path)
 
+    def unwritable(self, directory: str) -> str:
+        """Say why no file can be written in a directory, without writing one."""
+        return files.unwritable(directory)
+
     def device_number(self, path: str) -> str | None:
         """Give "major:minor" of a block device."""
         try:

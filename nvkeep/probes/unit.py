@@ -7,6 +7,8 @@ from nvkeep.host import Host
 
 PROPERTIES = "LoadState,ActiveState,SubState,Result,Job,MainPID,InactiveEnterTimestampMonotonic"
 
+AT_BOOT = ("enabled", "enabled-runtime", "static", "generated", "alias")
+
 
 class Entry(NamedTuple):
     """What systemd says. `job`: something is queued for it; `inactive_since`: seconds since boot, 0 = never left."""
@@ -30,6 +32,14 @@ def read(host: Host, unit: str) -> Entry:
     if done.code:
         raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {done.err.strip()}")
     return parse(done.out)
+
+
+def enabled(host: Host, unit: str) -> bool:
+    """Tell whether systemd starts a unit at boot. Raises ProbeError."""
+    done = host.run(("systemctl", "is-enabled", "--", unit), 5.0)
+    if not done.out.strip():
+        raise ProbeError(f"`{' '.join(done.argv)}` ended with {done.code}: {done.err.strip()}")
+    return done.out.strip() in AT_BOOT
 
 
 def parse(text: str) -> Entry:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 # Python's own audit events tell every command, every file opened for writing, every removal: a trace that cannot be fooled.
 TRACE = """
 import json, os, sys
-sys.path[:0] = ["/usr/lib/nvkeep", "/usr/lib/nvkeep/vendor"]
+sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
 ran, changed = [], []
 def heard(event, args):
     if event == "subprocess.Popen":

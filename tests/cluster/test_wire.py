@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lab.server import Server
 
 V4, V6 = "10.77.0.77", "fd77::77"
-CODE = "import sys; sys.path.insert(0, '/usr/lib/nvkeep'); from nvkeep.host import wire; print({})"
+CODE = "import sys; sys.path.insert(0, '/usr/lib/nvkeep/current'); from nvkeep.host import wire; print({})"
 
 
 @pytest.fixture(scope="module")

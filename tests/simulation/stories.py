@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from nvkeep.model.report import Report, Word
-from nvkeep.state import Store
+from nvkeep.model.role import Role
+from nvkeep.state import LEAVING, Store
 from tests.simulation.parts import EXCLUSIVE
 from tests.simulation.world import IP, PATH, SERVICE, UNIT, VOLUME, Fault, Kill, Process, World, cluster, force_role
 
@@ -479,6 +480,62 @@ def a_full_run_directory_does_not_stop_the_holder() -> str:
     except OSError as error:
         return f"the pass ended with {error}"
     return told(world, (world.serves("a"), f"not repaired: {world.commands}"))
+
+
+@story
+def a_full_run_directory_is_no_bug() -> str:
+    world = serving()
+    world.machines["a"].full.add("/run/*")
+    world.advance(1.0)
+    report = world.make_pass("a")
+    return told(world, (report is not None and report.line == 4, f"the pass ended: {report}"), (world.serves("a"), "stopped"))
+
+
+@story
+def a_standby_that_can_record_nothing_is_not_ready() -> str:
+    world = serving()
+    world.machines["b"].full |= {"/run/*", "/var/*"}
+    report = world.make_pass("b")
+    why = report.eligible_why if report else ""
+    return told(
+        world,
+        (not flag(world, "b"), "the flag is 1"),
+        ("nothing can be recorded in /run/nvkeep (full)" in why, f"it is not said: {why}"),
+    )
+
+
+@story
+def a_host_that_goes_down_hands_over_in_order() -> str:
+    for by_hand in (False, True):
+        world = serving()
+        if by_hand:
+            Store(Process(world, world.machines["a"]), SERVICE).set_role(Role.MASTER)
+        world.machines["a"].files[LEAVING] = ""
+        world.make_pass("a")
+        verbs = [(argv[0], argv[1]) for _, argv, _ in world.commands]
+        wrong = told(
+            world,
+            (world.clean("a"), f"not released: {world.commands}"),
+            (verbs[:1] == [("systemctl", "stop")], f"first something else: {verbs}"),
+            (not flag(world, "a"), "the flag is 1"),
+        )
+        force_role(world, "b", "MASTER")
+        passes(world, "a", 3.0)
+        passes(world, "b", 3.0)
+        seized = any("--preempt" in argv for _, argv, _ in world.commands)
+        wrong = wrong or told(world, (world.serves("b"), "the other does not serve"), (not seized, "the other had to seize"))
+        if wrong:
+            return wrong
+    return ""
+
+
+@story
+def a_keepalived_that_was_never_started_is_no_order() -> str:
+    world = serving()
+    world.machines["a"].stop_keepalived("inactive")
+    world.machines["a"].keepalived.inactive_since = 0.0
+    passes(world, "a", 10.0)
+    return told(world, (world.serves("a"), "it let go"), (not world.changes(0, "a"), f"changed: {world.commands}"))
 
 
 @story

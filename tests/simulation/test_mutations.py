@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tenacity import retry_if_exception_type
 
-from nvkeep import engine, guard, keepalived, passes, planning, sight
+from nvkeep import engine, guard, keepalived, passes, planning, sight, state
 from nvkeep.engine import Engine
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, loss
@@ -339,6 +339,11 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
         return Strict()
 
     patch.setattr(Records, "tolerant", tolerant)
+
+
+@mutation("a host that goes down hands over in order", "not released")
+def the_end_of_the_system_is_overlooked(patch: Patch) -> None:
+    patch.setattr(state, "leaving", lambda _: False)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cache
 
 from nvkeep import config, passes
@@ -472,6 +473,9 @@ class Process:
 
     def exists(self, path: str) -> bool:
         return path in self.machine.files
+
+    def unwritable(self, directory: str) -> str:
+        return "full" if any(fnmatch(f"{directory}/x", pattern) for pattern in self.machine.full) else ""
 
     def device_number(self, path: str) -> str | None:
         with self.world.lock:

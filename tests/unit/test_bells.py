@@ -1,0 +1,101 @@
+"""Doorbells on real descriptors, and the count of passes that lets an upgrade find its moment."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from nvkeep.host.bells import Bells, Ear
+from nvkeep.renewal import Passes
+
+
+@pytest.fixture
+def heard() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def ear(tmp_path: Path, heard: list[str]) -> Ear:
+    made = Ear(Bells(), str(tmp_path / "run" / "fifo"), heard.append)
+    made.hold()
+    return made
+
+
+def write(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+
+def test_lines_are_heard_whole(ear: Ear, heard: list[str]) -> None:
+    writer = write(ear.path)
+    os.write(writer, b"one\ntw")
+    ear.bells.wait(1)
+    os.write(writer, b"o\n")
+    ear.bells.wait(1)
+    assert heard == ["one", "two"]
+    os.close(writer)
+
+
+def test_a_removed_fifo_is_made_again_and_whoever_holds_the_old_one_is_still_heard(ear: Ear, heard: list[str]) -> None:
+    old = write(ear.path)
+    Path(ear.path).unlink()
+    ear.hold()
+    ear.hold()
+    new = write(ear.path)
+    os.write(old, b"old\n")
+    os.write(new, b"new\n")
+    ear.bells.wait(1)
+    ear.bells.wait(0)
+    assert sorted(heard) == ["new", "old"]
+    os.close(old)
+    os.close(new)
+
+
+def test_a_file_in_the_place_of_the_fifo_is_refused_and_the_old_one_stays_open(ear: Ear, heard: list[str]) -> None:
+    old = write(ear.path)
+    Path(ear.path).unlink()
+    Path(ear.path).touch()
+    with pytest.raises(OSError, match="is not a FIFO; remove it"):
+        ear.hold()
+    os.write(old, b"old\n")
+    ear.bells.wait(1)
+    assert heard == ["old"]
+    Path(ear.path).unlink()
+    ear.hold()
+    assert Path(ear.path).is_fifo()
+    os.close(old)
+
+
+def test_no_pass_begins_while_there_shall_be_none() -> None:
+    passes, begun = Passes(), threading.Event()
+
+    def work() -> None:
+        with passes.one():
+            begun.set()
+
+    with passes.none(1) as quiet:
+        assert quiet
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert not begun.wait(0.1)
+    assert begun.wait(5)
+    thread.join()
+
+
+def test_a_pass_under_way_is_waited_for_only_as_long_as_asked() -> None:
+    passes, end = Passes(), threading.Event()
+
+    def work() -> None:
+        with passes.one():
+            end.wait(5)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not passes.under_way:
+        pass
+    with passes.none(0) as quiet:
+        assert not quiet
+    end.set()
+    with passes.none(5) as quiet:
+        assert quiet
+    thread.join()
