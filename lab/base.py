@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -11,6 +12,7 @@ from lab import tree
 from lab.commands import run
 
 CACHE = Path(os.environ.get("NVKEEP_LAB_CACHE", "/var/cache/nvkeep-lab"))
+LANE = os.environ.get("NVKEEP_LAB_LANE", "")  # several labs on one machine: each in a lane, and one at a time in each
 VOLUME_MB = 512
 PACKAGES = (
     "systemd",
@@ -89,7 +91,11 @@ def ensure() -> Path:
     """Return the directory with `root` and `volume.img`, building it when it is not there yet."""
     ready = CACHE / f"base-{recipe_key()}"
     if not ready.is_dir():
-        _build(ready)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with (CACHE / "building.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another lane may be at it
+            if not ready.is_dir():
+                _build(ready)
     return ready
 
 

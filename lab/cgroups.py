@@ -10,13 +10,14 @@ import sys
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from lab.base import LANE
 from lab.commands import environment, until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ROOT = Path("/sys/fs/cgroup")
-PREFIX = "nvkeep-lab-"
+PREFIX = f"nvkeep-lab{LANE}-"
 TOOLS = "tools"
 LAUNCH = str(Path(__file__).with_name("launch.py"))
 

@@ -63,7 +63,7 @@ def _run(argv: tuple[str, ...], timeout: float, feed: str | None) -> subprocess.
 
 def environment() -> dict[str, str]:
     """Return the environment of every command: fixed words, the proxy of this machine if it has one, where the cache is."""
-    kept = {key: value for key, value in os.environ.items() if key.lower().endswith("_proxy") or key == "NVKEEP_LAB_CACHE"}
+    kept = {key: value for key, value in os.environ.items() if key.lower().endswith("_proxy") or key.startswith("NVKEEP_LAB_")}
     return ENVIRONMENT | kept
 
 

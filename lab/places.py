@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lab.base import CACHE
+from lab.base import CACHE, LANE
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-STATE = Path("/run/nvkeep-lab")
-LOCK = Path("/run/nvkeep-lab.lock")
+STATE = Path(f"/run/nvkeep-lab{LANE}")
+LOCK = Path(f"/run/nvkeep-lab{LANE}.lock")
 # A link from STATE: the cache directory may be another one in the next run, its leftovers must still be found.
 DISK_LINK = STATE / "disk"
-DISK = CACHE / "run"
+DISK = CACHE / f"run{LANE}"
 NETWORK = STATE / "network"
 CONTROL = STATE / "control.sock"
 VIEWS = DISK / "views"

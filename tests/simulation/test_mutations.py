@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tenacity import retry_if_exception_type
 
-from nvkeep import engine, guard, keepalived, passes, planning, sight, state
+from nvkeep import engine, guard, keepalived, marks, passes, planning, sight
 from nvkeep.engine import Engine
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, loss
@@ -314,7 +314,7 @@ def any_attachment_is_held(patch: Patch) -> None:
 
 @mutation("the holder stays in every role", "it let go")
 def a_killed_keepalived_is_an_order(patch: Patch) -> None:
-    patch.setattr(Eyes, "_told", lambda self: "" if self.roles.words else "keepalived is gone")
+    patch.setattr(Eyes, "_stopped", lambda self: "" if self.roles.words else "keepalived is gone")
 
 
 @mutation("a backup does not take what is free", "took as BACKUP")
@@ -343,7 +343,7 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
 
 @mutation("a host that goes down hands over in order", "not released")
 def the_end_of_the_system_is_overlooked(patch: Patch) -> None:
-    patch.setattr(state, "leaving", lambda _: False)
+    patch.setattr(marks, "leaving", lambda _: False)
 
 
 @pytest.fixture
