@@ -89,6 +89,10 @@ class Network:
                 run((*self.enter(), "ip", "link", "delete", cable(server, net.interface)), check=False)
             _forget(inside)
 
+    def go_dark(self, server: str) -> None:
+        """Take the carrier off all networks of one server at once, as a power cut does; taking cables away takes a second."""
+        self._outside([f"link set {cable(server, net.interface)} down" for net in self.nets])
+
     def cut(self, server: str, interface: str = SERVICE.interface, *, keep_carrier: bool = False) -> None:
         """Cut one server off one network: no carrier, or (keep_carrier) a switch that forwards nothing."""
         self._outside([f"link set {cable(server, interface)} {'nomaster' if keep_carrier else 'down'}"])

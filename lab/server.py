@@ -137,6 +137,7 @@ class Server:
         pid = self.pid
         # Frozen first: between the cut and the kill, programs would see errors and tell their clients about them.
         cgroups.freeze(self.name, frozen=True, settle=False)
+        self.network.go_dark(self.name)
         if lose_caches:
             self.storage.control("cut", host=self.name, how="fail")
         os.kill(pid, signal.SIGKILL)

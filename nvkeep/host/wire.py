@@ -10,6 +10,7 @@ import socket
 import struct
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address
 from typing import Self
 
@@ -136,8 +137,15 @@ class Ear:
         return listen((self,), timeout)
 
     def answered(self) -> bool:
-        """Read one frame that is there; tell whether another host says in it that it has the address. Raises OSError."""
-        return self._is_answer(self.socket.recv(LONGEST))
+        """Read all frames that are there; tell whether another host says in one that it has the address. Raises OSError.
+
+        All, because what is left in the queue would be taken for an answer to a later question.
+        """
+        heard = False
+        with suppress(BlockingIOError):
+            while True:
+                heard |= self._is_answer(self.socket.recv(LONGEST, socket.MSG_DONTWAIT))
+        return heard
 
     def _is_answer(self, frame: bytes) -> bool:
         if self.ip.version == IPV4:
