@@ -34,7 +34,9 @@ def drifted(host: Host, cluster: Cluster) -> str:
         wanted = configuration(cluster, host.name, build_of(host, Version.parse(found[2])))
     except FileNotFoundError as error:
         return f"{error.filename or PART} is missing; {MEND}"
-    except (OSError, LookupError, Unsuited, NotHere) as error:
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}; nobody can tell whether it is as generated; ls -l {error.filename}"
+    except (LookupError, Unsuited, NotHere) as error:
         return f"{error}; {MEND}"
     return difference(file, text, wanted)
 

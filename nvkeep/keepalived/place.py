@@ -70,7 +70,10 @@ def install(host: Host, cluster: Cluster, version: Version) -> Done:
         wrong = [*before(host, cluster, build), *clashes(others, cluster, host.name, version), *_link(host, old, new)]
         if wrong:
             return Done(Code.REFUSED, (*wrong, "nothing was changed"))
-        runs = unit.read(host, UNIT).active in ("active", "reloading", "activating")
+        runs = unit.read(host, UNIT).active in (
+            "active",
+            "reloading",
+        )  # one that dies and is started again reads them by itself
         if new == old:
             return _again(host, cluster) if runs else Done(Code.DONE, (f"{PART} is as generated; nothing to change",))
         said = _tried(host, new, version)

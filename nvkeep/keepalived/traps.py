@@ -47,7 +47,10 @@ def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> It
     except FileNotFoundError as error:
         yield f"{error.filename} is missing; {MEND}"
         return
-    except (OSError, LookupError) as error:
+    except OSError as error:
+        yield f"{error.filename}: {error.strerror}"
+        return
+    except LookupError as error:
         yield f"{error}; {MEND}"
         return
     if drift := difference(file, text, wanted):

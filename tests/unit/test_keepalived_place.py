@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from nvkeep import config
 from nvkeep.errors import Unsuited
-from nvkeep.host import LocalHost
-from nvkeep.keepalived import CONF, PART, Build, Version, configuration, drifted
+from nvkeep.host import Completed, LocalHost
+from nvkeep.keepalived import CONF, PART, Build, Version, configuration, drifted, place
 from nvkeep.keepalived.clashes import clashes
 from nvkeep.keepalived.drift import build_of
 from nvkeep.keepalived.dump import parse, parse_text
@@ -272,6 +276,11 @@ def test_every_other_way_to_be_wrong_is_a_sentence(host: Rooted) -> None:
     assert "server01" in drifted(host, CLUSTER)
 
 
+def test_a_file_that_cannot_be_read_is_not_called_drift(host: Rooted) -> None:
+    host.write(f"{CONF}/in/the/way", "")
+    assert "Is a directory; nobody can tell" in drifted(host, CLUSTER)
+
+
 def test_a_file_keeps_the_mode_it_had(host: Rooted, tmp_path: Path) -> None:
     """A keepalived.conf may hold a password."""
     host.write(CONF, THEIRS)
@@ -334,3 +343,72 @@ def test_a_fifo_of_theirs_without_a_user_before_script_user(word: str) -> None:
     assert found(f"global_defs {{\n notify_fifo /run/x\n {word}\n}}\n")[0].endswith("write notify_fifo /run/x root root")
     assert not found(f"global_defs {{\n notify_fifo /run/x root\n {word}\n}}\n")
     assert not found(f"global_defs {{\n {word}\n notify_fifo /run/x\n}}\n")
+
+
+# --- killed anywhere
+
+
+class Killed(BaseException):
+    """The process has died here."""
+
+
+class Dying(Rooted):
+    """A host on which the process dies before its n-th act. keepalived does not run, and likes what it is shown."""
+
+    lives = 10_000
+
+    def act(self) -> None:
+        self.lives -= 1
+        if self.lives < 0:
+            raise Killed
+
+    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
+        self.act()
+        if argv[0] == "cp":
+            return super().run(("cp", "-p", self.at(argv[-2]), self.at(argv[-1])), timeout)
+        link = [{"ifname": beat.interface, "addr_info": [{"local": str(beat.address), "prefixlen": 24}]} for beat in BEATS]
+        out = {
+            "stat": "fifo of 0\n",
+            "ip": json.dumps(link),
+            "systemctl": "LoadState=loaded\nActiveState=inactive\nSubState=dead\n",
+        }
+        return Completed(tuple(argv), 0, out.get(argv[0], ""), "")
+
+    def write(self, path: str, text: str, *, durable: bool = False) -> None:
+        self.act()
+        super().write(path, text, durable=durable)
+
+    def remove(self, path: str) -> None:
+        self.act()
+        LocalHost.remove(self, self.at(path))
+
+    def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
+        return super().lock(self.at(path), timeout)
+
+
+BEATS = CLUSTER.hosts["server01"].heartbeats
+
+
+@pytest.mark.parametrize("theirs", [None, THEIRS, OLD_FORM + THEIRS])
+def test_killed_before_any_act_the_next_run_ends_it_and_keepalived_never_reads_half(tmp_path: Path, theirs: str | None) -> None:
+    made = configuration(CLUSTER, "server01", Build(NEW))
+    for lives in range(100):
+        host = Dying(tmp_path / str(lives))
+        for interface in {beat.interface for beat in BEATS}:
+            host.write(f"/sys/class/net/{interface}/carrier", "1\n")
+        if theirs is not None:
+            host.write(CONF, theirs)
+        host.lives = lives
+        with contextlib.suppress(Killed):
+            place.install(host, CLUSTER, NEW)
+        alive, host.lives = host.lives >= 0, 10_000
+        main = host.read(CONF) if host.exists(CONF) else None
+        assert main in (theirs, main_with_include(theirs))
+        assert main == theirs or host.read(PART) == made
+        assert place.install(host, CLUSTER, NEW).code == 0
+        assert drifted(host, CLUSTER) == ""
+        assert "nothing to change" in place.install(host, CLUSTER, NEW).lines[0]
+        assert not [name for name in host.names("/etc/keepalived") if name.startswith(".")]
+        if alive:
+            return
+    raise AssertionError("it never ends")
