@@ -38,8 +38,9 @@ def clashes(found: list[Statement], cluster: Cluster, host: str, version: Versio
         if one.blocks == ("global_defs",) and word == "script_user" and version < REVERSE and one.words[1:2] != ("root",):
             yield f"{one.place}: script_user: before keepalived {REVERSE} nvkeep needs root; write user NAME into vrrp_scripts"
     yield from _order(found)
-    for other in instances(found):
-        yield from _instance(other, cluster, host, version)
+    others = instances(found)
+    for other in others:
+        yield from _instance(other, others, cluster, host, version)
 
 
 def _order(found: list[Statement]) -> Iterator[str]:
@@ -54,7 +55,7 @@ def _order(found: list[Statement]) -> Iterator[str]:
             return
 
 
-def _instance(other: Instance, cluster: Cluster, host: str, version: Version) -> Iterator[str]:
+def _instance(other: Instance, others: list[Instance], cluster: Cluster, host: str, version: Version) -> Iterator[str]:
     if other.name in every_instance(cluster, host):
         yield f"{other.place}: vrrp_instance {other.name}: nvkeep writes one of this name; remove this one"
         return
@@ -70,11 +71,11 @@ def _instance(other: Instance, cluster: Cluster, host: str, version: Version) ->
         if cluster.router_id(service) == other.router_id:
             yield (
                 f"{other.place}: vrrp_instance {other.name} has virtual router id {other.router_id} on {other.interface}, "
-                f"as service {service} of cluster.yaml; write there router_id: {free(cluster, other)}"
+                f"as service {service} of cluster.yaml; write there router_id: {free(cluster, others)}"
             )
 
 
-def free(cluster: Cluster, *others: Instance) -> int:
+def free(cluster: Cluster, others: list[Instance]) -> int:
     """Find a virtual router id that nobody uses."""
     used = {cluster.router_id(service) for service in cluster.services} | {other.router_id for other in others}
     return next(number for number in range(1, 256) if number not in used)

@@ -181,6 +181,7 @@ def test_a_router_id_that_others_use_on_the_same_interface() -> None:
     (sentence,) = found(text)
     assert "virtual router id 51 on eth0, as service nfs" in sentence
     assert sentence.endswith("write there router_id: 1")
+    assert found(text + text.replace("VI", "VJ").replace("51", "1"))[0].endswith("write there router_id: 2")
     assert not found(text.replace("eth0", "eth7"))
     assert not found(text.replace("51", "52"))
 
