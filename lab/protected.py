@@ -40,10 +40,11 @@ def config(reconcile: int = 10) -> str:
 
 
 def prepare(server: Server) -> None:
-    """Give a server its keepalived.conf, made by the nvkeep in it, and enable what starts at boot."""
+    """Give a server its part of keepalived.conf, made by the nvkeep in it, and enable what starts at boot."""
     root = str(server.root)
     made = run(("chroot", root, "/usr/bin/nvkeep", "keepalived", "--host", server.name)).stdout
-    server.write("/etc/keepalived/keepalived.conf", made)
+    server.write("/etc/keepalived/nvkeep.conf", made)  # as --install leaves it, which wants a server that is up
+    server.write("/etc/keepalived/keepalived.conf", "include /etc/keepalived/nvkeep.conf\n")
     run(("chroot", root, "systemctl", "enable", "--quiet", *ENABLED))
 
 

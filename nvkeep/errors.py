@@ -4,6 +4,7 @@ NvkeepError
 +-- ConfigError        the administrator: cluster.yaml is wrong; every problem with its place
 +-- UnsafeFile         the administrator: a file that others can write is not read
 +-- NotHere            the administrator: the command was typed on the wrong host
++-- Unsuited           the administrator: keepalived, or what others configured for it, does not go with nvkeep
 +-- ProbeError         nobody: it cannot be told; what is unknown is left alone
 +-- Busy               wait: another pass holds the lock of the service
 +-- StepError          a step did not bring what it was for
@@ -52,6 +53,10 @@ class UnsafeFile(NvkeepError):
 
 class NotHere(NvkeepError):
     """This host has no part in what was asked."""
+
+
+class Unsuited(NvkeepError):
+    """keepalived here, or its other configuration, does not go with nvkeep."""
 
 
 class ProbeError(NvkeepError):

@@ -14,7 +14,7 @@ VERBS = {
     "check": "tell whether cluster.yaml is right",
     "show": "print cluster.yaml with every default filled in",
     "schema": "print the JSON Schema of cluster.yaml",
-    "keepalived": "print this host's keepalived.conf",
+    "keepalived": "print or install this host's keepalived configuration",
     "reset": "let this host try again what it was kept from after failures",
     "role": "show the roles, or set one by hand",
     "agent": "the resident; run by nvkeep.service",
@@ -28,7 +28,7 @@ nvkeep keeps a service alive on servers that share a block volume.
     nvkeep plan                 what a pass would do now; changes nothing
     nvkeep apply                make a pass now
     nvkeep check -f FILE        is this cluster.yaml right?
-    nvkeep keepalived           the keepalived.conf of this host
+    nvkeep keepalived           this host's keepalived configuration
 
 All commands: nvkeep --help. Help for one: nvkeep COMMAND --help.
 """

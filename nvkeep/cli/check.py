@@ -2,7 +2,7 @@
   nvkeep check                    the file that is used
   nvkeep check -f cluster.yaml    one before it is
 
-  nvkeep check --host             also: has this host the tools its volumes need, and which versions?
+  nvkeep check --host             also: has this host the tools its volumes need? Is keepalived configured as generated?
 
 exit codes:
   0  it is right (warnings may be printed)
@@ -16,6 +16,7 @@ from nvkeep import config
 from nvkeep.cli.common import chosen, file_option
 from nvkeep.errors import CommandTimeout
 from nvkeep.host import Completed, Host, LocalHost
+from nvkeep.keepalived import traps
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import VOLUME, resources
 from nvkeep.reconcilers.backends import backend_of
@@ -41,7 +42,14 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in warnings(cluster):
         print(f"warning: {warning}")
     print(f"{arguments.file}: right: {', '.join(cluster.services)} on {', '.join(cluster.hosts)}")
-    return _lacking(cluster, LocalHost()) if arguments.host else 0
+    return _lacking(cluster, LocalHost()) | _trapped(cluster, LocalHost()) if arguments.host else 0
+
+
+def _trapped(cluster: Cluster, host: Host) -> int:
+    """Print what is wrong with keepalived's configuration here; 1 when something is."""
+    wrong = traps.seen(host, cluster)
+    print(*(f"[NOT OK] KEEPALIVED: {one}" for one in wrong) if wrong else ("[OK] KEEPALIVED: as generated",), sep="\n")
+    return 1 if wrong else 0
 
 
 def _lacking(cluster: Cluster, host: Host) -> int:

@@ -25,14 +25,14 @@ def others_can_write(path: str) -> bool:
 
 
 def write(path: str, text: str, *, durable: bool = False) -> None:
-    """Replace a file in one moment; durable: also after a power cut. Raises OSError and leaves the old file."""
+    """Replace a file in one moment, with the mode it had; durable: also after a power cut. Raises OSError, leaves the old."""
     target = Path(path)
     _make(target.parent)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "w") as stream:
             stream.write(text)
-            os.fchmod(stream.fileno(), 0o644)
+            os.fchmod(stream.fileno(), _mode(target))
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -54,6 +54,13 @@ def unwritable(directory: str) -> str:
     if (seen.f_blocks and not seen.f_bfree) or (seen.f_files and not seen.f_ffree):
         return "full"
     return "" if os.access(there, os.W_OK) else "not writable"
+
+
+def _mode(target: Path) -> int:
+    try:
+        return stat.S_IMODE(target.stat().st_mode)
+    except FileNotFoundError:
+        return 0o644
 
 
 def _make(directory: Path) -> None:

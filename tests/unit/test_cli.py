@@ -185,8 +185,28 @@ def test_keepalived_of_a_host_that_is_none(good: str, capsys: pytest.CaptureFixt
 
 
 def test_keepalived_prints_the_file_and_nothing_else(good: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["keepalived", "-f", good, "--host", "server02"]) == 0
-    assert capsys.readouterr().out == (GOOD.parent / "server02.conf").read_text()
+    assert main(["keepalived", "-f", good, "--host", "server02", "--for-version", "2.2.7"]) == 0
+    assert capsys.readouterr().out == (GOOD.parent / "server02-2.2.7.conf").read_text()
+
+
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("1.3.5", "older than 1.3.6"),
+        ("2.0.4", "wrong checksums"),
+        ("1.3.6", "every second peer"),
+        ("two", "write three numbers"),
+    ],
+)
+def test_a_keepalived_that_does_not_go_with_nvkeep(
+    good: str, version: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["keepalived", "-f", good, "--host", "server01", "--for-version", version]) == 2
+    printed = capsys.readouterr()
+    assert not printed.out
+    assert printed.err.startswith("nvkeep: ")
+    assert printed.err.count("\n") == 1
+    assert words in printed.err
 
 
 def test_a_closed_pipe_is_no_traceback() -> None:

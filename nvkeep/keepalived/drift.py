@@ -1,0 +1,67 @@
+"""Does what stands in /etc/keepalived say what cluster.yaml says? Only files are read: every pass asks."""
+
+import re
+
+from nvkeep.errors import NotHere, Unsuited
+from nvkeep.host import Host
+from nvkeep.keepalived.conf import MARK, Build, configuration
+from nvkeep.keepalived.names import CONF, INCLUDE, MEND, PART
+from nvkeep.keepalived.theirs import included, statements
+from nvkeep.keepalived.version import Version
+from nvkeep.model.spec import Cluster
+
+MADE = re.compile(rf"^# \S+{re.escape(MARK)}(\S+?)(?: and keepalived ([0-9.]+))?; do not edit")
+GREPS = ("/usr/bin/grep", "/bin/grep")
+
+
+def build_of(host: Host, version: Version) -> Build:
+    """Learn where grep really is: keepalived 1.3.6 runs without a script that it reaches through a link."""
+    real = next((path for path in GREPS if host.exists(path) and not _through_link(host, path)), GREPS[0])
+    return Build(version, real)
+
+
+def _through_link(host: Host, path: str) -> bool:
+    return host.link_target(path) is not None or host.link_target(path.rpartition("/")[0]) is not None
+
+
+def drifted(host: Host, cluster: Cluster) -> str:
+    """Say what in keepalived's files is not as generated, and what to type; empty when all is. Runs nothing."""
+    try:
+        file, text = standing(host)
+        found = MADE.match(text)
+        if not found or not found[2]:
+            return f"{file} was not made by this nvkeep; {MEND}"
+        wanted = configuration(cluster, host.name, build_of(host, Version.parse(found[2])))
+    except FileNotFoundError as error:
+        return f"{error.filename or PART} is missing; {MEND}"
+    except OSError as error:
+        return f"{error.filename}: {error.strerror}; nobody can tell whether it is as generated; ls -l {error.filename}"
+    except (LookupError, Unsuited, NotHere) as error:
+        return f"{error}; {MEND}"
+    return difference(file, text, wanted)
+
+
+def standing(host: Host) -> tuple[str, str]:
+    """Give the file that holds our part, and its text. Raises OSError, LookupError when keepalived does not read it."""
+    main = host.read(CONF)
+    if MADE.match(main):
+        return CONF, main
+    if not includes(main):
+        raise LookupError(f"{CONF} does not say `{INCLUDE}`")
+    return PART, host.read(PART)
+
+
+def includes(main: str) -> bool:
+    """Tell whether a keepalived.conf includes our part."""
+    return any(included(one) == PART and not one.blocks for one in statements(main) if one.words[0].startswith("include"))
+
+
+def difference(file: str, text: str, wanted: str) -> str:
+    """Name the first line that is not as generated; empty when there is none."""
+    if text == wanted:
+        return ""
+    have, want = text.splitlines(), wanted.splitlines()
+    number = next((n for n, (a, b) in enumerate(zip(have, want, strict=False)) if a != b), min(len(have), len(want)))
+    said = f"says `{have[number].strip()}`" if number < len(have) else "ends too early"
+    would = f"`{want[number].strip()}`" if number < len(want) else "nothing more"
+    return f"{file}:{number + 1} {said}, cluster.yaml makes it {would}; {MEND}"

@@ -1,0 +1,146 @@
+"""Asking the keepalived that runs here for the role of every instance."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from nvkeep.errors import NvkeepError
+from nvkeep.host import Host
+from nvkeep.keepalived.dump import Words, parse, parse_text
+from nvkeep.keepalived.names import CHILD_PID, PARENT_PID
+from nvkeep.model.role import Roles
+from nvkeep.state import RUN
+
+PIDS = ((PARENT_PID, CHILD_PID), ("/run/keepalived/keepalived.pid", "/run/keepalived/vrrp.pid"))  # usual; with use_pid_dir
+PATIENCE = 1.0  # seconds; an answer takes about one millisecond
+PRIVATE = "/run/keepalived-dump"  # made by our drop-in for keepalived.service: only root may write there
+SHARED = "/tmp"  # noqa: S108 - where keepalived writes without TMPDIR, and before 2.2 always
+SIGUSR1 = 10
+
+
+class Process(NamedTuple):
+    """A keepalived that runs: its parent process, and which vrrp process of which boot answers for it."""
+
+    pid: int
+    child: str
+    ident: str
+
+
+class Way(NamedTuple):
+    """A way to ask: the signal, the file that is written then, and how to read it.
+
+    Text does not tell where it ends: it counts when it was the same twice. JSON that is not whole does not parse.
+    """
+
+    number: int
+    file: str
+    read: Callable[[str], Words]
+    pause: float
+    twice: bool
+
+
+def ask(host: Host) -> Roles:
+    """Ask keepalived for the role of every instance. Raises nothing: no answer is an answer, with the reason.
+
+    A signal makes keepalived write what it knows; the file is renamed into place before it is complete, and the last one stays
+    for ever, so it is removed first and read until it parses. The answer is tied to this boot, keepalived's pid and start time.
+    """
+    try:
+        process = running(host)
+        way = _way(host)
+        with host.lock(f"{RUN}/lock/.keepalived", 3.0):
+            return _dump(host, process, way)
+    except PermissionError:
+        return Roles(why="only root may ask keepalived; run it as root")
+    except (OSError, ValueError, LookupError) as error:
+        return Roles(why=f"keepalived does not run here ({_said(error)})")
+    except NvkeepError as error:
+        return Roles(why=str(error))
+
+
+def _said(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def running(host: Host) -> Process:
+    """Find keepalived by its pidfiles. Raises OSError or LookupError with what is wrong with the usual ones."""
+    problem: Exception | None = None
+    for parent, child in PIDS:
+        try:
+            return _process(host, parent, child)
+        except PermissionError:
+            raise
+        except (OSError, ValueError, LookupError) as error:
+            problem = problem or error
+    raise problem or LookupError("no pidfile")
+
+
+def _process(host: Host, parent: str, child: str) -> Process:
+    ident, pid = _ident(host, child), int(host.read(parent))
+    if host.read(f"/proc/{pid}/comm").strip() != "keepalived":  # the file outlives a kill -9, and numbers are used again
+        raise LookupError("its pid is another program's")
+    return Process(pid, child, ident)
+
+
+def _ident(host: Host, child: str) -> str:
+    pid = int(host.read(child))
+    started = host.read(f"/proc/{pid}/stat").rpartition(")")[2].split()[19]
+    return f"{host.boot_id()}/{pid}/{started}"
+
+
+def _way(host: Host) -> Way:
+    """Ask for JSON; a build without it, or one before 1.3.8, prints no number for that signal."""
+    number = host.run(("keepalived", "--signum=JSON"), 2.0).out.strip()
+    if number.isdigit():
+        return Way(int(number), "keepalived.json", parse, 0.002, twice=False)
+    return Way(SIGUSR1, "keepalived.data", parse_text, 0.02, twice=True)
+
+
+def _dump(host: Host, process: Process, way: Way) -> Roles:
+    directories = dict.fromkeys((temporary(host, process.pid), SHARED))
+    for directory in directories:
+        host.remove(f"{directory}/{way.file}")
+    host.signal(process.pid, way.number)
+    deadline, before = host.now() + PATIENCE, ""
+    while host.now() < deadline:
+        host.sleep(way.pause)
+        text = next((text for one in directories if (text := _written(host, one, way.file))), "")
+        try:
+            words = way.read(text)
+        except ValueError:
+            continue
+        if way.twice and text != before:
+            before = text
+            continue
+        same = process.ident == _ident(host, process.child)
+        return Roles(words, process.ident) if same else Roles(why="keepalived was restarted while it was asked")
+    return Roles(why=f"keepalived (pid {process.pid}) does not answer within {PATIENCE:g} s{_planted(host, directories, way)}")
+
+
+def _written(host: Host, directory: str, file: str) -> str:
+    """Read what was written; empty while there is nothing, or nothing that only root can have written."""
+    path = f"{directory}/{file}"
+    if not host.exists(path) or not (directory == PRIVATE or _of_root(host, path)):
+        return ""
+    try:
+        return host.read(path)
+    except FileNotFoundError:
+        return ""
+
+
+def _of_root(host: Host, path: str) -> bool:
+    """Tell whether a file is a plain one of root's. Looked at before it is read: in /tmp nobody else can replace it then."""
+    return host.run(("stat", "-c", "%u %F", "--", path), 2.0).out.strip() in ("0 regular file", "0 regular empty file")
+
+
+def _planted(host: Host, directories: dict[str, None], way: Way) -> str:
+    """Say where somebody else's file lies in the way of keepalived's."""
+    found = [
+        f"{one}/{way.file}" for one in directories if host.exists(f"{one}/{way.file}") and not _written(host, one, way.file)
+    ]
+    return f"; {found[0]} is a link or another user's: remove it" if found else ""
+
+
+def temporary(host: Host, pid: int) -> str:
+    """Find keepalived's own TMPDIR: a drop-in may have set it."""
+    variables = dict(entry.split("=", 1) for entry in host.read(f"/proc/{pid}/environ").split("\0") if "=" in entry)
+    return variables.get("TMPDIR", SHARED).rstrip("/")
