@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from nvkeep import marks
+from nvkeep import keepalived, marks
 from nvkeep.cli.common import chosen, file_option, load, services_option
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.model.decision import Action, Facts, Holder
@@ -160,7 +160,7 @@ def _role(one: Pass, sight: Sight) -> str:
 def _worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     """Say what takes high availability away although the service itself may stand well."""
     late = 3 * one.cluster.timing.reconcile
-    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, one.eyes.unwritable, fifo.deaf(one.host))))]
+    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, one.eyes.unwritable, fifo.deaf(one.host), _drifted(one))))]
     if sight.facts.role is Role.NONE and one.store.manual_role() is None:
         found.append(_no_role(one))
     if not one.store.listened():
@@ -177,6 +177,11 @@ def _no_role(one: Pass) -> str:
         if seen.active == "inactive" and not seen.inactive_since:
             return "keepalived was not started since this host booted: no role until: systemctl start keepalived"
     return "keepalived gives no role; systemctl status keepalived"
+
+
+def _drifted(one: Pass) -> str:
+    """Say what in keepalived's files is not as generated; a role set by hand may be because there is no keepalived."""
+    return "" if one.eyes.outdated or one.store.manual_role() else keepalived.drifted(one.host, one.cluster)
 
 
 def _notes(one: Pass) -> list[str]:
