@@ -266,13 +266,13 @@ def a_denial_is_any_failure(patch: Patch) -> None:
     patch.setattr(NvmeshBackend, "judge", lambda *_: StepError("failed"))
 
 
-@mutation("a busy umount is tried again", "gave up")
+@mutation("an umount that is late is tried again", "gave up")
 def nothing_is_tried_again(patch: Patch) -> None:
     patch.setattr(engine, "retry_if_exception_type", lambda _: retry_if_exception_type(Pending))
 
 
-@mutation("a busy umount is tried again", "gave up")
-def a_busy_umount_is_final(patch: Patch) -> None:
+@mutation("an umount that is late is tried again", "gave up")
+def a_late_umount_is_final(patch: Patch) -> None:
     patch.setattr(MountKind, "judge", lambda _self, _spec, done: StepError(done.err))
 
 
