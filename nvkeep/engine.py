@@ -27,7 +27,7 @@ AGAIN = wait_random_exponential(multiplier=0.1, max=2)
 
 @dataclass
 class Engine:
-    """Runs plans. `still` is asked before every command of a service that is being held; it raises Lost."""
+    """Runs plans. `still` is asked before every command and every look, but of an isolation; it raises Lost."""
 
     host: Host
     service: str

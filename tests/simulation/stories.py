@@ -89,6 +89,28 @@ def a_lost_volume_is_isolated_at_once() -> str:
 
 
 @story
+def a_volume_lost_while_its_unit_stops_for_an_hour_is_isolated_at_once() -> str:
+    world = serving()
+    world.machines["a"].units[UNIT].stop_takes = 3600.0
+    world.machines["a"].stop_keepalived("inactive")
+    world.advance(6.0)
+    begun = world.clock
+
+    def seize(_: Process, argv: tuple[str, ...]) -> None:
+        if argv[:2] == ("systemctl", "stop") and world.hook:
+            world.hook = None
+            world.seize_behind_its_back(VOLUME)
+
+    world.hook = seize
+    world.make_pass("a")
+    return told(
+        world,
+        (world.clean("a"), f"not isolated in the same pass: {world.commands}"),
+        (world.clock - begun < FAST, f"isolating took {world.clock - begun:.1f} s"),
+    )
+
+
+@story
 def a_lost_volume_is_not_taken_back_soon() -> str:
     world = serving()
     world.seize_behind_its_back(VOLUME)

@@ -286,6 +286,11 @@ def first_io_is_not_waited_for(patch: Patch) -> None:
     patch.setattr(VolumeKind, "pending", lambda *_, **__: False)
 
 
+@mutation("a volume lost while its unit stops for an hour is isolated at once", "without holding it")
+def a_release_does_not_look_up(patch: Patch) -> None:
+    patch.setattr(Pass, "_still", lambda _: None)
+
+
 @mutation("a volume taken in the middle stops the pass", "started on a lost volume")
 def a_pass_does_not_look_up(patch: Patch) -> None:
     patch.setattr(Pass, "_still", lambda _: None)
