@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from nvkeep.errors import CommandTimeout, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.probes import holders, mountinfo, superblock
-from nvkeep.probes.holders import Blocker, Sort
+from nvkeep.probes.blocker import Blocker, Sort, gone_is
 
 GENTLE = 5.0  # seconds between SIGTERM and SIGKILL, at most
 PATIENCE = 3.0  # seconds for holders that may not be ended: some go by themselves
@@ -80,6 +80,8 @@ class Ladder:
 
     def _released(self, after: float = 0.0) -> bool:
         """Unmount what is mounted at the path, and look whether the kernel still has the file system."""
+        if after and self._left <= 0:
+            return False
         self.host.sleep(after)
         while self._mounted():
             if not self._umount(self.task.path, max(1.0, self._left)) and self._mounted():
@@ -109,7 +111,7 @@ class Ladder:
         for one in reversed(tuple(found)):
             if one.path in self.task.beside:
                 continue
-            below = one.sort is Sort.MOUNT and holders.within(one.path, self.task.path)
+            below = one.sort is Sort.MOUNT and mountinfo.within(one.path, self.task.path)
             ours = one.sort is Sort.NAMESPACE and self.may_end(one)
             if below or ours or (one.sort in (Sort.MOUNT, Sort.LOOP) and self.task.policy == "all"):
                 self._remedy(one)
@@ -183,7 +185,7 @@ def family(host: Host, pid: int) -> frozenset[int]:
     found = set()
     while pid > 0:
         found.add(pid)
-        stat = holders.gone_is("", host.read, f"/proc/{pid}/stat")
+        stat = gone_is("", host.read, f"/proc/{pid}/stat")
         pid = int(stat.rpartition(")")[2].split()[1]) if stat else 0
     return frozenset(found)
 

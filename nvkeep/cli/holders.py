@@ -20,7 +20,7 @@ from nvkeep.host import Host
 from nvkeep.ladder import PROTECTED
 from nvkeep.model.spec import Policy, Service
 from nvkeep.probes import holders, mountinfo, superblock
-from nvkeep.probes.holders import Blocker, Sort
+from nvkeep.probes.blocker import Blocker, Sort
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Grip:
     @property
     def blocks(self) -> bool:
         """Whether it would keep the file system from being unmounted."""
-        below = self.blocker.sort is Sort.MOUNT and holders.within(self.blocker.path, self.mount)
+        below = self.blocker.sort is Sort.MOUNT and mountinfo.within(self.blocker.path, self.mount)
         kernel = self.blocker.sort in (Sort.SWAP, Sort.EXPORT)
         ended = self.policy == "all" and not kernel and self.blocker.pid != 1 and self.blocker.unit not in PROTECTED
         return not (self.own or below or ended)

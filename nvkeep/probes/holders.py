@@ -5,70 +5,18 @@ directory is on (/proc/PID/fdinfo and an O_PATH descriptor give its id, the moun
 whose storage is dead is never asked; only what no mount table shows (after a lazy umount) is asked with stat(2).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import StrEnum
-from shlex import join
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
-from nvkeep.probes import mountinfo
+from nvkeep.probes import mountinfo, users
+from nvkeep.probes.blocker import Blocker, Sort, gone_is
 from nvkeep.probes.mountinfo import Place
 
-UNITS = (".service", ".scope", ".socket", ".mount", ".swap")
 NFS_SERVER = "nfs-server.service"
 EXPORTS = "/proc/fs/nfsd/exports"
-NONE: list[str] = []
 SECONDS = 2.0  # for losetup, which asks the kernel for one device
-Found = TypeVar("Found")
-
-
-class Sort(StrEnum):
-    """What it is that holds."""
-
-    PROCESS = "process"
-    MOUNT = "mount"
-    NAMESPACE = "namespace"
-    LOOP = "loop"
-    SWAP = "swap"
-    EXPORT = "export"
-
-
-class Blocker(NamedTuple):
-    """One thing that holds. `path`: what of the file system, or where it is mounted; `does`: how, in words.
-
-    `command`: what the process runs; of an export, its client.
-    """
-
-    sort: Sort
-    path: str
-    does: str
-    pid: int = 0
-    command: str = ""
-    unit: str = ""
-
-    def __str__(self) -> str:
-        if not self.pid:
-            return self.does
-        return f"pid {self.pid} ({self.command}){f' of {self.unit}' if self.unit else ''} {self.does}"
-
-    @property
-    def cure(self) -> tuple[str, ...]:
-        """The command that makes it let go."""
-        if self.sort is Sort.PROCESS:
-            return ("systemctl", "stop", self.unit) if self.unit.endswith(".service") else ("kill", str(self.pid))
-        return {
-            Sort.MOUNT: ("umount", self.path),
-            Sort.NAMESPACE: ("nsenter", f"--target={self.pid}", "--mount", "umount", "--recursive", self.path),
-            Sort.LOOP: ("losetup", "--detach", self.path),
-            Sort.SWAP: ("swapoff", self.path),
-            Sort.EXPORT: ("exportfs", "-u", f"{self.command}:{self.path}"),
-        }[self.sort]
-
-    @property
-    def remedy(self) -> str:
-        """The same as it is typed."""
-        return join(self.cure)
 
 
 class Tables(NamedTuple):
@@ -82,8 +30,8 @@ class Tables(NamedTuple):
 def look(host: Host, path: str, number: str | None, *, deep: bool = True) -> tuple[Blocker, ...]:
     """Tell who holds what is mounted at a path, and the file system of the device `number` wherever it is.
 
-    deep: also what processes have mapped, and their whole command line; reading these may wait for a process that hangs in
-    the kernel. Raises ProbeError.
+    deep: also what processes have mapped, their whole command line, and what no mount table shows; reading these may wait for
+    a process that hangs in the kernel, or for another file system. Raises ProbeError.
     """
     try:
         if not _root(host):
@@ -107,14 +55,17 @@ def _look(host: Host, path: str, number: str | None, *, deep: bool) -> Iterator[
     yield from (blocker for blocker, _ in loops)
     yield from mounted(tables.ours, path, numbers)
     yield from _kernels(host, tables.ours, numbers)
+    every = (*tables.ours, *(one for table in tables.others.values() for one in table))
+    points = frozenset(one.entry.path for one in every if one.entry.device in numbers)
+    sought = users.Sought(numbers, points, tables.devices, deep)
     apart = {space for space, table in tables.others.items() if kept_apart(tables.ours, table, numbers)}
     for pid in pids:
-        found = _process(host, pid, numbers, tables.devices, deep=deep)
+        found = users.find(host, pid, sought)
         if found is None and spaces[pid] in apart:
             apart.discard(spaces[pid])  # one process is enough to name it
             where = kept_apart(tables.ours, tables.others[spaces[pid]], numbers)
             does = f"has it mounted at {where} in a mount namespace of its own"
-            found = _named(host, Blocker(Sort.NAMESPACE, where, does, pid), deep=deep)
+            found = users.named(host, Blocker(Sort.NAMESPACE, where, does, pid), deep=deep)
         if found is not None:
             yield found
 
@@ -138,22 +89,17 @@ def devices_at(table: Iterable[Place], path: str, number: str | None) -> frozens
 
     Never the one that / is on: its users are all processes.
     """
-    below = {one.entry.device for one in table if within(one.entry.path, path)}
-    elsewhere = {one.entry.device for one in table if not within(one.entry.path, path)}
+    below = {one.entry.device for one in table if mountinfo.within(one.entry.path, path)}
+    elsewhere = {one.entry.device for one in table if not mountinfo.within(one.entry.path, path)}
     root = {one.entry.device for one in table if one.entry.path == "/"}
     return frozenset(((below - elsewhere) | ({number} if number else set())) - root)
-
-
-def within(path: str, top: str) -> bool:
-    """Tell whether a mount point is this one or below it."""
-    return path == top or path.startswith(f"{top}/")
 
 
 def mounted(table: Iterable[Place], path: str, numbers: frozenset[str]) -> Iterator[Blocker]:
     """Give what is mounted below the path, and the same file systems mounted elsewhere."""
     for one in table:
         where = one.entry.path
-        if where != path and within(where, path):
+        if where != path and mountinfo.within(where, path):
             yield Blocker(Sort.MOUNT, where, f"{where} is mounted below it")
         elif where != path and one.entry.device in numbers:
             yield Blocker(Sort.MOUNT, where, f"it is mounted at {where} as well")
@@ -168,7 +114,7 @@ def kept_apart(ours: Iterable[Place], theirs: Iterable[Place], numbers: frozense
 
 def on(table: Iterable[Place], path: str) -> Place | None:
     """Give the mount that a path written by the kernel is on: no link is in it, so the mount table alone tells."""
-    fitting = [one for one in table if within(path, one.entry.path.rstrip("/"))]
+    fitting = [one for one in table if mountinfo.within(path, one.entry.path.rstrip("/"))]
     return max(fitting, key=lambda one: len(one.entry.path), default=None)
 
 
@@ -221,88 +167,3 @@ def exports(text: str) -> tuple[tuple[str, str], ...]:
     """Parse /proc/fs/nfsd/exports: what the kernel holds for a client now, as (path, client)."""
     rows = [line.split(None, 1) for line in text.splitlines() if line.startswith("/")]
     return tuple((mountinfo.plain(row[0]), row[1].partition("(")[0] if len(row) > 1 else "") for row in rows)
-
-
-# --- processes ---------------------------------------------------------------------------------------------------------
-
-
-def _process(host: Host, pid: int, numbers: frozenset[str], devices: Mapping[str, str], *, deep: bool) -> Blocker | None:
-    """Tell how a process holds; the first that is found, None when it does not, or is gone."""
-    for path, does in _uses(host, f"/proc/{pid}", numbers, devices, deep=deep):
-        return _named(host, Blocker(Sort.PROCESS, path, does, pid), deep=deep)
-    return None
-
-
-def _uses(
-    host: Host, process: str, numbers: frozenset[str], devices: Mapping[str, str], *, deep: bool
-) -> Iterator[tuple[str, str]]:
-    for link, does in (("cwd", "works in {}"), ("root", "has {} as its root"), ("exe", "runs {}")):
-        here = f"{process}/{link}"
-        path = host.link_target(here)
-        if path and _leads_to(host, here, gone_is("", host.mount_id, here), numbers, devices):
-            yield path, does.format(path)
-    for name in gone_is(NONE, host.names, f"{process}/fd"):
-        here = f"{process}/fd/{name}"
-        path = host.link_target(here) or ""
-        if not path.startswith("/"):
-            continue  # a socket, a pipe
-        mount = mount_of(gone_is("", host.read, f"{process}/fdinfo/{name}"))
-        if _leads_to(host, here, mount, numbers, devices):
-            yield path, f"has {path} open"
-    path = mapped(gone_is("", host.read, f"{process}/maps"), numbers) if deep else ""
-    if path:
-        yield path, f"has {path} mapped"
-
-
-def _leads_to(host: Host, link: str, mount: str, numbers: frozenset[str], devices: Mapping[str, str]) -> bool:
-    """Tell whether a link of /proc leads to one of these file systems; `mount`: the id of the mount it is on."""
-    if mount and mount not in devices:  # unmounted lazily, or never mounted anywhere, as shared memory is
-        return gone_is("", host.device_of, link) in numbers
-    return devices.get(mount) in numbers
-
-
-def mount_of(fdinfo: str) -> str:
-    """Give the id of the mount in /proc/PID/fdinfo/N, empty if there is none."""
-    words = fdinfo.split()
-    return words[words.index("mnt_id:") + 1] if "mnt_id:" in words else ""
-
-
-def mapped(maps: str, numbers: frozenset[str]) -> str:
-    """Give the first file of /proc/PID/maps on one of these devices, empty if there is none."""
-    for line in maps.splitlines():
-        fields = line.split(None, 5)
-        if len(fields) > 5 and _decimal(fields[3]) in numbers:  # noqa: PLR2004 - the fields of proc(5)
-            return fields[5]
-    return ""
-
-
-def _decimal(device: str) -> str:
-    major, _, minor = device.partition(":")
-    return f"{int(major, 16)}:{int(minor, 16)}"
-
-
-def _named(host: Host, blocker: Blocker, *, deep: bool) -> Blocker | None:
-    """Add command and unit; None when the process is gone by now."""
-    process = f"/proc/{blocker.pid}"
-    name = gone_is("", host.read, f"{process}/comm").strip()
-    if not name:
-        return None
-    words = gone_is("", host.read, f"{process}/cmdline") if deep else ""
-    unit = unit_of(gone_is("", host.read, f"{process}/cgroup"))
-    return blocker._replace(command=words.replace("\0", " ").strip()[:80] or name, unit=unit)
-
-
-def unit_of(cgroup: str) -> str:
-    """Give the unit of systemd a process belongs to, by its /proc/PID/cgroup; empty if none."""
-    lines = [line.split(":", 2) for line in cgroup.splitlines()]
-    paths = [line[2] for line in lines if len(line) > 2 and line[1] in ("", "name=systemd")]  # noqa: PLR2004 - three fields
-    parts = [part.removeprefix("_") for path in sorted(paths, key=len, reverse=True) for part in path.split("/")]
-    return next((part for part in parts if part.endswith(UNITS)), "")
-
-
-def gone_is(default: Found, ask: Callable[[str], Found], about: str) -> Found:
-    """Ask about something that may end at any moment, or that not even root may look into."""
-    try:
-        return ask(about)
-    except OSError:
-        return default

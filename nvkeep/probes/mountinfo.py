@@ -74,3 +74,8 @@ def _entry(line: str) -> Entry:
 def plain(field: str) -> str:
     """Undo the octal escapes with which the kernel writes names into its tables."""
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field)
+
+
+def within(path: str, top: str) -> bool:
+    """Tell whether a mount point is this one or below it."""
+    return path == top or path.startswith(f"{top}/")

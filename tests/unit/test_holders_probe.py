@@ -2,8 +2,8 @@
 
 import pytest
 
-from nvkeep.probes import holders, mountinfo
-from nvkeep.probes.holders import Blocker, Sort
+from nvkeep.probes import holders, mountinfo, users
+from nvkeep.probes.blocker import Blocker, Sort
 
 TABLE = mountinfo.places("""\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -32,7 +32,7 @@ PG = frozenset({"252:0"})
     ],
 )
 def test_the_unit_of_a_process(cgroup: str, unit: str) -> None:
-    assert holders.unit_of(cgroup) == unit
+    assert users.unit_of(cgroup) == unit
 
 
 def test_what_is_mapped_is_told_by_device_not_by_path() -> None:
@@ -42,14 +42,14 @@ def test_what_is_mapped_is_told_by_device_not_by_path() -> None:
 7f1c2e200000-7f1c2e228000 r-xp 00000000 fc:00 1181                       /usr/lib/with space.so
 7ffd3a5e6000-7ffd3a607000 rw-p 00000000 00:00 0                          [stack]
 """
-    assert holders.mapped(maps, PG) == "/usr/lib/with space.so"
-    assert holders.mapped(maps, frozenset({"253:0"})) == "/srv/pg/decoy"
-    assert holders.mapped(maps, frozenset({"8:1"})) == ""
+    assert users.mapped(maps, PG) == "/usr/lib/with space.so"
+    assert users.mapped(maps, frozenset({"253:0"})) == "/srv/pg/decoy"
+    assert users.mapped(maps, frozenset({"8:1"})) == ""
 
 
 def test_the_mount_of_an_open_file() -> None:
-    assert holders.mount_of("pos:\t0\nflags:\t0100000\nmnt_id:\t40\nino:\t13\n") == "40"
-    assert holders.mount_of("pos:\t0\nflags:\t0100000\n") == ""
+    assert users.mount_of("pos:\t0\nflags:\t0100000\nmnt_id:\t40\nino:\t13\n") == "40"
+    assert users.mount_of("pos:\t0\nflags:\t0100000\n") == ""
 
 
 def test_swap_files_and_not_partitions() -> None:

@@ -7,7 +7,7 @@ import pytest
 from nvkeep import ladder
 from nvkeep.host import LocalHost
 from nvkeep.ladder import PROTECTED, Ladder, Task
-from nvkeep.probes.holders import Blocker, Sort
+from nvkeep.probes.blocker import Blocker, Sort
 
 OWN = "pg.service"
 FAMILY = frozenset({1, 70, 71})
