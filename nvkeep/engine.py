@@ -27,7 +27,7 @@ AGAIN = wait_random_exponential(multiplier=0.1, max=2)
 
 @dataclass
 class Engine:
-    """Runs plans. `still` is asked before every command of a service that is being held; it raises Lost."""
+    """Runs plans. `still` is asked before every command and every look, but of an isolation; it raises Lost."""
 
     host: Host
     service: str
@@ -115,7 +115,8 @@ class Engine:
 
     def _settle(self, resource: Resource, move: Move) -> None:
         planned: list[Move] = [move]
-        self.until[move.key] = self.host.now() + self.step
+        hurry = resource.kind.hurry if move.verb is Verb.ISOLATE else self.step
+        self.until[move.key] = self.host.now() + min(self.step, hurry)
         for attempt in Retrying(
             stop=lambda state: self.host.now() + state.upcoming_sleep > self.until[move.key],
             wait=_pause,
@@ -124,7 +125,7 @@ class Engine:
             reraise=True,
         ):
             with attempt:
-                self._try(resource, planned.pop() if planned else self._again(resource, move), leaving=move.verb.leaves)
+                self._try(resource, planned.pop() if planned else self._again(resource, move), move.verb)
 
     def _again(self, resource: Resource, move: Move) -> Move | None:
         """Plan the same move once more from what is there now; None when it is on its way or done."""
@@ -138,16 +139,16 @@ class Engine:
             return move
         return None if resource.kind.pending(have, leaving=False) else arrive(resource, have, {})
 
-    def _try(self, resource: Resource, move: Move | None, *, leaving: bool) -> None:
+    def _try(self, resource: Resource, move: Move | None, verb: Verb) -> None:
         """Run a move's commands, then look: what is seen decides, what a command said only explains."""
         self.still()
         last = self._commands(resource, move.steps) if move else None
         have = self._look(resource)
-        if move and not leaving and have == resource.kind.desired(resource.spec):
+        if move and not verb.leaves and have == resource.kind.desired(resource.spec):
             have = self._look_once_more(resource, move.verb, have)
-        if have == (None if leaving else resource.kind.desired(resource.spec)):
+        if resource.kind.settled(resource.spec, have, verb):
             return
-        raise self._reason(resource, have, last, leaving=leaving)
+        raise self._reason(resource, have, last, leaving=verb.leaves)
 
     def _look_once_more(self, resource: Resource, verb: Verb, have: Any) -> Any:  # noqa: ANN401 - the State of the resource's kind
         """Look again after a while where a first success may not last; a volume that is gone by then was another's."""

@@ -112,7 +112,7 @@ class Pass:
         return frozenset(idle if idle and taking and not self.store.claimed() else ())
 
     def _engine(self, want: Want) -> Engine:
-        still = self._still if want is Want.HERE else lambda: None
+        still = self._still if want is not Want.CUT_OFF else lambda: None
         return Engine(self.host, self.service, self.cluster.timing.step, still)
 
     def _still(self) -> None:
@@ -136,7 +136,7 @@ class Pass:
             first, self.eyes.denied = not self.eyes.denied, True
             self._let_go()
             return first
-        if taking and Word.LOST in words:
+        if (taking or verdict.action is Action.RELEASE) and Word.LOST in words:
             return True
         failed = [one for one in outcomes if one.word in (Word.FAILED, Word.STUCK) or _idle(one)]
         if taking and failed and (verdict.action is not Action.SERVE or self._broken(failed)):

@@ -20,6 +20,7 @@ from typing import Any
 
 from nvkeep import keepalived, marks
 from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.cli.holders import grips
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.model.decision import Action, Facts, Holder
 from nvkeep.model.report import Outcome, Word
@@ -75,6 +76,7 @@ class Standing:
     last_pass: str
     worries: tuple[str, ...]
     notes: tuple[str, ...]
+    blockers: tuple[str, ...]
     lines: tuple[Line, ...]
     journal: tuple[str, ...]
 
@@ -118,6 +120,7 @@ def stand(one: Pass) -> Standing:
         last_pass=f"{_age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
         worries=tuple(worries),
         notes=tuple(_notes(one)),
+        blockers=tuple(_blockers(one)) if sight.facts.holder is Holder.ME else (),
         lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
         journal=_journal(one, [held.key] if held else [each.key for each in outcomes if each.word is Word.FAILED]),
     )
@@ -193,6 +196,14 @@ def _notes(one: Pass) -> list[str]:
     return found
 
 
+def _blockers(one: Pass) -> list[str]:
+    """Name those who would keep a release waiting, before one is needed; the service's own units are none of them."""
+    try:
+        return [str(grip) for grip in grips(one.host, one.spec, deep=False) if not grip.own]
+    except ProbeError as error:
+        return [str(error)]
+
+
 def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:
     """Add what the last pass ran into, for what still is not as it should be."""
     if now.word is not Word.DRIFTED:
@@ -229,7 +240,7 @@ def _text(one: Standing, host: str) -> str:
         f"{one.service} on {host}: {one.summary}",
         f"  role {one.role}, holder {one.holder}, {ready}",
         f"  {one.why}",
-        *(f"  ! {worry}" for worry in one.worries),
+        *(f"  ! {worry}" for worry in (*one.worries, *one.blockers)),
         *(f"  . {note}" for note in one.notes),
     ]
     quoted = [f"    {line}" for line in one.journal]

@@ -48,6 +48,7 @@ EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "
     "fstype": "fstype: xfs", "options": "options: [noatime]", "address": "address: ADDRESS", "interface": "interface: eth0",
     "file": "file: /path/of/the/image", "resource": "resource: NAME", "label": 'label: "eth0:NAME"', "tcp": "tcp: 2049",
     "command": "command: [PROGRAM, ARGUMENT]", "health": "{tcp: PORT} or {command: [PROGRAM, ARGUMENT]}",
+    "holders": "none, unit or all",
     "failback": 'manual, or {window: "02:00-05:00"}', "ping": "none, or a list of addresses: [192.168.0.254]",
     "window": 'window: "02:00-05:00"', "proc": "proc: /proc/nvmeibc", "router_id": "router_id: 51", "advert": "advert: 0.5",
     "reconcile": "reconcile: 10", "step": "step: 60", "cooldown": "cooldown: 60",

@@ -46,6 +46,12 @@ class Host(Protocol):
     def link_target(self, path: str) -> str | None:
         """Give what a symbolic link says, None when there is none."""
 
+    def mount_id(self, link: str) -> str:
+        """Give the id of the mount that a link of /proc/PID leads to; the file system is not asked. Raises OSError."""
+
+    def device_of(self, link: str) -> str:
+        """Give "major:minor" of the file system that a link of /proc/PID leads to; it is asked. Raises OSError."""
+
     def now(self) -> float:
         """Give the time since boot in seconds."""
 

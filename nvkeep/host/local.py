@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from nvkeep.host import command, files
+from nvkeep.host import command, files, umount
 from nvkeep.host.base import Completed
 
 
@@ -25,11 +25,16 @@ class LocalHost:
         self.name = name or socket.gethostname().split(".")[0]
 
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
-        """Run a command. `nvkeep announce` runs in this process: it is on the way of every takeover, and cannot block."""
+        """Run a command. `nvkeep announce` runs in this process: it is on the way of every takeover, and cannot block.
+
+        So does the first umount of `nvkeep umount`, after which there is mostly nothing left to do.
+        """
         if tuple(argv[:2]) == ("nvkeep", "announce"):
             from nvkeep.host import plumbing  # noqa: PLC0415 - only passes that change something need it
 
             return plumbing.run(argv)
+        if tuple(argv[:2]) == ("nvkeep", "umount"):
+            return umount.run(argv, timeout)
         return command.run(argv, timeout)
 
     def read(self, path: str) -> str:
@@ -74,6 +79,20 @@ class LocalHost:
             return os.readlink(path)  # noqa: PTH115 - a string is asked for
         except OSError:
             return None
+
+    def mount_id(self, link: str) -> str:
+        """Give the id of a mount. O_PATH opens nothing: only what the kernel has in memory is looked at."""
+        handle = os.open(link, os.O_PATH | os.O_CLOEXEC)
+        try:
+            words = self.read(f"/proc/self/fdinfo/{handle}").split()
+        finally:
+            os.close(handle)
+        return words[words.index("mnt_id:") + 1]
+
+    def device_of(self, link: str) -> str:
+        """Give the device number of a file system."""
+        seen = os.stat(link).st_dev  # noqa: PTH116 - a number is asked for
+        return f"{os.major(seen)}:{os.minor(seen)}"
 
     def now(self) -> float:
         """Give the time since boot in seconds."""

@@ -148,6 +148,9 @@ def _ping(value: object) -> str:
     return "~none" if isinstance(value, str) else "~hosts"
 
 
+Policy = Literal["none", "unit", "all"]  # who may be ended when a file system does not let go
+
+
 PingHosts = Annotated[tuple[HostAddress, ...], Field(min_length=1, strict=False)]
 Ping = Annotated[Annotated[Literal["none"], Tag("~none")] | Annotated[PingHosts, Tag("~hosts")], Discriminator(_ping)]
 
@@ -160,6 +163,7 @@ class Service(Frozen):
     mounts: tuple[Mount, ...] = Field(default=(), strict=False)
     addresses: tuple[Address, ...] = Field(default=(), strict=False)
     units: tuple[UnitName, ...] = Field(default=(), strict=False)
+    holders: Policy = "unit"
     health: Health | None = None
     failback: Failback = "manual"
     ping: Ping | None = None

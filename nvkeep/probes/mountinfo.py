@@ -22,6 +22,15 @@ class Entry(NamedTuple):
     super_options: frozenset[str]
 
 
+class Place(NamedTuple):
+    """An entry with its number, the group of mounts it shares umounts with, and the one it follows (empty: none)."""
+
+    id: str
+    group: str
+    follows: str
+    entry: Entry
+
+
 def read(host: Host) -> tuple[Entry, ...]:
     """Read the mount table. Raises ProbeError."""
     try:
@@ -35,6 +44,17 @@ def parse(text: str) -> tuple[Entry, ...]:
     return tuple(_entry(line) for line in text.splitlines())
 
 
+def places(text: str) -> tuple[Place, ...]:
+    """Parse mountinfo with what tells mounts apart and binds them together. Raises ProbeError."""
+    return tuple(_place(line, entry) for line, entry in zip(text.splitlines(), parse(text), strict=True))
+
+
+def _place(line: str, entry: Entry) -> Place:
+    fields = line.partition(" - ")[0].split(" ")
+    tags = dict(field.split(":", 1) for field in fields[6:] if ":" in field)
+    return Place(fields[0], tags.get("shared", ""), tags.get("master", ""), entry)
+
+
 def _entry(line: str) -> Entry:
     before, dash, after = line.partition(" - ")
     front, back = before.split(" "), after.split(" ")
@@ -42,14 +62,20 @@ def _entry(line: str) -> Entry:
         raise ProbeError(f"{TABLE}: a line of another shape: {line!r}")
     return Entry(
         device=front[2],
-        root=_plain(front[3]),
-        path=_plain(front[4]),
+        root=plain(front[3]),
+        path=plain(front[4]),
         options=frozenset(front[5].split(",")),
         fstype=back[0],
-        source=_plain(back[1]),
+        source=plain(back[1]),
         super_options=frozenset(back[2].split(",")),
     )
 
 
-def _plain(field: str) -> str:
+def plain(field: str) -> str:
+    """Undo the octal escapes with which the kernel writes names into its tables."""
     return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field)
+
+
+def within(path: str, top: str) -> bool:
+    """Tell whether a mount point is this one or below it."""
+    return path == top or path.startswith(f"{top}/")

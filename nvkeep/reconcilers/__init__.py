@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nvkeep.model.spec import Cluster, Service
+from nvkeep.model.spec import Cluster, Mount, Service
 from nvkeep.reconcilers.address import AddressKind
 from nvkeep.reconcilers.backends.base import Ask
 from nvkeep.reconcilers.base import Kind
@@ -57,10 +57,15 @@ def _mounts(spec: Service) -> list[Resource]:
         Resource(
             f"mount {one.path}",
             MOUNT,
-            MountAsk(one, devices[one.volume]),
+            MountAsk(one, devices[one.volume], spec.holders, spec.units, _beside(spec, one)),
             frozenset(
                 {f"volume {one.volume}"} | {f"mount {other.path}" for other in ordered if one.path.startswith(f"{other.path}/")}
             ),
         )
         for one in ordered
     ]
+
+
+def _beside(spec: Service, mount: Mount) -> tuple[str, ...]:
+    """Name the other places where the same volume belongs."""
+    return tuple(other.path for other in spec.mounts if other.volume == mount.volume and other.path != mount.path)

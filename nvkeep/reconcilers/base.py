@@ -9,6 +9,7 @@
     seize(spec, version) -> Steps | None    take it from the host that holds it; None = not a thing one can seize
     isolate(spec, have) -> Steps            like release, without waiting for a flush that cannot succeed
     cut(spec, have) -> Steps                before what stands on it is isolated: let I/O that waits for ever fail
+    settled(spec, have, verb) -> bool       a move has brought what it is for
     pending(have, leaving) -> bool          on its way already: only look again
     taken(have) -> bool                     it is here, and another host's
     confirm(spec, verb) -> float            seconds after which a success has to be seen once more
@@ -19,6 +20,7 @@ Only equip, observe and failure get the host; the rest is pure, so its tests are
 marked compare=False are told, not compared.
 """
 
+import math
 from abc import ABC, abstractmethod
 from typing import Generic, TypeVar
 
@@ -36,6 +38,7 @@ class Kind(ABC, Generic[Spec, State]):
     """One kind of resource; one file each."""
 
     name: str
+    hurry: float = math.inf  # seconds this may take on a host that isolates itself, where that is less than a step
 
     def equip(self, host: Host, spec: Spec) -> Spec:  # noqa: ARG002 - part of the contract
         """See which tools the host has."""
@@ -72,6 +75,10 @@ class Kind(ABC, Generic[Spec, State]):
     def cut(self, spec: Spec, have: State) -> Steps:  # noqa: ARG002 - part of the contract
         """Let I/O that would wait for ever fail, so that nobody has to wait for it; it stays where it is."""
         return ()
+
+    def settled(self, spec: Spec, have: State | None, verb: Verb) -> bool:
+        """Tell whether a move has brought what it is for."""
+        return have == (None if verb.leaves else self.desired(spec))
 
     def pending(self, have: State | None, *, leaving: bool) -> bool:  # noqa: ARG002 - part of the contract
         """Tell whether it is on its way already."""

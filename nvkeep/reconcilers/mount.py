@@ -4,42 +4,52 @@ from dataclasses import dataclass
 
 from nvkeep.errors import CommandError, StepError, Transient
 from nvkeep.host import Completed, Host
-from nvkeep.model.spec import Mount
-from nvkeep.probes import mountinfo
+from nvkeep.model.plan import Verb
+from nvkeep.model.spec import Mount, Policy
+from nvkeep.probes import mountinfo, superblock
 from nvkeep.reconcilers.base import Kind, Steps, steps
 
 TIMEOUT = 30.0  # seconds; a mount replays the journal of a file system that was cut off
+HURRY = 8.0  # seconds a host that isolates itself gives an umount: what is to be written out may never be
+UMOUNT = ("nvkeep", "umount")
+LATE = 124  # exit code of a command that was given up
 BUSY = ("target is busy", "already mounted", "mount point busy")
 
 
 @dataclass(frozen=True)
 class MountAsk:
-    """A mount, and the block device of its volume."""
+    """A mount, the block device of its volume, and what its release needs: the policy, and where else the volume belongs."""
 
     spec: Mount
     device: str
+    holders: Policy = "unit"
+    units: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class MountState:
-    """`options`: those of the asked ones that are in force."""
+    """`options`: those of the asked ones that are in force. `hidden`: not at its place, but the kernel still has it."""
 
     device: str
     fstype: str
     options: frozenset[str]
     writable: bool
+    hidden: bool = False
 
 
 class MountKind(Kind[MountAsk, MountState]):
     """Mounted from the right device, with the right type and options, writable unless `ro` was asked for."""
 
     name = "mount"
+    hurry = HURRY
 
     def observe(self, host: Host, spec: MountAsk) -> MountState | None:
         """Look at the last entry for the path: what is mounted on top is what people see."""
-        entries = [entry for entry in mountinfo.read(host) if entry.path == spec.spec.path]
+        table = mountinfo.read(host)
+        entries = [entry for entry in table if entry.path == spec.spec.path]
         if not entries:
-            return None
+            return None if any(entry.path in spec.beside for entry in table) else self._hidden(host, spec)
         entry = entries[-1]
         ours = entry.device == host.device_number(spec.device) and entry.root == "/"
         seen = entry.options | entry.super_options
@@ -49,6 +59,11 @@ class MountKind(Kind[MountAsk, MountState]):
             options=frozenset(option for option in _compared(spec.spec) if option in seen),
             writable="ro" not in seen,
         )
+
+    def _hidden(self, host: Host, spec: MountAsk) -> MountState | None:
+        """Look for what an umount has left: a lazy one, one that still writes, one that another mount namespace outlives."""
+        lives = superblock.alive(host, host.device_number(spec.device))
+        return MountState(spec.device, spec.spec.fstype, frozenset(), writable=True, hidden=True) if lives else None
 
     def desired(self, spec: MountAsk) -> MountState:
         """Give the state asked for."""
@@ -62,22 +77,42 @@ class MountKind(Kind[MountAsk, MountState]):
         return steps(command, timeout=TIMEOUT)
 
     def release(self, spec: MountAsk, have: MountState) -> Steps:  # noqa: ARG002 - whatever is there has to go
-        """Unmount; never lazily, because a lazy umount leaves writers behind."""
-        return steps(("umount", spec.spec.path), timeout=TIMEOUT)
+        """Unmount, by the ladder if it is busy; never lazily, because a lazy umount leaves writers behind."""
+        return _umount(spec, TIMEOUT)
+
+    def isolate(self, spec: MountAsk, have: MountState) -> Steps:
+        """Unmount soon. What is unmounted and cannot be written out ends with the device."""
+        return () if have.hidden else _umount(spec, HURRY)
+
+    def settled(self, spec: MountAsk, have: MountState | None, verb: Verb) -> bool:
+        """Call a host that isolates itself done when nobody can reach the file system any more."""
+        return (verb is Verb.ISOLATE and have is not None and have.hidden) or super().settled(spec, have, verb)
 
     def adjust(self, spec: MountAsk, have: MountState) -> Steps | None:
         """Options of the right file system can be changed in use; a file system that went read-only needs a fresh start."""
         wanted = self.desired(spec)
+        if have.hidden:
+            return self.acquire(spec)
         if (have.device, have.fstype, have.writable) != (wanted.device, wanted.fstype, wanted.writable):
             return None
         options = ",".join(("remount", *spec.spec.options))
         return steps(("mount", "-o", options, spec.spec.path), timeout=TIMEOUT)
 
     def judge(self, spec: MountAsk, done: Completed) -> StepError:
-        """mount(8) and umount(8) end with 32 for everything; only their words tell a busy device."""
+        """mount(8) ends with 32 for everything; only its words tell a busy device. The ladder's last words are a sentence."""
+        if done.argv[:2] == UMOUNT:
+            late = done.code in (0, LATE)
+            return Transient(f"{spec.spec.path}: the kernel still has it") if late else StepError(done.err.strip())
         if any(word in done.err for word in BUSY):
             return Transient(str(CommandError(done.argv, done.code, done.err)))
         return super().judge(spec, done)
+
+
+def _umount(spec: MountAsk, within: float) -> Steps:
+    units = ("--units", ",".join(spec.units)) if spec.units else ()
+    beside = ("--beside", ",".join(spec.beside)) if spec.beside else ()
+    policy = ("--holders", spec.holders, *units, *beside, "--within", f"{within:g}")
+    return steps((*UMOUNT, spec.spec.path, "--device", spec.device, *policy), timeout=within)
 
 
 # The options that the kernel prints for every file system. Others may be in force without being shown (acl, barrier=1):

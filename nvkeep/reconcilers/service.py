@@ -21,6 +21,7 @@ class UnitKind(Kind[str, UnitState]):
     """Active."""
 
     name = "service"
+    hurry = 5.0  # what was killed and does not end hangs in the kernel, until the volume is gone
 
     def observe(self, host: Host, spec: str) -> UnitState | None:
         """Inactive and failed are both absent; a queued job is on its way."""

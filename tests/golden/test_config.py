@@ -112,6 +112,8 @@ GOOD = {
     "a unit of a template": ("nfs-server.service", "postgresql@15-main.service"),
     "a timer": ("nfs-server.service", "backup.timer"),
     "no witness": ("units:", "ping: none\n    units:"),
+    "everybody who holds may be ended": ("units:", "holders: all\n    units:"),
+    "nobody may be ended": ("units:", "holders: none\n    units:"),
     "a window": ("units:", 'failback: {window: "22:00-05:59"}\n    units:'),
     "a slow advert": ("services:", "timing: {advert: 40.95}\nservices:"),
     "a whole number where a number is asked for": ("services:", "timing: {advert: 1}\nservices:"),
@@ -150,6 +152,7 @@ def test_defaults_are_those_of_the_reference() -> None:
     cluster = config.parse(RIGHT)
     service = cluster.services["nfs"]
     assert (service.failback, service.health, service.ping, service.router_id) == ("manual", None, None, None)
+    assert service.holders == "unit"
     assert service.volumes[0].backend == "nvmesh"
     assert service.volumes[0].device == "/dev/nvmesh/nfsvolume"
     assert cluster.nvmesh.proc == "/proc/nvmeibc"

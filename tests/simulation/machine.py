@@ -196,7 +196,7 @@ class Machine:
         return OK
 
     def umount(self, words: tuple[str, ...]) -> Answer:
-        path = words[-1]
+        path = words[0]
         found = [one for one in self.mounts if one.path == path]
         if not found:
             return 32, "", f"umount: {path}: not mounted."
@@ -474,8 +474,8 @@ TOOLS: dict[tuple[str, ...], Callable[[Machine, tuple[str, ...]], Answer]] = {
     ("ip", "-4", "addr", "replace"): Machine.replace_address,
     ("ip", "addr", "del"): Machine.delete_address,
     ("mount",): Machine.mount,
-    ("umount",): Machine.umount,
     ("flock",): _read_block,
+    ("nvkeep", "umount"): Machine.umount,
     ("systemctl", "show"): Machine.show_unit,
     ("systemctl", "start", "--no-block"): Machine.start_unit,
     ("systemctl", "stop", "--no-block"): Machine.stop_unit,

@@ -89,6 +89,28 @@ def a_lost_volume_is_isolated_at_once() -> str:
 
 
 @story
+def a_volume_lost_while_its_unit_stops_for_an_hour_is_isolated_at_once() -> str:
+    world = serving()
+    world.machines["a"].units[UNIT].stop_takes = 3600.0
+    world.machines["a"].stop_keepalived("inactive")
+    world.advance(6.0)
+    begun = world.clock
+
+    def seize(_: Process, argv: tuple[str, ...]) -> None:
+        if argv[:2] == ("systemctl", "stop") and world.hook:
+            world.hook = None
+            world.seize_behind_its_back(VOLUME)
+
+    world.hook = seize
+    world.make_pass("a")
+    return told(
+        world,
+        (world.clean("a"), f"not isolated in the same pass: {world.commands}"),
+        (world.clock - begun < FAST, f"isolating took {world.clock - begun:.1f} s"),
+    )
+
+
+@story
 def a_lost_volume_is_not_taken_back_soon() -> str:
     world = serving()
     world.seize_behind_its_back(VOLUME)
@@ -376,13 +398,53 @@ def without_a_carrier_nothing_is_held() -> str:
 
 
 @story
-def a_busy_umount_is_tried_again() -> str:
+def an_umount_that_is_late_is_tried_again() -> str:
     world = serving()
-    world.faults.append(Fault("umount", code=32, err=f"umount: {PATH}: target is busy.", times=2))
+    world.faults.append(Fault("nvkeep umount", code=124, err="no end after 30 s; killed", times=2))
     world.machines["a"].stop_keepalived("inactive")
     world.advance(6.0)
     world.make_pass("a")
     return told(world, (world.clean("a"), f"gave up: {world.commands}"))
+
+
+@story
+def a_mount_that_is_held_keeps_the_volume_until_it_lets_go() -> str:
+    world = serving()
+    fault = Fault("nvkeep umount", code=1, err=f"{PATH} is held: pid 4711 (sleep) works in it; type: kill 4711", times=1000)
+    world.faults.append(fault)
+    world.machines["a"].stop_keepalived("inactive")
+    world.advance(6.0)
+    first = world.make_pass("a")
+    words = {one.key: (str(one.word), one.reason) for one in first.outcomes} if first else {}
+    stuck, blocked = words.get(f"mount {PATH}"), words.get(f"volume {VOLUME}", ("", ""))[0]
+    kept, lowered = world.machines["a"].holds(VOLUME), not flag(world, "a")
+    fault.times = 0
+    world.make_pass("a")
+    return told(
+        world,
+        (stuck == ("stuck", fault.err), f"not told by name: {words}"),
+        (kept and blocked == "blocked", "the volume was let go under a mount"),
+        (lowered, "the flag is up"),
+        (world.clean("a"), f"not let go at last: {world.commands}"),
+    )
+
+
+@story
+def a_mount_that_is_held_serves_again_when_the_reason_is_over() -> str:
+    world = serving()
+    world.faults.append(Fault("nvkeep umount", code=1, err=f"{PATH} is held: pid 4711 (sleep)", times=1))
+    world.machines["a"].down.add("sv0")
+    world.make_pass("a")
+    world.advance(6.0)
+    world.make_pass("a")
+    stopped, kept = not world.serves("a"), world.machines["a"].holds(VOLUME)
+    world.machines["a"].down.clear()
+    passes(world, "a", 1.0)
+    return told(
+        world,
+        (stopped and kept, "it let go of the volume, or went on serving"),
+        (world.serves("a"), f"does not serve again: {world.commands}"),
+    )
 
 
 @story

@@ -266,13 +266,13 @@ def a_denial_is_any_failure(patch: Patch) -> None:
     patch.setattr(NvmeshBackend, "judge", lambda *_: StepError("failed"))
 
 
-@mutation("a busy umount is tried again", "gave up")
+@mutation("an umount that is late is tried again", "gave up")
 def nothing_is_tried_again(patch: Patch) -> None:
     patch.setattr(engine, "retry_if_exception_type", lambda _: retry_if_exception_type(Pending))
 
 
-@mutation("a busy umount is tried again", "gave up")
-def a_busy_umount_is_final(patch: Patch) -> None:
+@mutation("an umount that is late is tried again", "gave up")
+def a_late_umount_is_final(patch: Patch) -> None:
     patch.setattr(MountKind, "judge", lambda _self, _spec, done: StepError(done.err))
 
 
@@ -284,6 +284,11 @@ def a_start_is_not_waited_for(patch: Patch) -> None:
 @mutation("states nvmesh CANDIDATE", "not serves|still changing")
 def first_io_is_not_waited_for(patch: Patch) -> None:
     patch.setattr(VolumeKind, "pending", lambda *_, **__: False)
+
+
+@mutation("a volume lost while its unit stops for an hour is isolated at once", "without holding it")
+def a_release_does_not_look_up(patch: Patch) -> None:
+    patch.setattr(Pass, "_still", lambda _: None)
 
 
 @mutation("a volume taken in the middle stops the pass", "started on a lost volume")

@@ -484,6 +484,12 @@ class Process:
     def link_target(self, path: str) -> str | None:
         return self.machine.links.get(path)
 
+    def mount_id(self, link: str) -> str:
+        raise FileNotFoundError(link)
+
+    def device_of(self, link: str) -> str:
+        raise FileNotFoundError(link)
+
     def now(self) -> float:
         self._alive()
         return self.machine.now()
