@@ -14,7 +14,7 @@ from pathlib import Path
 from nvkeep import config, log, marks, state
 from nvkeep.errors import ConfigError, NvkeepError, ProbeError, UnsafeFile
 from nvkeep.host import Host
-from nvkeep.host.bells import Bells, Ear, tell_systemd
+from nvkeep.host.bells import Bells, Fifo, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.passes import run_pass
@@ -51,7 +51,7 @@ class Agent:
         self.cluster: Cluster | None = None
         self.signature: Signature | None = None
         self.keepalived: int | None = None
-        self.ear = Ear(self.bells, FIFO, self._heard)
+        self.ear = Fifo(self.bells, FIFO, self._heard)
         self.passes = Passes()
         self.renewal = Renewal(host, self.passes)
         self.said: set[str] = set()
