@@ -216,7 +216,9 @@ class Agent:
     def _until_told(self, service: str) -> float:
         """Give the seconds to wait for a bell: until the neighbours are told again, a tick at most."""
         at = state.Store(self.host, service).spell().announce_at
-        return min(TICK, max(0.0, at - self.host.now())) if at else TICK
+        if not at or marks.unwritable(self.host):  # that it was done cannot be recorded either
+            return TICK
+        return min(TICK, max(0.0, at - self.host.now()))
 
     def _look_after(self, cluster: Cluster, worker: Worker, *, rung: bool) -> None:
         """Make a pass when a bell rang or something is due."""
