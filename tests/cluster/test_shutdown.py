@@ -136,6 +136,7 @@ def test_a_unit_that_systemd_would_stop_last_is_stopped_in_time(pair: Pair) -> N
     gone.reboot()
     pair.finish(heir, clean=gone)
     assert story(pair) == handed_over(gone, heir)
+    assert_orderly(last_boot(gone))
 
 
 def prepare(server: Server) -> None:
