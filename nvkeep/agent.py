@@ -14,7 +14,7 @@ from pathlib import Path
 from nvkeep import config, log, marks, state
 from nvkeep.errors import ConfigError, NvkeepError, ProbeError, UnsafeFile
 from nvkeep.host import Host
-from nvkeep.host.bells import Bells, Ear, tell_systemd
+from nvkeep.host.bells import Bells, Fifo, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.passes import run_pass
@@ -51,7 +51,7 @@ class Agent:
         self.cluster: Cluster | None = None
         self.signature: Signature | None = None
         self.keepalived: int | None = None
-        self.ear = Ear(self.bells, FIFO, self._heard)
+        self.ear = Fifo(self.bells, FIFO, self._heard)
         self.passes = Passes()
         self.renewal = Renewal(host, self.passes)
         self.said: set[str] = set()
@@ -216,7 +216,9 @@ class Agent:
     def _until_told(self, service: str) -> float:
         """Give the seconds to wait for a bell: until the neighbours are told again, a tick at most."""
         at = state.Store(self.host, service).spell().announce_at
-        return min(TICK, max(0.0, at - self.host.now())) if at else TICK
+        if not at or marks.unwritable(self.host):  # that it was done cannot be recorded either
+            return TICK
+        return min(TICK, max(0.0, at - self.host.now()))
 
     def _look_after(self, cluster: Cluster, worker: Worker, *, rung: bool) -> None:
         """Make a pass when a bell rang or something is due."""

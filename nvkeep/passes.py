@@ -17,7 +17,7 @@ from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.planning import Want, make_plan, observe, survey
-from nvkeep.reconcilers import VOLUME, Resource
+from nvkeep.reconcilers import UNIT, VOLUME, Resource
 from nvkeep.records import Records
 from nvkeep.sight import Eyes, Sight
 
@@ -205,7 +205,7 @@ class Pass:
             self.store.save_loss(loss)
         dips = self.records.remember(verdict, sight)
         up, why = eligible(replace(sight.facts, cooling=self.eyes.cooling()), self.records.standing(loss, dips=dips))
-        self.store.save_flag(up=up)
+        self.store.save_flag(up=up or self._stopping(verdict, sight, outcomes))
         self._announce(outcomes)
         report = Report(
             service=self.service,
@@ -222,6 +222,11 @@ class Pass:
         marks.save_roles(self.host, self.eyes.roles)
         self.store.save_report(report)
         return report
+
+    def _stopping(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> bool:
+        """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
+        stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
+        return verdict.action is Action.RELEASE and sight.facts.carrier and stopping and self.store.flag()
 
     def _announce(self, outcomes: tuple[Outcome, ...]) -> None:
         """Tell the neighbours again, a while after the address came up."""

@@ -99,7 +99,7 @@ class Lines:
                 yield from whole
 
 
-class Ear:
+class Fifo:
     """Holds a FIFO open for reading.
 
     Where it was removed a new one is made, and the one before is read as well: whoever writes goes on with what it has open.

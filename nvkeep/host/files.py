@@ -47,8 +47,11 @@ def write(path: str, text: str, *, durable: bool = False) -> None:
 
 def unwritable(directory: str) -> str:
     """Say why no file can be written in a directory (or where it will be made); empty when one can. Writes nothing."""
-    there = next(one for one in (Path(directory), *Path(directory).parents) if one.is_dir())
-    seen = os.statvfs(there)
+    try:
+        there = next(one for one in (Path(directory), *Path(directory).parents) if one.is_dir())
+        seen = os.statvfs(there)
+    except OSError as error:
+        return str(error.strerror)
     if seen.f_flag & os.ST_RDONLY:
         return "read-only"
     if (seen.f_blocks and not seen.f_bfree) or (seen.f_files and not seen.f_ffree):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep.host.bells import Bells, Ear
+from nvkeep.host.bells import Bells, Fifo
 from nvkeep.renewal import Passes
 
 
@@ -16,8 +16,8 @@ def heard() -> list[str]:
 
 
 @pytest.fixture
-def ear(tmp_path: Path, heard: list[str]) -> Ear:
-    made = Ear(Bells(), str(tmp_path / "run" / "fifo"), heard.append)
+def ear(tmp_path: Path, heard: list[str]) -> Fifo:
+    made = Fifo(Bells(), str(tmp_path / "run" / "fifo"), heard.append)
     made.hold()
     return made
 
@@ -26,7 +26,7 @@ def write(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
 
-def test_lines_are_heard_whole(ear: Ear, heard: list[str]) -> None:
+def test_lines_are_heard_whole(ear: Fifo, heard: list[str]) -> None:
     writer = write(ear.path)
     os.write(writer, b"one\ntw")
     ear.bells.wait(1)
@@ -36,7 +36,7 @@ def test_lines_are_heard_whole(ear: Ear, heard: list[str]) -> None:
     os.close(writer)
 
 
-def test_a_removed_fifo_is_made_again_and_whoever_holds_the_old_one_is_still_heard(ear: Ear, heard: list[str]) -> None:
+def test_a_removed_fifo_is_made_again_and_whoever_holds_the_old_one_is_still_heard(ear: Fifo, heard: list[str]) -> None:
     old = write(ear.path)
     Path(ear.path).unlink()
     ear.hold()
@@ -51,7 +51,7 @@ def test_a_removed_fifo_is_made_again_and_whoever_holds_the_old_one_is_still_hea
     os.close(new)
 
 
-def test_a_file_in_the_place_of_the_fifo_is_refused_and_the_old_one_stays_open(ear: Ear, heard: list[str]) -> None:
+def test_a_file_in_the_place_of_the_fifo_is_refused_and_the_old_one_stays_open(ear: Fifo, heard: list[str]) -> None:
     old = write(ear.path)
     Path(ear.path).unlink()
     Path(ear.path).touch()

@@ -102,3 +102,12 @@ def test_threads_hold_it_one_after_another(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert most == [1] * 15
+
+
+def test_a_directory_that_can_be_written_or_made_is_not_unwritable(tmp_path: Path) -> None:
+    assert files.unwritable(str(tmp_path)) == ""
+    assert files.unwritable(str(tmp_path / "to" / "be" / "made")) == ""
+
+
+def test_what_cannot_be_looked_at_is_said_and_not_raised(tmp_path: Path) -> None:
+    assert files.unwritable(str(tmp_path / ("x" * 300))) == "File name too long"
