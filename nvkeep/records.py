@@ -9,16 +9,15 @@ from nvkeep import guard, log, state
 from nvkeep.errors import ProbeError
 from nvkeep.model import budget
 from nvkeep.model.announcing import following
-from nvkeep.model.decision import Action, Facts, Guard, Holder, Standing, Verdict
+from nvkeep.model.aside import Aside, listen, stand
+from nvkeep.model.decision import Action, Guard, Holder, Standing, Verdict
 from nvkeep.model.dip import dip
-from nvkeep.model.loss import PATIENCE, Loss, lose
+from nvkeep.model.loss import Loss, lose
 from nvkeep.model.report import SETTLED, Outcome
-from nvkeep.model.role import Role
 from nvkeep.sight import Eyes, Sight
 
 LOST = 1  # the line of a volume that another host has taken
 GOING = (Action.RELEASE, Action.REST, Action.YIELD)
-LONGEST_PATIENCE = 300.0  # seconds a host stands aside at most before it listens again
 
 
 class Records:
@@ -94,13 +93,15 @@ class Records:
         old, facts = self.store.spell(), sight.facts
         holds = facts.holder is Holder.ME or self.store.claimed()
         dipped = dip(old.candidate_since, facts.role, self.host.now(), self.spec.hosts.index(self.host.name), idle=not holds)
-        until, patience = self._patience(old, verdict, facts, holds=holds)
+        aside = self._aside(verdict, sight, holds=holds)
         kept = verdict.action in (Action.SERVE, Action.WAIT)
         self.store.save_spell(
             replace(
                 old,
-                yield_until=until,
-                patience=patience,
+                yield_until=aside.until,
+                patience=aside.patience,
+                listening_since=aside.listening_since,
+                aside_for=aside.holders,
                 io_bad_since=sight.io_bad_since if kept else 0.0,
                 carrier_lost_since=sight.carrier_lost_since,
                 candidate_since=dipped.since,
@@ -108,16 +109,14 @@ class Records:
         )
         return dipped.now and self._silent()
 
-    def _patience(self, old: state.Spell, verdict: Verdict, facts: Facts, *, holds: bool) -> tuple[float, float]:
-        """Stand aside until the service falls silent, or patience is over: then listen, and stand aside longer each time."""
-        now = self.host.now()
+    def _aside(self, verdict: Verdict, sight: Sight, *, holds: bool) -> Aside:
+        """Stand aside until the service falls silent, or patience is over: then listen."""
+        now, was = self.host.now(), self.store.spell().aside
         if verdict.action is Action.YIELD:
-            patience = min(LONGEST_PATIENCE, 2 * old.patience or PATIENCE)
-            return now + patience, patience
-        over = now >= old.yield_until
-        if holds or (over and facts.role is Role.BACKUP) or (not over and self._silent()):
-            return 0.0, 0.0
-        return old.yield_until, old.patience
+            return stand(was, now, sight.holders)
+        if holds or (now < was.until and self._silent()):
+            return Aside()
+        return listen(was, sight.facts.role, now, self.cluster.timing.master_down)
 
     def _silent(self) -> bool:
         try:

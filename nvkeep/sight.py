@@ -31,6 +31,11 @@ class Sight:
     io_bad_since: float = 0.0
     carrier_lost_since: float = 0.0
 
+    @property
+    def holders(self) -> str:
+        """Name the reservations that others hold, where the storage numbers them."""
+        return " ".join(f"{key}={version}" for key, version in sorted(self.versions.items()))
+
 
 class Eyes:
     """Looks at one service on one host. `denied` and `assumed` are what a pass has learned or been told since.
@@ -77,9 +82,9 @@ class Eyes:
             loss=self.loss(role).count > 0,
             cooling="" if manual else self.cooling(),
             guard=asked,
-            waited=not manual and self._waited(now),
         )
-        return Sight(facts, seen, versions, unknown, by, io_since, carrier_since)
+        sight = Sight(facts, seen, versions, unknown, by, io_since, carrier_since)
+        return replace(sight, facts=replace(facts, waited=not manual and self._waited(sight, now)))
 
     def _role(self, manual: Role | None) -> Role:
         if manual is not None:
@@ -166,10 +171,9 @@ class Eyes:
             return ""
         return f"held since {held.since}: {held.why}; when it is mended: nvkeep reset {self.service}" if held else ""
 
-    def _waited(self, now: float) -> bool:
-        """Tell whether this host has stood aside once and listened since, and only the address can say who serves."""
-        spell = self.store.spell()
-        return self.spec.health is None and spell.patience > 0 and now >= spell.yield_until
+    def _waited(self, sight: Sight, now: float) -> bool:
+        """Tell whether this host has stood aside for this holder and listened since, and only the address says who serves."""
+        return self.spec.health is None and self.store.spell().aside.waited_for(sight.holders, now)
 
     def cooling(self) -> str:
         """Say what failed here so lately that this host does not try again yet."""

@@ -22,6 +22,7 @@ from typing import Any
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
+from nvkeep.model.aside import Aside
 from nvkeep.model.loss import Loss, rebooted
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
@@ -39,11 +40,18 @@ class Spell:
     cooling_why: str = ""
     yield_until: float = 0.0
     patience: float = 0.0
+    listening_since: float = 0.0
+    aside_for: str = ""
     announce_since: float = 0.0
     announce_at: float = 0.0
     io_bad_since: float = 0.0
     candidate_since: float = 0.0
     carrier_lost_since: float = 0.0
+
+    @property
+    def aside(self) -> Aside:
+        """Until when, and for whom, this host stands aside."""
+        return Aside(self.yield_until, self.patience, self.listening_since, self.aside_for)
 
 
 @dataclass(frozen=True)

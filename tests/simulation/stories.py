@@ -297,6 +297,20 @@ def what_is_not_heard_is_seized_after_patience_without_health() -> str:
 
 
 @story
+def a_bell_in_the_middle_of_listening_is_not_having_heard() -> str:
+    world = unheard()
+    world.make_pass("b")
+    world.advance(1.0)
+    world.make_pass("b")
+    world.advance(10.0)
+    world.make_pass("b")
+    world.advance(0.3)
+    world.make_pass("b")
+    passes(world, "b", 3.0)
+    return told(world, (world.serves("b"), f"not taken: {world.commands}"))
+
+
+@story
 def what_is_healthy_is_never_seized() -> str:
     world = unheard(health="{tcp: 5432}")
     passes(world, "b", 60.0)

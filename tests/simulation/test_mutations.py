@@ -22,7 +22,7 @@ from nvkeep.reconcilers.mount import MountKind
 from nvkeep.reconcilers.service import UnitKind
 from nvkeep.reconcilers.volume import VolumeKind
 from nvkeep.records import Records
-from nvkeep.sight import Eyes
+from nvkeep.sight import Eyes, Sight
 from nvkeep.state import Store
 from tests.simulation.schedule import Schedule, Setting
 from tests.simulation.states import every_state
@@ -254,9 +254,9 @@ def there_is_no_patience(patch: Patch) -> None:
 def patience_ends_whatever_the_health(patch: Patch) -> None:
     waited = Eyes._waited
 
-    def blind(self: Eyes, now: float) -> bool:
+    def blind(self: Eyes, sight: Sight, now: float) -> bool:
         self.spec = self.spec.model_copy(update={"health": None})
-        return waited(self, now)
+        return waited(self, sight, now)
 
     patch.setattr(Eyes, "_waited", blind)
 

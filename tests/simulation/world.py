@@ -18,7 +18,7 @@ from nvkeep import config, passes
 from nvkeep.errors import Busy, CommandTimeout
 from nvkeep.host.base import Completed
 from nvkeep.keepalived import FIRST, STEP
-from nvkeep.model.loss import PATIENCE
+from nvkeep.model.aside import FIRST as FIRST_PATIENCE
 from nvkeep.model.report import Report
 from nvkeep.model.spec import Cluster
 from nvkeep.state import flag_path
@@ -302,7 +302,9 @@ class World:
     def _stood_aside(self, machine: Machine) -> bool:
         """Tell whether a host may seize from one that answers: it yielded, waited, and has not heard the holder since."""
         began = self.yielded.get(machine.name)
-        if self.service.health or began is None or self.clock - began < PATIENCE:
+        if (
+            self.service.health or began is None or self.clock - began < FIRST_PATIENCE - 0.1
+        ):  # it counts from before the end of its pass
             return False
         return self.heard_at.get(machine.name, 0.0) <= began + 0.1  # keepalived sees the flag at its next tick
 
@@ -348,7 +350,7 @@ class World:
     def _note_yield(self, name: str, report: Report) -> None:
         if report.did == "yield":
             self.yielded[name] = self.clock
-        elif report.role == "BACKUP" or report.holder == "me":
+        elif report.holder == "me":
             self.yielded.pop(name, None)
 
     def changes(self, since: int, name: str | None = None) -> list[tuple[str, ...]]:
