@@ -17,7 +17,7 @@ KEYS = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.IGNORECASE | re.MULTILINE)
 ATTENTION = 6  # SG_LIB_CAT_UNIT_ATTENTION: the disk first tells, once for each event, what happened to its registrations
 TRIES = 3
 RUNNING = "running"
-NO_KEYS = re.compile(r"there are NO registered reservation keys")
+NO_KEYS = re.compile(r"there are NO registered reservation keys|\b0 registered reservation key\b")  # the second: mpathpersist
 
 
 class Entry(NamedTuple):

@@ -107,6 +107,7 @@ def test_nvme_that_cannot_tell_is_unknown(situation: str) -> None:
         ("scsi", "reserve-refused", Denied),
         ("scsi", "reserve-preempted", Denied),
         ("scsi", "preempt-wrong-key", Denied),
+        ("scsi", "mpath-reserve-refused", Denied),
         ("scsi", "reserve-unit-attention", Transient),
         ("drbd", "primary-refused", Denied),
         ("drbd", "primary-force-refused", Denied),
@@ -131,6 +132,8 @@ def test_scsi_reservations() -> None:
     assert scsi.parse_holder(captured("scsi", "read-reservation-free").out) == 0
     assert scsi.parse_keys(captured("scsi", "read-keys-held").out) == {10, 11}
     assert scsi.parse_keys(captured("scsi", "read-keys-free").out) == set()
+    assert scsi.parse_keys(captured("scsi", "mpath-read-keys-free").out) == set()
+    assert scsi.parse_keys(captured("scsi", "mpath-read-keys-held").out) == {10}
 
 
 @pytest.mark.parametrize("text", ["", "PR in: something else\n"])

@@ -90,7 +90,7 @@ class ScsiBackend(Backend):
     def judge(self, done: Completed) -> StepError | None:
         """Tell a reservation conflict, which is a denial."""
         said = CommandError(done.argv, done.code, ((done.err + done.out).strip().splitlines() or ["no message"])[-1])
-        refused = done.code == CONFLICT or "Reservation conflict" in done.err + done.out
+        refused = done.code == CONFLICT or "reservation conflict" in (done.err + done.out).lower()
         if refused:
             return Denied(str(said))
         return Transient(str(said)) if done.code == probe.ATTENTION else None
