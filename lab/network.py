@@ -109,6 +109,21 @@ class Network:
         port = cable(server, interface)
         self._outside([f"link set {port} nomaster", f"link set {port} master br-{interface} up"])
 
+    def cut_heartbeats(self, server: str, *, keep_carrier: bool = True) -> None:
+        """Cut one server off every network but the one of the service."""
+        for net in self.nets[1:]:
+            self.cut(server, net.interface, keep_carrier=keep_carrier)
+
+    def cut_all(self, server: str, *, keep_carrier: bool = True) -> None:
+        """Cut one server off every network; the storage has a way of its own."""
+        for net in self.nets:
+            self.cut(server, net.interface, keep_carrier=keep_carrier)
+
+    def heal_all(self, server: str) -> None:
+        """Undo every cut of one server."""
+        for net in self.nets:
+            self.heal(server, net.interface)
+
     def enter(self) -> tuple[str, ...]:
         """Return the words that run a command outside the servers but inside the lab's network."""
         return ("nsenter", f"--net={self.outside}")

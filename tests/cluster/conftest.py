@@ -9,6 +9,7 @@ import pytest
 from lab import needs, protected
 from lab.commands import run, until
 from lab.network import FLOATING
+from tests.cluster.stage import MEASURED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,12 @@ def assert_clean(server: Server) -> None:
     assert FLOATING not in protected.addresses(server)
     assert not protected.active(server)
     assert not server.path(ATTACHED).exists()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests measured: a figure that is only asserted to be small enough is never seen to grow."""
+    for line in MEASURED:
+        terminalreporter.write_line(f"measured: {line}")
 
 
 @pytest.fixture
