@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from lab.commands import until
 from lab.databases import Database
 from tests.cluster.stage import Stage, says, standing
 
@@ -22,7 +21,7 @@ def test_a_unit_that_fails_on_the_backup_is_tried_three_times_and_held() -> None
         backup.write(DROP_IN, BROKEN)
         backup.run(("systemctl", "daemon-reload"))
         first.power_cut()
-        until(lambda: says(backup, PG, "held"), within=90, what="the budget does not hold", every=0.5)
+        watch.wait_said(backup, "held", within=90)
         time.sleep(3 * COOLDOWN)  # as long as three more tries would wait
         told = backup.run(("nvkeep", "status", "pg"), check=False)
         assert (told.returncode, says(backup, PG, "held")) == (2, True)

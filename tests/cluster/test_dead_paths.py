@@ -1,6 +1,7 @@
 """A server that is well but for one thing: no way to its clients, none to its storage, or no time at all. Needs root.
 
-Two services at once: one has a health check that writes, the other has none.
+Two services at once: one has a health check that writes, the other has none. They begin on srv-a and srv-c, and meet on one
+server, or go back there: there is always a server left that both may go to.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.commands import boottime, until
+from lab.commands import boottime
 from lab.databases import Database
-from tests.cluster.stage import MEASURED, Kept, did, moment, says
+from tests.cluster.stage import MEASURED, Kept, did, moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,10 +51,9 @@ def test_frozen_servers_isolate_themselves_when_they_wake(stage: Stage) -> None:
     for watch in watches:
         watch.active.thaw()
     for watch in watches:
-        left, active = watch.one.left, watch.active
-        until(lambda left=left, active=active: not left(active), within=WAKING, what=f"{active.name} kept {left(active)}")  # type: ignore[misc]
+        watch.wait_left(watch.active, WAKING)
         MEASURED.append(f"{watch.one.name}: a frozen server had let go of everything {boottime() - woken:.2f} s after it woke")
-        assert len(did(active, watch.one, since[watch.one], "isolate: converged")) == 4
+        assert len(did(watch.active, watch.one, since[watch.one], "isolate: converged")) == 4
     stage.settle()
     for watch in watches:
         result = watch.finish(heirs[watch.one])
@@ -70,9 +70,7 @@ def test_an_unplugged_service_network_is_handed_over_in_order(stage: Stage) -> N
         stage.lab.network.cut(name)
     heirs = {watch.one: watch.wait_moved() for watch in watches}
     for watch in watches:
-        until(
-            lambda watch=watch: says(watch.active, watch.one, "cut-off"), within=10, what="it does not say cut-off", every=0.2
-        )  # type: ignore[misc]
+        watch.wait_said(watch.active, "cut-off")
     for name in active:
         stage.lab.network.heal(name)
     stage.settle()

@@ -161,7 +161,7 @@ def test_without_a_witness_a_full_partition_costs_three_takeovers_at_worst(story
 def test_the_active_server_dies_while_its_heartbeats_are_cut(story: Story) -> None:
     lab, watch = story.stage.lab, story.watches[FIT]
     lab.network.cut_heartbeats("srv-c")
-    until(lambda: says(lab["srv-b"], FIT, "split"), within=15, what="the other server does not say split", every=0.2)
+    watch.wait_said(lab["srv-b"], "split")
     died = boottime()
     lab["srv-c"].power_cut()
     until(lambda: any(FIT.serves(each) for each in lab), within=30, what="nobody takes over")
