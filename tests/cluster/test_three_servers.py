@@ -70,7 +70,6 @@ def test_all_heartbeats_of_the_active_server_are_cut_and_then_it_dies(stage: Sta
     active.power_cut()
     heir = took_over(stage)
     watch.more_rows()
-    stage.lab.network.heal_all(active.name)
     active.power_on()
     stage.settle()
     result = watch.finish(heir)
