@@ -9,6 +9,7 @@ import pytest
 
 from lab.commands import boottime, until
 from lab.databases import Database
+from lab.network import HEARTBEATS
 from tests.cluster.stage import MEASURED, Kept, all_at_once, says, standing
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 HOSTS = ("srv-a", "srv-b", "srv-c")
 PG = Database(hosts=HOSTS, more=("health: {tcp: 5432}",))
+BEAT = HEARTBEATS[0]
 TAKEOVER = 8.0  # seconds without a row when a server dies
 
 
@@ -83,11 +85,26 @@ def test_masters_of_several_networks_become_one_host(stage: Stage) -> None:
     """The last one hears nobody on one network, so that it is master there when the active server dies."""
     watch, active = stage.watch(PG), stage.on(PG)
     first, last = stage.others(PG)
-    stage.lab.network.deafen(last.name, "hb0")
+    for other in (active, first):  # whoever hears nothing gets no answer to its ARP either
+        last.run(
+            (
+                "ip",
+                "neigh",
+                "replace",
+                BEAT.address(other.host),
+                "lladdr",
+                BEAT.mac(other.host),
+                "dev",
+                BEAT.interface,
+                "nud",
+                "permanent",
+            )
+        )
+    stage.lab.network.deafen(last.name, BEAT.interface)
     until(lambda: "CANDIDATE" in standing(last, PG)["role"], within=10, what=f"{last.name} is master of no network")
     active.power_cut()
     until(lambda: "CANDIDATE" in standing(first, PG)["role"], within=10, what=f"{first.name} is not master of one network")
-    stage.lab.network.heal(last.name, "hb0")
+    stage.lab.network.heal(last.name, BEAT.interface)
     assert "CANDIDATE" in standing(last, PG)["role"]
     heir = took_over(stage, within=60)
     watch.wait_serving(heir)
