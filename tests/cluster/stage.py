@@ -74,7 +74,7 @@ class Stage:
     def settle(self, within: float = 60) -> None:
         """Wait until every database is on one server, and every other of its servers stands by."""
         for one in self.databases:
-            until(lambda one=one: self._settled(one), within=within, what=f"{one.name} is not settled", every=0.2)  # type: ignore[misc]
+            until(lambda one=one: self._settled(one), within=within, what=f"{one.name} is not settled", every=0.5)  # type: ignore[misc]
 
     def _settled(self, one: Database) -> bool:
         on = [server for server in self.hosts(one) if one.serves(server)]
