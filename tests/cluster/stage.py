@@ -38,6 +38,7 @@ class Stage:
             config=databases.config(played, servers, heartbeats=heartbeats, timing=timing),
             prepare=self._prepare,
         )
+        self.calm = False  # everything is in its place, and nothing was done since
         self._stack = ExitStack()
 
     def _prepare(self, server: Server) -> None:
@@ -75,6 +76,7 @@ class Stage:
         """Wait until every database is on one server, and every other of its servers stands by."""
         for one in self.databases:
             until(lambda one=one: self._settled(one), within=within, what=f"{one.name} is not settled", every=0.5)  # type: ignore[misc]
+        self.calm = True
 
     def _settled(self, one: Database) -> bool:
         on = [server for server in self.hosts(one) if one.serves(server)]
@@ -98,6 +100,7 @@ class Stage:
 
     def watch(self, one: Database) -> Watch:
         """Let a client write to a database from now on."""
+        self.calm = False
         return Watch(self, one)
 
 
@@ -113,7 +116,8 @@ class Kept:
         """Give the stage, with everything in its place."""
         if self._stage is not None:
             try:
-                self._stage.settle()
+                if not self._stage.calm:
+                    self._stage.settle()
             except LabError:
                 self.close()
             else:
@@ -146,7 +150,7 @@ class Watch:
         """Give what the client has seen so far."""
         return self.writer.result()
 
-    def more_rows(self, rows: int = 50, within: float = 60) -> None:
+    def more_rows(self, rows: int = 25, within: float = 60) -> None:
         """Wait until so many more rows are acknowledged."""
         before = self.seen().acknowledged
         until(lambda: self.seen().acknowledged > before + rows, within=within, what=f"{self.one.name}: no more rows", every=0.1)
