@@ -18,7 +18,6 @@ ADVERTS = (0.2, 0.1)
 RUNS = 5
 LOGS = {"actions": "/var/log/nvkeep/actions.log", "event_handler": "/var/log/nvkeep/event_handler.log"}
 BEFORE, AFTER = 2.0, 1.0  # seconds of writing before the cut and after the return
-KINDS = {"without health": (), "with health": ("health: {tcp: 5432}",)}
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class Run:
     lost: int
 
 
-def measure(advert: float, more: tuple[str, ...]) -> list[Run]:
+def measure(advert: float) -> list[Run]:
     """Cut the power of whichever server is active, several times in one lab."""
-    one = Database(more=more)
+    one = Database()
     text = databases.config((one,), one.hosts, timing=f"advert: {advert:g}, reconcile: 10")
     with Lab(one.hosts, config=text, prepare=databases.enable) as lab:
         return [cut(lab, one) for _ in range(RUNS)]
@@ -86,11 +85,10 @@ def tell(title: str, runs: list[Run]) -> None:
 
 
 def main() -> None:
-    """Measure every advert interval, with and without a health check."""
+    """Measure every advert interval."""
     needs.demand()
     for advert in ADVERTS:
-        for kind, more in KINDS.items():
-            tell(f"advert {advert:g} s, {kind}", measure(advert, more))
+        tell(f"advert {advert:g} s", measure(advert))
 
 
 if __name__ == "__main__":
