@@ -95,7 +95,11 @@ class Network:
 
     def cut(self, server: str, interface: str = SERVICE.interface, *, keep_carrier: bool = False) -> None:
         """Cut one server off one network: no carrier, or (keep_carrier) a switch that forwards nothing."""
-        self._outside([f"link set {cable(server, interface)} {'nomaster' if keep_carrier else 'down'}"])
+        port = cable(server, interface)
+        if keep_carrier:  # not out of the bridge: there the machine itself would hear it, and answer for the gateway
+            run((*self.enter(), "bridge", "link", "set", "dev", port, "state", "0"))
+        else:
+            self._outside([f"link set {port} down"])
 
     def deafen(self, server: str, interface: str = SERVICE.interface) -> None:
         """Let one server send but not hear on one network: half a partition, which VRRP takes worst."""
