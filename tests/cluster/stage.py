@@ -117,7 +117,7 @@ class Kept:
         if self._stage is not None:
             try:
                 if not self._stage.calm:
-                    self._stage.settle()
+                    self._stage.settle(within=20)
             except LabError:
                 self.close()
             else:

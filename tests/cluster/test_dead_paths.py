@@ -91,7 +91,7 @@ def test_dead_storage_is_left_to_the_other_server(stage: Stage, how: str) -> Non
         else:
             storage.stall(watch.one.volume, watch.active.name)
     begun = time.monotonic()
-    heirs = {watch.one: watch.wait_moved() for watch in watches}
+    heirs = {watch.one: watch.wait_moved(within=90) for watch in watches}
     for watch in watches:
         assert watch.one.left(watch.active) == []
         assert did(watch.active, watch.one, since[watch.one], "isolate: converged")
