@@ -144,7 +144,7 @@ def config(
 
 
 def enable(server: Server, units: Sequence[str] = ENABLED) -> None:
-    """Give a server that has no power yet its part of keepalived.conf, made by the nvkeep in it, and enable what starts at boot."""
+    """Give a server without power its part of keepalived.conf, made by the nvkeep in it, and enable what starts at boot."""
     root = str(server.root)
     made = run(("chroot", root, "/usr/bin/nvkeep", "keepalived", "--host", server.name)).stdout
     server.write("/etc/keepalived/nvkeep.conf", made)  # as --install leaves it, which wants a server that is up

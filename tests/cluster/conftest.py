@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import needs, protected
+from lab.cluster import Lab
 from lab.commands import run, until
 from lab.network import FLOATING
 from tests.cluster.stage import LOG, MEASURED

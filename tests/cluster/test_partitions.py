@@ -20,6 +20,7 @@ from tests.cluster.stage import MEASURED, QUIET, Stage, Watch, says
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from lab.cluster import Lab
     from lab.server import Server
 
 SERVERS = ("srv-a", "srv-b", "srv-c")
@@ -41,6 +42,11 @@ class Story:
     parts: dict[str, float] = field(default_factory=dict)
     split_after: float | None = None
 
+    @property
+    def lab(self) -> Lab:
+        """Give the lab it plays in."""
+        return self.stage.lab
+
     def begins(self, part: str) -> None:
         """Note that a part begins."""
         self.parts[part] = boottime()
@@ -48,7 +54,7 @@ class Story:
     def moves(self, one: Database, since: str, before: str | None = None) -> list[str]:
         """List the moves of a service's volume from one part to another."""
         end = self.parts[before] if before else boottime()
-        return self.stage.lab.storage.moves(one.volume, self.parts[since], end)
+        return self.lab.storage.moves(one.volume, self.parts[since], end)
 
     def longest_gap(self, one: Database, since: str, before: str) -> float:
         """Give the longest gap of a service's client from one part to another."""
@@ -65,7 +71,7 @@ def story() -> Iterator[Story]:
 
 def three_minutes(story: Story) -> None:
     """Cut and heal; each part lasts a minute, whatever happens in it."""
-    network, c = story.stage.lab.network, story.stage.lab["srv-c"]
+    network, c = story.lab.network, story.lab["srv-c"]
     network.cut_all("srv-a")
     story.begins("one heartbeat cut")
     network.cut("srv-c", "hb0", keep_carrier=True)
@@ -79,7 +85,7 @@ def three_minutes(story: Story) -> None:
     time.sleep(2)
     story.begins("heartbeats cut")
     network.cut_heartbeats("srv-c")
-    story.split_after = seconds(lambda: says(story.stage.lab["srv-b"], FIT, "split"), since=story.parts["heartbeats cut"])
+    story.split_after = seconds(lambda: says(story.lab["srv-b"], FIT, "split"), since=story.parts["heartbeats cut"])
     time.sleep(max(0.0, story.parts["heartbeats cut"] + MINUTE - boottime()))
     network.heal_all("srv-c")
     network.heal_all("srv-a")
@@ -99,7 +105,7 @@ def seconds(condition: Callable[[], bool], since: float) -> float | None:
 
 
 def server(story: Story, name: str) -> Server:
-    return story.stage.lab[name]
+    return story.lab[name]
 
 
 @pytest.mark.parametrize("one", [FIT, PLAIN], ids=["with health", "without health"])
@@ -125,7 +131,7 @@ def test_all_heartbeats_cut_moves_nothing_where_there_is_a_health_check(story: S
 def test_all_heartbeats_cut_costs_one_takeover_where_there_is_no_health_check(story: Story) -> None:
     assert story.moves(PLAIN, "heartbeats cut") == ["srv-b preempt", "srv-c forced"]
     assert story.moves(PLAIN, "healed") == []
-    taken = next(e for e in story.stage.lab.storage.events("attach") if (e["host"], e["volume"]) == ("srv-b", PLAIN.volume))
+    taken = next(e for e in story.lab.storage.events("attach") if (e["host"], e["volume"]) == ("srv-b", PLAIN.volume))
     assert taken.boottime - story.parts["heartbeats cut"] > PATIENCE
     assert story.longest_gap(PLAIN, "heartbeats cut", "end") < TAKEOVER
     assert story.longest_gap(PLAIN, "healed", "end") < QUIET
@@ -141,7 +147,7 @@ def test_a_full_partition_costs_one_takeover(story: Story) -> None:
 
 
 def test_a_host_cut_off_from_everything_but_the_storage_takes_nothing(story: Story) -> None:
-    events = story.stage.lab.storage.events("attach", "denied")
+    events = story.lab.storage.events("attach", "denied")
     since = story.parts["one heartbeat cut"]
     witnessed = {CUT_OFF.volume, FIT.volume}
     assert [
@@ -155,11 +161,11 @@ def test_without_a_witness_a_full_partition_costs_three_takeovers_at_worst(story
     assert story.moves(BLIND, "healed") == []
     serving = story.stage.on(BLIND)
     assert [BLIND.left(each) for each in story.stage.others(BLIND)] == [[]]
-    assert story.stage.lab.storage.holder(BLIND.volume) == serving.name
+    assert story.lab.storage.holder(BLIND.volume) == serving.name
 
 
 def test_the_active_server_dies_while_its_heartbeats_are_cut(story: Story) -> None:
-    lab, watch = story.stage.lab, story.watches[FIT]
+    lab, watch = story.lab, story.watches[FIT]
     lab.network.cut_heartbeats("srv-c")
     watch.wait_said(lab["srv-b"], "split")
     died = boottime()
