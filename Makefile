@@ -2,6 +2,7 @@
 # make test    everything: format, lint, types, unit, simulation, cluster   (root)
 # make machines  nvkeep on real NVMe, SCSI and DRBD, in emulated machines  (root)
 # make bench   how long a pass with nothing to do takes
+# make bench-outage  how long a power cut takes the service away, and what the time goes into  (root)
 # make check   the part that runs in seconds and needs no root
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
 PY := .venv/bin/python
@@ -9,7 +10,7 @@ APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-
 APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format lint types unit simulation cluster machines bench install clean apt-lab apt-machines
+.PHONY: help demo test check format lint types unit simulation cluster machines bench bench-outage install clean apt-lab apt-machines
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -58,6 +59,9 @@ test: .venv/ready apt-lab
 
 bench: .venv/ready
 	@$(PY) bench/startup.py
+
+bench-outage: .venv/ready apt-lab
+	@$(PY) bench/outage.py
 
 install:
 	@./packaging/install "$(DESTDIR)"

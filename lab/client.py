@@ -50,6 +50,10 @@ class Result:
         """The longest time without an acknowledged row, from the first one to the stop; 0 when none stands out."""
         return max((length for _, length in self.gaps), default=0.0)
 
+    def longest_gap_between(self, begin: float, end: float) -> float:
+        """Return the longest of the gaps that lay, wholly or in part, between two moments."""
+        return max((length for at, length in self.gaps if at < end and at + length > begin), default=0.0)
+
     def first_ack_after(self, moment: float) -> float | None:
         """Return when the first row after a moment was acknowledged."""
         return next((when for _, when in self.acks if when > moment), None)

@@ -95,7 +95,11 @@ class Network:
 
     def cut(self, server: str, interface: str = SERVICE.interface, *, keep_carrier: bool = False) -> None:
         """Cut one server off one network: no carrier, or (keep_carrier) a switch that forwards nothing."""
-        self._outside([f"link set {cable(server, interface)} {'nomaster' if keep_carrier else 'down'}"])
+        port = cable(server, interface)
+        if keep_carrier:  # not out of the bridge: there the machine itself would hear it, and answer for the gateway
+            run((*self.enter(), "bridge", "link", "set", "dev", port, "state", "0"))
+        else:
+            self._outside([f"link set {port} down"])
 
     def deafen(self, server: str, interface: str = SERVICE.interface) -> None:
         """Let one server send but not hear on one network: half a partition, which VRRP takes worst."""
@@ -108,6 +112,21 @@ class Network:
         # Leaving the bridge and coming back is what resets the port's flags.
         port = cable(server, interface)
         self._outside([f"link set {port} nomaster", f"link set {port} master br-{interface} up"])
+
+    def cut_heartbeats(self, server: str, *, keep_carrier: bool = True) -> None:
+        """Cut one server off every network but the one of the service."""
+        for net in self.nets[1:]:
+            self.cut(server, net.interface, keep_carrier=keep_carrier)
+
+    def cut_all(self, server: str, *, keep_carrier: bool = True) -> None:
+        """Cut one server off every network; the storage has a way of its own."""
+        for net in self.nets:
+            self.cut(server, net.interface, keep_carrier=keep_carrier)
+
+    def heal_all(self, server: str) -> None:
+        """Undo every cut of one server."""
+        for net in self.nets:
+            self.heal(server, net.interface)
 
     def enter(self) -> tuple[str, ...]:
         """Return the words that run a command outside the servers but inside the lab's network."""

@@ -204,9 +204,14 @@ class Server:
         return run(("nsenter", "-t", str(self.pid), "-a", *argv), timeout=timeout, check=check, feed=feed)
 
     def freeze(self) -> None:
-        """Stop every process of the server as one; its network stack and its kernel go on."""
+        """Stop every process of the server as one; its network stack and its kernel go on, so its address still answers."""
         cgroups.freeze(self.name, frozen=True)
         self._frozen = True
+
+    @property
+    def awake(self) -> bool:
+        """Whether the server has power and is not frozen: it can be asked."""
+        return self.alive and not self._frozen
 
     def thaw(self) -> None:
         """Let a frozen server go on where it was."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import socket
 import sys
 from dataclasses import dataclass
@@ -173,6 +174,11 @@ class Storage:
         lines = places.EVENTS.read_text().splitlines() if places.EVENTS.exists() else []
         return [event for event in map(_event, lines) if not kinds or event.kind in kinds]
 
+    def moves(self, volume: str = "vol1", since: float = 0.0, before: float = math.inf) -> list[str]:
+        """Tell who took a volume and who let go of it, in order: `srv-a plain`, `srv-a detach`, `srv-b preempt`, ..."""
+        events = [event for event in self.events("attach", "detach") if event["volume"] == volume and event["how"] != "again"]
+        return [f"{event['host']} {_how(event)}" for event in events if since <= event.boottime < before]
+
     def overlaps(self, volume: str = "vol1") -> list[Overlap]:
         """Return every moment at which two hosts might write to a volume that one of them held exclusively."""
         return overlaps(event for event in self.events("grant", "loss") if event["volume"] == volume)
@@ -197,6 +203,12 @@ def overlaps(events: Iterable[Event]) -> list[Overlap]:
         if len(holders) > 1 and EXCLUSIVE in holders.values():
             found.append(Overlap(event.boottime, dict(holders)))
     return found
+
+
+def _how(event: Event) -> str:
+    if event.kind == "attach":
+        return str(event["how"])
+    return "forced" if event["force"] else "detach"
 
 
 def _event(line: str) -> Event:

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import needs, protected
+from lab.cluster import Lab
 from lab.commands import run, until
 from lab.network import FLOATING
+from tests.cluster.stage import LOG, MEASURED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     from lab.client import Result, Writer
-    from lab.cluster import Lab
     from lab.server import Server
 
+LINES = 60  # of a server's log, where a test failed
 ATTACHED = "/run/nvmesh-proc/nvmeibc/volumes/vol1"
 
 
@@ -90,6 +92,29 @@ def assert_clean(server: Server) -> None:
     assert FLOATING not in protected.addresses(server)
     assert not protected.active(server)
     assert not server.path(ATTACHED).exists()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests measured: a figure that is only asserted to be small enough is never seen to grow."""
+    for line in MEASURED:
+        terminalreporter.write_line(f"measured: {line}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add what nvkeep did on every server to the report of a test that failed."""
+    report = yield
+    used = getattr(item, "funcargs", {}).values()
+    labs = {id(lab): lab for lab in (getattr(each, "lab", None) for each in used) if isinstance(lab, Lab)}
+    if report.when == "call" and report.failed:
+        report.sections += [(f"nvkeep on {server.name}", done(server)) for lab in labs.values() for server in lab]
+    return report
+
+
+def done(server: Server) -> str:
+    """Give the last lines of what nvkeep did on a server."""
+    path = server.path(LOG)
+    return "\n".join(path.read_text(errors="replace").splitlines()[-LINES:]) if path.exists() else "nothing"
 
 
 @pytest.fixture

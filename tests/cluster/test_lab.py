@@ -176,6 +176,9 @@ def test_networks_are_cut_and_healed_one_by_one(lab: Lab) -> None:
     lab.network.cut("srv-a", "hb0", keep_carrier=True)
     assert not hears("10.78.0.1")
     assert a.read("/sys/class/net/hb0/carrier").strip() == "1"
+    assert a.run(("arping", "-q", "-c1", "-w1", "-I", "hb0", "10.78.0.254"), check=False).returncode == 1
+    lab.network.heal("srv-a", "hb0")
+    until(lambda: hears("10.78.0.1"), within=10, what="the heartbeat network did not heal")
 
 
 SHOUT = """

@@ -1,0 +1,152 @@
+"""PostgreSQL as a protected service, as many as a test needs side by side: each with its own volume, address and port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lab.commands import run
+from lab.network import HEARTBEATS, SERVICE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from lab.server import Server
+
+ENABLED = ("nvkeep.service", "nvkeep-reconcile.timer", "keepalived.service")
+OF_BASE = "main"  # the database that the base system is configured for; the others are made after it
+WRITE = "select pg_logical_emit_message(true, $$nvkeep$$, $$$$)"  # writes, and waits until it is on the volume
+TEXT = """\
+  {one.name}:
+    hosts: [{hosts}]
+    volumes: [{{name: {one.volume}}}]
+    mounts: [{{volume: {one.volume}, path: {one.path}, fstype: ext4, options: [noatime]}}]
+    addresses: [{{address: {one.address}/24, interface: {interface}}}]
+"""
+HEAD = """\
+cluster: lab
+timing: {{{timing}}}
+nvmesh: {{proc: /run/nvmesh-proc/nvmeibc}}
+"""
+
+
+@dataclass(frozen=True)
+class Database:
+    """One protected PostgreSQL. The first has the names that the base system knows; `more` is YAML, a line a key.
+
+    A `bare` one is volume, mount and address only, for services that need not do anything.
+    """
+
+    name: str = "pg"
+    number: int = 1
+    hosts: tuple[str, ...] = ("srv-a", "srv-b")
+    more: tuple[str, ...] = ()
+    bare: bool = False
+
+    @property
+    def volume(self) -> str:
+        """Name its volume."""
+        return f"vol{self.number}"
+
+    @property
+    def path(self) -> str:
+        """Say where it is mounted."""
+        return "/srv/pg" if self.number == 1 else f"/srv/{self.name}"
+
+    @property
+    def address(self) -> str:
+        """Give its floating address."""
+        return SERVICE.address(9 + self.number)
+
+    @property
+    def port(self) -> int:
+        """Give the port it listens on."""
+        return 5431 + self.number
+
+    @property
+    def unit(self) -> str:
+        """Name its unit."""
+        return f"postgresql@15-{self._cluster}.service"
+
+    @property
+    def health(self) -> str:
+        """Write a health check, for `more`, that fails as soon as nothing can be written."""
+        to = f"host={self.address} port={self.port} user=postgres connect_timeout=1"
+        return f"health: {{command: [/usr/bin/psql, -qAtd, '{to}', -c, '{WRITE}']}}"
+
+    @property
+    def _cluster(self) -> str:
+        return OF_BASE if self.number == 1 else self.name
+
+    def yaml(self) -> str:
+        """Write its part of cluster.yaml."""
+        units = () if self.bare else (f"units: [{self.unit}]",)
+        lines = "".join(f"    {line}\n" for line in (*units, *self.more))
+        return TEXT.format(one=self, hosts=", ".join(self.hosts), interface=SERVICE.interface) + lines
+
+    def prepare(self, server: Server) -> None:
+        """Configure it in a server that has no power yet: a copy of the base's, with its own place and port."""
+        if self.number == 1 or self.bare:
+            return
+        etc, mine = server.path("/etc/postgresql/15"), self._cluster
+        run(("cp", "-a", str(etc / OF_BASE), str(etc / mine)))
+        conf = etc / mine / "postgresql.conf"
+        text = conf.read_text().replace(f"15/{OF_BASE}/pg_", f"15/{mine}/pg_").replace(f"15-{OF_BASE}.pid", f"15-{mine}.pid")
+        conf.write_text(text.replace(f"/srv/pg/15/{OF_BASE}", f"{self.path}/15/{OF_BASE}").replace("5432", str(self.port)))
+
+    # --- how it stands on a server
+
+    def serves(self, server: Server) -> bool:
+        """Tell whether it runs on a server, wholly: mounted, addressed, active."""
+        return server.awake and self.mounted(server) and self.addressed(server) and (self.bare or self.active(server))
+
+    def left(self, server: Server) -> list[str]:
+        """List what of it is on a server; a server that does not have the service has nothing of it."""
+        found = {
+            "mount": self.mounted(server),
+            "address": self.addressed(server),
+            "unit": self.active(server),
+            "volume": server.path(f"/run/nvmesh-proc/nvmeibc/volumes/{self.volume}").exists(),
+        }
+        return [what for what, there in found.items() if there]
+
+    def mounted(self, server: Server) -> bool:
+        """Tell whether its file system is mounted."""
+        return f" {self.path} " in server.read("/proc/1/mountinfo")
+
+    def addressed(self, server: Server) -> bool:
+        """Tell whether a server has its floating address."""
+        return f"{self.address}/24" in addresses(server).split()
+
+    def active(self, server: Server) -> bool:
+        """Tell whether its unit is active."""
+        return server.run(("systemctl", "is-active", self.unit), check=False).stdout.strip() == "active"
+
+
+def addresses(server: Server) -> str:
+    """Print the addresses of the service interface."""
+    return server.run(("ip", "-br", "-4", "addr", "show", "dev", SERVICE.interface)).stdout
+
+
+def config(
+    databases: Iterable[Database], servers: Sequence[str], *, heartbeats: int = 1, timing: str = "advert: 0.2, reconcile: 4"
+) -> str:
+    """Write the cluster.yaml of servers that are numbered in their order, and of the databases on them."""
+    beats = HEARTBEATS[:heartbeats]
+
+    def member(name: str, number: int) -> str:
+        ends = ", ".join(f"{{interface: {net.interface}, address: {net.address(number)}}}" for net in beats)
+        return f"  {name}: {{heartbeats: [{ends}]}}\n"
+
+    members = "".join(member(name, number) for number, name in enumerate(servers, 1))
+    services = "".join(one.yaml() for one in databases)
+    return f"{HEAD.format(timing=timing)}hosts:\n{members}services:\n{services}"
+
+
+def enable(server: Server, units: Sequence[str] = ENABLED) -> None:
+    """Give a server without power its part of keepalived.conf, made by the nvkeep in it, and enable what starts at boot."""
+    root = str(server.root)
+    made = run(("chroot", root, "/usr/bin/nvkeep", "keepalived", "--host", server.name)).stdout
+    server.write("/etc/keepalived/nvkeep.conf", made)  # as --install leaves it, which wants a server that is up
+    server.write("/etc/keepalived/keepalived.conf", "include /etc/keepalived/nvkeep.conf\n")
+    run(("chroot", root, "systemctl", "enable", "--quiet", *units))

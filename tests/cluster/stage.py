@@ -1,0 +1,245 @@
+"""Several databases on several servers: how they are brought up, watched by a client each, and how each story must end."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from lab import databases
+from lab.cluster import Lab
+from lab.commands import LabError, boottime, until
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from lab.client import Result
+    from lab.databases import Database
+    from lab.server import Server
+
+QUIET = 0.5  # seconds: the longest gap where nothing may move
+BEFORE_KEEPALIVED = ("nvkeep.service", "nvkeep-reconcile.timer")
+MEASURED: list[str] = []  # what tests measured, for the last lines of a run
+LOG = "/var/log/nvkeep/actions.log"
+
+
+class Stage:
+    """A lab with protected databases, each on its preferred server to begin with."""
+
+    def __init__(self, servers: tuple[str, ...], *played: Database, heartbeats: int = 1, timing: str = "") -> None:
+        self.databases = played
+        timing = f"advert: 0.2, reconcile: 4{timing and ', '}{timing}"
+        self.lab = Lab(
+            servers,
+            heartbeats=heartbeats,
+            volumes=[one.volume for one in played],
+            config=databases.config(played, servers, heartbeats=heartbeats, timing=timing),
+            prepare=self._prepare,
+        )
+        self.calm = False  # everything is in its place, and nothing was done since
+        self._stack = ExitStack()
+
+    def _prepare(self, server: Server) -> None:
+        databases.enable(server, BEFORE_KEEPALIVED)
+        for one in self.databases:
+            one.prepare(server)
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.lab)
+        try:
+            self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None) -> None:
+        self._stack.close()
+
+    def _open(self) -> None:
+        """Let every database begin on its preferred server, without a race: by hand, before there is a keepalived."""
+        for one in self.databases:
+            self.lab[one.hosts[0]].run(("nvkeep", "role", one.name, "--set", "MASTER"))
+        for server in self.lab:
+            server.run(("systemctl", "start", "--no-block", "nvkeep-reconcile.service"))
+        for one in self.databases:
+            until(lambda one=one: one.serves(self.lab[one.hosts[0]]), within=40, what=f"{one.name} is not on its first host")  # type: ignore[misc]
+        for server in self.lab:
+            server.run(("systemctl", "enable", "--quiet", "--now", "keepalived.service"))
+        for one in self.databases:
+            self.lab[one.hosts[0]].run(("nvkeep", "role", one.name, "--unset"))
+        self.settle()
+
+    def settle(self, within: float = 60) -> None:
+        """Wait until every database is on one server, and every other of its servers stands by."""
+        for one in self.databases:
+            until(lambda one=one: self._settled(one), within=within, what=f"{one.name} is not settled", every=0.5)  # type: ignore[misc]
+        self.calm = True
+
+    def _settled(self, one: Database) -> bool:
+        on = [server for server in self.hosts(one) if one.serves(server)]
+        return (
+            len(on) == 1 and all(ready(server, one) for server in self.hosts(one) if server is not on[0]) and well(on[0], one)
+        )
+
+    def hosts(self, one: Database) -> list[Server]:
+        """List the servers that may run a database."""
+        return [self.lab[name] for name in one.hosts]
+
+    def on(self, one: Database) -> Server:
+        """Give the server that a database is on; it must be exactly one."""
+        found = [server for server in self.hosts(one) if one.serves(server)]
+        assert len(found) == 1, f"{one.name} is served by {[server.name for server in found]}"
+        return found[0]
+
+    def others(self, one: Database) -> list[Server]:
+        """List the servers that a database could be on, and is not; one without power, or frozen, cannot be asked."""
+        return [server for server in self.hosts(one) if server.awake and not one.serves(server)]
+
+    def watch(self, one: Database) -> Watch:
+        """Let a client write to a database from now on."""
+        self.calm = False
+        return Watch(self, one)
+
+
+class Kept:
+    """A stage that tests use one after the other; when one has left it in disorder, the next gets a new one."""
+
+    def __init__(self, servers: tuple[str, ...], *played: Database, heartbeats: int = 1, timing: str = "") -> None:
+        self._make = partial(Stage, servers, *played, heartbeats=heartbeats, timing=timing)
+        self._stack = ExitStack()
+        self._stage: Stage | None = None
+
+    def settled(self) -> Stage:
+        """Give the stage, with everything in its place."""
+        if self._stage is not None:
+            try:
+                if not self._stage.calm:
+                    self._stage.settle(within=20)
+            except LabError:
+                self.close()
+            else:
+                return self._stage
+        self._stage = self._stack.enter_context(self._make())
+        return self._stage
+
+    def close(self) -> None:
+        """Take it away."""
+        self._stage = None
+        self._stack.close()
+
+
+class Watch:
+    """A client that writes to one database, and what the storage was asked for since it began."""
+
+    def __init__(self, stage: Stage, one: Database) -> None:
+        self.stage, self.one = stage, one
+        self.active = stage.on(one)
+        self.begun = boottime()
+        self.writer = stage.lab.writer(one.address, one.port).start()
+        self.more_rows()
+
+    @property
+    def moves(self) -> list[str]:
+        """Tell who took the volume and who let go of it since the watch began."""
+        return self.stage.lab.storage.moves(self.one.volume, self.begun)
+
+    def seen(self) -> Result:
+        """Give what the client has seen so far."""
+        return self.writer.result()
+
+    def more_rows(self, rows: int = 25, within: float = 60) -> None:
+        """Wait until so many more rows are acknowledged."""
+        before = self.seen().acknowledged
+        until(lambda: self.seen().acknowledged > before + rows, within=within, what=f"{self.one.name}: no more rows", every=0.1)
+
+    def wait_serving(self, server: Server, within: float = 60) -> None:
+        """Wait until a server serves, and says so."""
+        until(lambda: self.one.serves(server), within=within, what=f"{server.name} does not serve {self.one.name}")
+        until(lambda: well(server, self.one), within=within, what=f"{self.one.name} on {server.name} is not ok", every=0.2)
+
+    def wait_moved(self, within: float = 60) -> Server:
+        """Wait until another server than the one it began on serves, and give it."""
+        others = [server for server in self.stage.hosts(self.one) if server is not self.active]
+        until(lambda: any(map(self.one.serves, others)), within=within, what=f"{self.one.name}: no other server serves")
+        heir = next(filter(self.one.serves, others))
+        self.wait_serving(heir)
+        self.more_rows()
+        return heir
+
+    def wait_left(self, server: Server, within: float) -> None:
+        """Wait until nothing of it is on a server."""
+        until(
+            lambda: not self.one.left(server),
+            within=within,
+            what=f"{server.name} kept {self.one.left(server)} of {self.one.name}",
+        )
+
+    def wait_said(self, server: Server, word: str, within: float = 15) -> None:
+        """Wait until a server sums it up in this word."""
+        until(lambda: says(server, self.one, word), within=within, what=f"{server.name} does not say {word}", every=0.2)
+
+    def finish(self, serving: Server) -> Result:
+        """Stop the client and assert the end: one server serves, nothing is left on any other, no acknowledged row is lost."""
+        self.wait_serving(serving)
+        self.more_rows()
+        result = self.writer.stop()
+        storage = self.stage.lab.storage
+        assert self.stage.on(self.one) is serving
+        assert storage.holder(self.one.volume) == serving.name
+        assert {server.name: self.one.left(server) for server in self.stage.others(self.one) if self.one.left(server)} == {}
+        assert storage.overlaps(self.one.volume) == []
+        assert self.writer.lost() == 0
+        return result
+
+    def stayed(self, longest: float = QUIET) -> Result:
+        """Finish, and assert that nothing moved: no volume taken or let go, no gap worth the word."""
+        result = self.finish(self.active)
+        assert self.moves == []
+        assert result.longest_gap_seconds < longest
+        return result
+
+
+def standing(server: Server, one: Database) -> dict[str, Any]:
+    """Read `nvkeep status NAME --json` on a server."""
+    found: list[dict[str, Any]] = json.loads(server.run(("nvkeep", "status", one.name, "--json"), check=False).stdout)
+    return found[0]
+
+
+def says(server: Server, one: Database, *words: str) -> bool:
+    """Tell whether a server sums the database up in one of these words."""
+    return standing(server, one)["summary"] in words
+
+
+def ready(server: Server, one: Database) -> bool:
+    """Tell whether a server stands by for a database: able to take over, and with nothing of it."""
+    if not server.awake:
+        return False
+    found = standing(server, one)
+    return found["summary"] == "ok" and found["role"].startswith("BACKUP") and not one.left(server)
+
+
+def well(server: Server, one: Database) -> bool:
+    """Tell whether a server calls a database ok."""
+    return says(server, one, "ok")
+
+
+def did(server: Server, one: Database, since: str, *words: str) -> list[str]:
+    """List what nvkeep logged about a database on a server after a moment of `moment`, with all these words."""
+    lines = server.read(LOG).splitlines()
+    return [
+        line for line in lines if line[: len(since)] >= since and f" {one.name}: " in line and all(w in line for w in words)
+    ]
+
+
+def moment(server: Server) -> str:
+    """Give the present time in the words of a server's log."""
+    return server.run(("date", "+%Y-%m-%dT%H:%M:%S.%3N")).stdout.strip()
+
+
+def all_at_once(servers: list[Server], what: str) -> None:
+    """Let every server do the same at the same time: `reboot`, `power_on`."""
+    with ThreadPoolExecutor(len(servers)) as pool:
+        list(pool.map(lambda server: getattr(server, what)(), servers))

@@ -1,0 +1,167 @@
+"""What keepalived does, or has done to it, moves nothing: killed, restarted, emptied, upgraded, flipping, unheard. Needs root.
+
+The server it happens to has one service and stands by for another, so both sides are seen at once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.commands import until
+from lab.databases import Database
+from nvkeep.keepalived import CONF, FIFO
+from nvkeep.state import flag_path
+from tests.cluster.stage import Kept, standing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lab.server import Server
+    from tests.cluster.stage import Stage
+
+PG = Database("pg", 1, ("srv-a", "srv-b"), ("health: {tcp: 5432}",))
+TWO = Database("two", 2, ("srv-b", "srv-a"), ("health: {tcp: 5433}",))
+UNIT = "keepalived.service"
+EVENTS = "/var/log/nvkeep/event_handler.log"
+WINDOW = 3.0  # seconds: several times what a takeover needs to begin, had anybody decided on one
+FLIPS, WITHIN = 50, 60.0
+# A package made from what is installed, so that dpkg can install it again: its files, and its own maintainer scripts.
+REPACK = """
+set -e
+made=$(mktemp -d)
+mkdir "$made/DEBIAN"
+dpkg -L keepalived | while read -r name; do
+    if [ ! -d "$name" ] && [ -e "$name" ]; then mkdir -p "$made${name%/*}"; cp -a "$name" "$made$name"; fi
+done
+for part in conffiles preinst postinst prerm postrm triggers; do
+    if [ -e "/var/lib/dpkg/info/keepalived.$part" ]; then cp -a "/var/lib/dpkg/info/keepalived.$part" "$made/DEBIAN/$part"; fi
+done
+dpkg-query -s keepalived | awk '/^[^ ]/ { skip = /^(Status|Conffiles):/ } !skip' >"$made/DEBIAN/control"
+dpkg-deb --build --root-owner-group -Znone "$made" /keepalived.deb
+"""
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Kept]:
+    shown = Kept(PG.hosts, PG, TWO)
+    yield shown
+    shown.close()
+
+
+@pytest.fixture
+def stage(kept: Kept) -> Stage:
+    return kept.settled()
+
+
+def systemctl(server: Server, *words: str) -> None:
+    server.run(("systemctl", *words, UNIT), timeout=60)
+
+
+def kill(server: Server) -> None:
+    systemctl(server, "kill", "--signal=KILL")
+
+
+def restart(server: Server) -> None:
+    systemctl(server, "restart")
+
+
+def reload(server: Server) -> None:
+    systemctl(server, "reload")
+
+
+def reload_empty(server: Server) -> None:
+    conf = server.read(CONF)
+    server.write(CONF, "")
+    systemctl(server, "reload")
+    until(
+        lambda: standing(server, PG)["role"].startswith("NONE"),
+        within=10,
+        what="keepalived goes on with the old file",
+        every=0.2,
+    )
+    time.sleep(WINDOW)
+    server.write(CONF, conf)
+    systemctl(server, "reload")
+
+
+def upgrade(server: Server) -> None:
+    before = main_pid(server)
+    server.run(("sh", "-c", REPACK), timeout=60)
+    server.run(("dpkg", "--force-confold", "-i", "/keepalived.deb"), timeout=60)
+    assert main_pid(server) not in ("0", before)
+
+
+def main_pid(server: Server) -> str:
+    return server.run(("systemctl", "show", "-p", "MainPID", "--value", UNIT)).stdout.strip()
+
+
+@pytest.mark.parametrize("mood", [kill, restart, reload, reload_empty, upgrade], ids=lambda mood: mood.__name__)
+def test_keepalived_moves_nothing(stage: Stage, mood: Callable[[Server], None]) -> None:
+    watches = [stage.watch(PG), stage.watch(TWO)]
+    mood(stage.on(PG))
+    time.sleep(WINDOW)
+    stage.settle()
+    for watch in watches:
+        watch.stayed()
+
+
+def flips(server: Server) -> int:
+    """Count the changes of one role that keepalived has told on a server."""
+    return sum('INSTANCE "pg@' in line for line in server.read(EVENTS).splitlines())
+
+
+def test_fifty_role_flips_move_nothing(stage: Stage) -> None:
+    """The flag is what makes a role flip at once; a hand writes 0 into it, nvkeep writes the truth again."""
+    watches = [stage.watch(PG), stage.watch(TWO)]
+    server = stage.on(PG)
+    before, begun = flips(server), time.monotonic()
+    while flips(server) < before + FLIPS and time.monotonic() < begun + WITHIN:
+        for one in (PG, TWO):
+            server.path(flag_path(one.name)).write_text("0\n")
+        time.sleep(0.8)  # the role goes FAULT, BACKUP, MASTER meanwhile
+    assert flips(server) >= before + FLIPS
+    stage.settle()
+    for watch in watches:
+        watch.stayed()
+
+
+def test_events_lost_and_a_reader_restarted_end_in_the_right_state(stage: Stage) -> None:
+    """The agent hears nothing, and what waits for it in the full FIFO is the opposite of the truth."""
+    pg, two = stage.watch(PG), stage.watch(TWO)
+    dead = stage.on(TWO)
+    server = next(each for each in stage.lab if each is not dead)
+    server.run(("systemctl", "kill", "--signal=STOP", "nvkeep.service"))
+    fill(server)
+    dead.power_cut()
+    two.wait_serving(server)  # the timer's passes alone
+    pg.wait_serving(server)
+    dead.power_on()
+    server.run(("systemctl", "kill", "--signal=CONT", "nvkeep.service"))
+    stage.settle()
+    server.run(("systemctl", "restart", "nvkeep.service"))
+    stage.settle()
+    result = two.finish(server)
+    assert two.moves == [f"{server.name} preempt"]
+    assert result.longest_gap_seconds < 15
+    if pg.active is server:
+        pg.stayed()
+    else:
+        pg.finish(server)
+
+
+def fill(server: Server) -> None:
+    """Fill keepalived's FIFO with what is not true, until not one more line fits."""
+    handle = os.open(server.path(FIFO), os.O_WRONLY | os.O_NONBLOCK)
+    line = "".join(f'INSTANCE "{one.name}@hb0" BACKUP 190\n' for one in (PG, TWO)).encode()
+    try:
+        for _ in range(100_000):
+            os.write(handle, line)
+    except BlockingIOError:
+        return
+    finally:
+        os.close(handle)
+    raise AssertionError("the FIFO has no end")
