@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,7 +35,7 @@ def no_loop_device_stays(requirements: None) -> Iterator[None]:  # noqa: ARG001 
     """See every lab of the run: what a server put on a file of the shared directory must be gone with the lab."""
     before = on_removed_files()
     yield
-    assert on_removed_files() - before == set()
+    until(lambda: on_removed_files() <= before, within=15, what="a loop device stays on a file that is gone: losetup -a")
 
 
 def on_removed_files() -> set[str]:
@@ -92,6 +92,18 @@ def assert_clean(server: Server) -> None:
     assert FLOATING not in protected.addresses(server)
     assert not protected.active(server)
     assert not server.path(ATTACHED).exists()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a worker of pytest-xdist has measured to the run that prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["measured"] = MEASURED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - pytest-xdist has no public type for it
+    """Take what a worker has measured."""
+    MEASURED.extend(getattr(node, "workeroutput", {}).get("measured", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

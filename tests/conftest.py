@@ -1,0 +1,6 @@
+"""Gives every worker of pytest-xdist a lane of its own for its labs, before anything of the lab is imported."""
+
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["NVKEEP_LAB_LANE"] = os.environ["PYTEST_XDIST_WORKER"]
