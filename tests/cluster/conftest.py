@@ -108,14 +108,17 @@ def pytest_testnodedown(node: Any) -> None:  # noqa: ANN401 - pytest-xdist has n
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what the tests measured: a figure that is only asserted to be small enough is never seen to grow."""
-    for line in MEASURED:
-        terminalreporter.write_line(f"measured: {line}")
+    reports = [report for word in ("passed", "failed") for report in terminalreporter.getreports(word)]
+    for name, line in (one for report in reports for one in report.user_properties):
+        terminalreporter.write_line(f"{name}: {line}")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Add what nvkeep did on every server to the report of a test that failed."""
+    """Give the report what the test measured, and what nvkeep did on every server where it failed."""
     report = yield
+    while MEASURED:
+        report.user_properties.append(("measured", MEASURED.pop(0)))
     used = getattr(item, "funcargs", {}).values()
     labs = {id(lab): lab for lab in (getattr(each, "lab", None) for each in used) if isinstance(lab, Lab)}
     if report.when == "call" and report.failed:

@@ -181,6 +181,15 @@ class Watch:
         """Wait until a server sums it up in this word."""
         until(lambda: says(server, self.one, word), within=within, what=f"{server.name} does not say {word}", every=0.2)
 
+    def wait_isolated(self, since: str, *kinds: str, within: float = 5) -> None:
+        """Wait until the server it began on has logged that it isolated something of each of these kinds."""
+        active, one = self.active, self.one
+        until(
+            lambda: all(did(active, one, since, f": {kind} ", "isolate: converged") for kind in kinds),
+            within=within,
+            what=f"{active.name} has not isolated {kinds} of {one.name}",
+        )
+
     def finish(self, serving: Server) -> Result:
         """Stop the client and assert the end: one server serves, nothing is left on any other, no acknowledged row is lost."""
         self.wait_serving(serving)

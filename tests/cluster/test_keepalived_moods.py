@@ -85,7 +85,10 @@ def reload_empty(server: Server) -> None:
     )
     time.sleep(WINDOW)
     server.write(CONF, conf)
-    systemctl(server, "reload")
+    server.run(("systemctl", "reload", UNIT), check=False)  # keepalived 2.2.7 was seen to crash here; systemd starts it again
+    until(
+        lambda: not standing(server, PG)["role"].startswith("NONE"), within=15, what="keepalived does not come back", every=0.5
+    )
 
 
 def upgrade(server: Server) -> None:
