@@ -51,6 +51,7 @@ class Agent:
         self.cluster: Cluster | None = None
         self.signature: Signature | None = None
         self.keepalived: int | None = None
+        self.gone: int | None = None
         self.ear = Fifo(self.bells, FIFO, self._heard)
         self.passes = Passes()
         self.renewal = Renewal(host, self.passes)
@@ -142,12 +143,12 @@ class Agent:
             pid = int(self.host.read(CHILD_PID))
         except (OSError, ValueError):
             return
-        if pid != self.keepalived and self.bells.on_end(pid, self._keepalived_ended):
+        if pid not in (self.keepalived, self.gone) and self.bells.on_end(pid, self._keepalived_ended):
             self.keepalived = pid
 
     def _keepalived_ended(self) -> None:
         log.note(f"keepalived (pid {self.keepalived}) has ended")
-        self.keepalived = None
+        self.keepalived, self.gone = None, self.keepalived  # its pid file stays for a while, and its end rings only once
         self._wake_all()
 
     # --- the configuration --------------------------------------------------------------------------------------------

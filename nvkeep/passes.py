@@ -19,7 +19,7 @@ from nvkeep.model.spec import Cluster
 from nvkeep.planning import Want, make_plan, observe, survey
 from nvkeep.reconcilers import UNIT, VOLUME, Resource
 from nvkeep.records import Records
-from nvkeep.sight import Eyes, Sight
+from nvkeep.sight import IO_DEADLINE, Eyes, Sight
 
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 WANT = {
@@ -95,7 +95,7 @@ class Pass:
                 line=verdict.line,
                 service=self.service,
             )
-        outcomes = self._engine(want).run(self.resources, plan)
+        outcomes = self._engine(want, self._step(sight)).run(self.resources, plan)
         self.records.acted(verdict, outcomes, moved=bool(plan.moves))
         return outcomes
 
@@ -111,9 +111,14 @@ class Pass:
         taking = verdict.action in (Action.ACQUIRE, Action.SEIZE)
         return frozenset(idle if idle and taking and not self.store.claimed() else ())
 
-    def _engine(self, want: Want) -> Engine:
+    def _engine(self, want: Want, step: float | None = None) -> Engine:
         still = self._still if want is not Want.CUT_OFF else lambda: None
-        return Engine(self.host, self.service, self.cluster.timing.step, still)
+        return Engine(self.host, self.service, step or self.cluster.timing.step, still)
+
+    def _step(self, sight: Sight) -> float:
+        """Give the seconds a resource may take: where the volume does no I/O, no pass may wait past the deadline for that."""
+        step = self.cluster.timing.step
+        return min(step, max(1.0, sight.io_bad_since + IO_DEADLINE - self.host.now())) if sight.io_bad_since else step
 
     def _still(self) -> None:
         """Stop a pass at once when a volume that it held, or this boot, is another host's. Raises Lost."""
@@ -204,7 +209,8 @@ class Pass:
         with self.records.tolerant("what was heard"):
             self.store.save_loss(loss)
         dips = self.records.remember(verdict, sight)
-        up, why = eligible(replace(sight.facts, cooling=self.eyes.cooling()), self.records.standing(loss, dips=dips))
+        facts = replace(sight.facts, cooling=self.eyes.cooling(), witness=sight.facts.witness or self._unplugged(sight))
+        up, why = eligible(facts, self.records.standing(loss, dips=dips))
         self.store.save_flag(up=up or self._stopping(verdict, sight, outcomes))
         self._announce(outcomes)
         report = Report(
@@ -222,6 +228,10 @@ class Pass:
         marks.save_roles(self.host, self.eyes.roles)
         self.store.save_report(report)
         return report
+
+    def _unplugged(self, sight: Sight) -> bool:
+        """Tell whether this host serves and has just lost the carrier: the flag stays until it has let go, in order."""
+        return self.store.claimed() and sight.facts.carrier and sight.carrier_lost_since > 0
 
     def _stopping(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> bool:
         """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""

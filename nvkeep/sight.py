@@ -15,7 +15,7 @@ from nvkeep.reconcilers import MOUNT, VOLUME, Resource, resources
 from nvkeep.reconcilers.backends.base import Holding
 
 BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to let go
-CARRIER_DEADLINE = 5.0  # seconds without a carrier after which this host lets go; it takes nothing from the first moment
+CARRIER_DEADLINE = 2.0  # seconds without a carrier after which this host lets go; it takes nothing from the first moment
 IO_DEADLINE = 10.0  # seconds the own volume may do no I/O before this host lets go of it
 
 

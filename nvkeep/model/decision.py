@@ -130,7 +130,7 @@ LINES: dict[int, Line] = {
         lambda _: "another host has taken the volume from this host",
     ),
     2: Line(
-        "told to let go (keepalived stopped by hand, held, shutting down), or no carrier on the service network for 5 seconds",
+        "told to let go (keepalived stopped by hand, held, shutting down), or no carrier on the service network for 2 seconds",
         "releases in order; then the flag is 0",
         lambda f: bool(f.told) or not f.carrier,
         lambda _: Action.RELEASE,

@@ -6,13 +6,19 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lab import protected
+import pytest
+
+from lab import databases, protected
+from lab.cluster import Lab
 from lab.commands import boottime, until
+from lab.databases import Database
 from lab.network import FLOATING
+from tests.cluster.conftest import Pair
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.server import Server
-    from tests.cluster.conftest import Pair
 
 PATH, UNIT = protected.PATH, protected.UNIT
 NOTHING_MOVED = 0.5  # seconds: the longest gap where nothing may move
@@ -72,11 +78,18 @@ def test_keepalived_killed_moves_nothing(pair: Pair) -> None:
     assert result.longest_gap_seconds < NOTHING_MOVED
 
 
-def test_keepalived_kept_down_moves_nothing_until_its_server_dies(pair: Pair) -> None:
-    dead, heir = pair.active, pair.other
+@pytest.fixture
+def healthy() -> Iterator[Pair]:
+    one = Database(more=("health: {tcp: 5432}",))
+    with Lab(one.hosts, config=databases.config((one,), one.hosts), prepare=protected.prepare) as lab:
+        yield Pair(lab)
+
+
+def test_keepalived_kept_down_moves_nothing_until_its_server_dies(healthy: Pair) -> None:
+    pair, dead, heir = healthy, healthy.active, healthy.other
     dead.run(("systemctl", "mask", "--runtime", "keepalived.service"))
     dead.run(("systemctl", "kill", "--signal=KILL", "keepalived.service"))
-    time.sleep(15)  # longer than any patience: the address still answers, so nothing may be taken
+    time.sleep(15)  # longer than the patience: the health check still passes, so nothing may be taken
     assert pair.writer.result().longest_gap_seconds < NOTHING_MOVED
     assert taken(pair) == [f"{dead.name} plain"]
     dead.power_cut()

@@ -212,7 +212,7 @@ def test_the_passage_that_an_earlier_nvkeep_printed_is_replaced(server: Server) 
 
 ASK_BY_TEXT = textwrap.dedent("""
     import sys
-    sys.path[:0] = ["/usr/lib/nvkeep", "/usr/lib/nvkeep/vendor"]
+    sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
     from nvkeep.host import LocalHost
     from nvkeep.keepalived import roles
     from nvkeep.keepalived.dump import parse_text

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import protected
+from lab import databases, protected
 from lab.cluster import Lab
 from lab.commands import run, until
+from lab.databases import Database
 from lab.network import FLOATING
 from tests.cluster.conftest import Pair, assert_clean
 
@@ -158,9 +159,8 @@ def test_a_unit_that_systemd_would_stop_last_is_stopped_in_time(pair: Pair) -> N
 
 @pytest.fixture
 def three() -> Iterator[Pair]:
-    text = protected.config(4).replace("hosts: [srv-a, srv-b]", "hosts: [srv-a, srv-b, srv-c]")
-    third = "  srv-c: {heartbeats: [{interface: hb0, address: 10.78.0.3}]}\n"
-    with Lab(("srv-a", "srv-b", "srv-c"), config=text.replace("timing:", f"{third}timing:"), prepare=protected.prepare) as lab:
+    one = Database(hosts=("srv-a", "srv-b", "srv-c"))
+    with Lab(one.hosts, config=databases.config((one,), one.hosts), prepare=protected.prepare) as lab:
         yield Pair(lab)
 
 

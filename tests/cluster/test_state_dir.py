@@ -76,10 +76,15 @@ def flag(server: Server) -> str:
     return path.read_text().strip() if path.exists() else "missing"
 
 
+def read_only(server: Server, path: str) -> bool:
+    """Try to make a mount read-only; the kernel refuses while a file on it is being written."""
+    return server.run(("mount", "-o", "remount,bind,ro", path), check=False).returncode == 0
+
+
 def test_the_run_directory_is_read_only_on_the_active_server(pair: Pair) -> None:
     server = pair.active
     server.run(("mount", "--bind", RUN, RUN))
-    server.run(("mount", "-o", "remount,bind,ro", RUN))
+    until(lambda: read_only(server, RUN), within=10, what=f"{RUN} stays busy: somebody is always writing")
     wait_told(server, f"! nothing can be recorded in {RUN} (read-only)")
     pair.more_rows()
     assert pair.writer.result().longest_gap_seconds < NOTHING_MOVED
