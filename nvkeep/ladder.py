@@ -169,9 +169,13 @@ class Ladder:
                 f"{path}: {self.said}, and nobody is seen to hold it: it is being written out, or its storage does not answer"
             )
         remedies = "; ".join(dict.fromkeys(one.remedy for one in found[:NAMED]))
-        ended = any(self.may_end(one) for one in found)
-        why = "it was killed, and is back or hangs in the kernel" if ended else f"holders: {self.task.policy} leaves it alone"
-        return f"{path} is held: {named(found, NAMED)} ({why}); type: {remedies}"
+        return f"{path} is held: {named(found, NAMED)} ({self._why(found)}); type: {remedies}"
+
+    def _why(self, found: tuple[Blocker, ...]) -> str:
+        sorts = {one.sort for one in found if self.may_end(one)}
+        if Sort.PROCESS in sorts:
+            return "it was killed, and is back or hangs in the kernel"
+        return "its umount there was refused" if sorts else f"holders: {self.task.policy} leaves it alone"
 
 
 def named(found: tuple[Blocker, ...], most: int) -> str:

@@ -23,7 +23,8 @@ PATH, UNIT = protected.PATH, protected.UNIT
 DROP_IN = f"/etc/systemd/system/{UNIT}.d/leftover.conf"
 # A process of the unit's own that its stop leaves behind.
 LEFTOVER = f"[Service]\nKillMode=process\nExecStartPost=+/bin/sh -c 'cd {PATH} && exec setsid --fork sleep 7777'\n"
-SWARM = f"while :; do (cd {PATH} && exec sleep 0.3) & (cd {PATH} && exec sleep 0.3) & sleep 0.01; done"
+# Twenty who are each replaced at once: while the last is being killed, the first are back.
+SWARM = f"for i in $(seq 20); do while :; do (cd {PATH} && exec sleep 99); done & done; wait"
 STUCK = 5  # exit code of nvkeep apply
 TAKE = ("nvmesh_attach_volumes", "--preempt", "--access", "EXCLUSIVE_READ_WRITE", "--json", "vol1")
 

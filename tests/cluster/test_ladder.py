@@ -29,7 +29,28 @@ print(flush=True)
 time.sleep(999)
 """
 ROOTED = "import os, sys, time; os.chroot(sys.argv[1]); os.chdir('/'); print(flush=True); time.sleep(99)"
-SWARM = 'echo; while :; do (cd "$0" && exec sleep 0.3) & (cd "$0" && exec sleep 0.3) & sleep 0.01; done'
+# Twenty who are each replaced at once: while the last is being killed, the first are back.
+SWARM = 'for i in $(seq 20); do while :; do (cd "$0" && exec sleep 99); done & done 2>/dev/null; sleep 0.5; echo; wait'
+# A file system with one file, which waits for ever while its process is stopped: storage that does not answer.
+STORAGE = """
+import os, stat, sys, mfusepy
+class One(mfusepy.Operations):
+    def __init__(self, file):
+        self.file = os.open(file, os.O_RDWR)
+    def getattr(self, path, fh=None):
+        if path == "/":
+            return {"st_mode": stat.S_IFDIR | 0o700, "st_nlink": 2}
+        return {"st_mode": stat.S_IFREG | 0o600, "st_nlink": 1, "st_size": os.fstat(self.file).st_size}
+    def readdir(self, path, fh):
+        return [".", "..", "image"]
+    def read(self, path, size, offset, fh):
+        return os.pread(self.file, size, offset)
+    def write(self, path, data, offset, fh):
+        return os.pwrite(self.file, data, offset)
+    def init(self, path):
+        print(flush=True)
+mfusepy.FUSE(One(sys.argv[1]), sys.argv[2], foreground=True, nothreads=True, direct_io=True)
+"""
 
 
 class Busy:
@@ -42,10 +63,11 @@ class Busy:
         with self.image.open("wb") as file:
             file.truncate(32 << 20)
         run(("mkfs.ext4", "-q", "-b", "4096", str(self.image)))
-        self.device = loops.attach(self.image)
+        self.device = ""
         self.left: list[subprocess.Popen[str]] = []
 
-    def begin(self) -> None:
+    def begin(self, image: Path | None = None) -> None:
+        self.device = loops.attach(image or self.image)
         self.keeper = self._spawn(("unshare", "--mount", "sh", "-c", "echo; exec sleep 999"))
         self.run("mount", self.device, str(self.path))
 
@@ -69,9 +91,9 @@ class Busy:
     def works_in(self, directory: Path) -> subprocess.Popen[str]:
         return self.hold("sh", "-c", 'cd "$0" && echo && exec sleep 999', str(directory))
 
-    def umount(self, policy: str, *more: str) -> subprocess.CompletedProcess[str]:
+    def umount(self, policy: str, *more: str, within: str = WITHIN) -> subprocess.CompletedProcess[str]:
         nvkeep = (sys.executable, "-m", "nvkeep", "umount", str(self.path), "--device", self.device)
-        argv = self.inside("env", f"PYTHONPATH={ROOT}", *nvkeep, "--holders", policy, "--within", WITHIN, *more)
+        argv = self.inside("env", f"PYTHONPATH={ROOT}", *nvkeep, "--holders", policy, "--within", within, *more)
         return run(argv, check=False, timeout=40)
 
     @property
@@ -89,6 +111,40 @@ class Busy:
             process.communicate()
         until(lambda: not self.alive, within=10, what="the file system lives on")
         loops.detach(self.device, self.image)
+
+
+class Stalling(Busy):
+    """The same on storage that can be told not to answer."""
+
+    def start(self) -> None:
+        point = self.home / "storage"
+        point.mkdir()
+        self.storage = self._spawn((sys.executable, "-c", STORAGE, str(self.image), str(point)))
+        self.image = point / "image"
+        self.begin()
+
+    def answers(self, *, yes: bool) -> None:
+        self.storage.send_signal(signal.SIGCONT if yes else signal.SIGSTOP)
+
+    def umounts(self) -> list[str]:
+        return run(("pgrep", "--full", "--exact", f"umount {self.path}"), check=False).stdout.split()
+
+    def end(self) -> None:
+        self.answers(yes=True)
+        self.left.remove(self.storage)
+        super().end()
+        run(("umount", str(self.image.parent)))
+        self.storage.communicate(timeout=10)
+
+
+@pytest.fixture
+def stalling(tmp_path: Path) -> Iterator[Stalling]:
+    made = Stalling(tmp_path)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.end()
 
 
 @pytest.fixture
@@ -273,3 +329,29 @@ def test_the_shell_it_was_typed_in_is_not_ended(busy: Busy) -> None:
     done = run(argv, check=False, timeout=40)
     assert done.stdout.splitlines()[-1] == "alive 1"
     assert f"works in {busy.path}" in done.stderr
+
+
+def test_an_umount_that_hangs_is_told_and_not_started_twice(stalling: Stalling) -> None:
+    stalling.run("dd", "if=/dev/zero", f"of={stalling.path}/dirty", "bs=1M", "count=4")
+    stalling.answers(yes=False)
+    begun = time.monotonic()
+    first = stalling.umount("all", within="4")
+    assert time.monotonic() - begun < 10
+    assert first.returncode == 1
+    assert "its storage does not answer" in first.stderr
+    hanging = stalling.umounts()
+    assert len(hanging) == 1
+    assert stalling.umount("all", within="4").returncode == 1
+    assert stalling.umounts() == hanging
+    stalling.answers(yes=True)
+    assert stalling.umount("all").returncode == 0
+    assert not stalling.alive
+
+
+def test_who_holds_what_does_not_answer_is_told_all_the_same(stalling: Stalling) -> None:
+    holder = stalling.works_in(stalling.path)
+    stalling.run("dd", "if=/dev/zero", f"of={stalling.path}/dirty", "bs=1M", "count=4")
+    stalling.answers(yes=False)
+    told = stalling.umount("none")
+    assert told.returncode == 1
+    assert f"pid {holder.pid} (sleep 999) works in {stalling.path}" in told.stderr

@@ -26,6 +26,7 @@ EVERY = resources(config.parse(TEXT), "db", "srv-a")
 MOUNTED = "40 1 147:0 / /srv/db rw - ext4 /dev/drbd0 rw\n"
 UMOUNT = "nvkeep umount /srv/db --device /dev/drbd/by-res/r0/0 --holders unit --within 8"
 DETACH, RESUME = "drbdadm detach --force r0", "drbdadm resume-io r0"
+UMOUNT = "nvkeep umount /srv/db --device /dev/drbd/by-res/r0/0 --holders unit --within 8"
 
 
 class Suspended:
@@ -63,6 +64,9 @@ class Suspended:
     def device_number(self, path: str) -> str:
         assert path == "/dev/drbd/by-res/r0/0"
         return "147:0"
+
+    def link_target(self, path: str) -> None:
+        assert path == "/sys/dev/block/147:0"  # once it is unmounted, the kernel has nothing of it any more
 
     def now(self) -> float:
         return self.time
