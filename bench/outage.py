@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lab import databases, needs, timeline
+from lab import databases, timeline
 from lab.cluster import Lab
 from lab.commands import LabError, boottime, until
 from lab.databases import Database
@@ -86,7 +86,6 @@ def tell(title: str, runs: list[Run]) -> None:
 
 def main() -> None:
     """Measure every advert interval."""
-    needs.demand()
     for advert in ADVERTS:
         tell(f"advert {advert:g} s", measure(advert))
 
