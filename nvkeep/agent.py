@@ -123,7 +123,7 @@ class Agent:
             or spell.carrier_lost_since
             or spell.candidate_since
             or spell.io_bad_since
-            or store.loss().count
+            or store.loss().bars
             or 0 < spell.announce_at <= now
             or 0 < spell.cooling_until <= now < spell.cooling_until + 2 * TICK
         ):

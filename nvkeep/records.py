@@ -36,22 +36,23 @@ class Records:
             if all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
                 self.store.claim(held=False)
         elif all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
-            self._held(taken=verdict.action is not Action.SERVE, moved=moved)
+            self._held(verdict.action, moved=moved)
 
     def _lost(self, *, taken: bool) -> None:
         loss = self.store.loss()
         if not taken:
             self.cool("the volume did no I/O here")
-        elif self.store.claimed() or not loss.count:
+        elif self.store.claimed() or not loss.bars:
             with self.tolerant("the loss"):
                 self.store.save_loss(lose(loss, self.host.now()))
         self.store.claim(held=False)
 
-    def _held(self, *, taken: bool, moved: bool) -> None:
+    def _held(self, action: Action, *, moved: bool) -> None:
+        loss = self.store.loss()
         self.store.claim(held=True)
-        with self.tolerant("that a loss is over"):
-            self.store.save_loss(Loss())
-        if taken or moved:
+        with self.tolerant("that a loss is over"):  # but one that nobody was heard after stays, unless the volume was free
+            self.store.save_loss(loss if loss.spent and action is not Action.ACQUIRE else Loss())
+        if moved or action is not Action.SERVE:
             now = self.host.now()
             self.store.save_spell(replace(self.store.spell(), announce_since=now, announce_at=following(now, now)))
 

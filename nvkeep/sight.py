@@ -79,7 +79,7 @@ class Eyes:
             carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
             io=not io_since or now - io_since < IO_DEADLINE,
             witness=not carrier_since and self._witnessed(now),
-            loss=self.loss(role).count > 0,
+            loss=self.loss(role).bars,
             cooling="" if manual else self.cooling(),
             guard=asked,
         )

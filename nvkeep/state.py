@@ -229,6 +229,7 @@ def _alike(found: object, usual: object) -> bool:
 def _loss(found: dict[str, Any]) -> Loss:
     """Raise TypeError for a loss that was not written here."""
     usual = asdict(Loss(listening_since=found["listening_since"]))
+    found = usual | found  # an older version knew less
     if not all(_alike(found[key], usual[key]) for key in usual) or not isinstance(found["listening_since"], int | float | None):
         raise TypeError(found)
     return Loss(**found)

@@ -1,7 +1,8 @@
 """A volume that was taken from this host: when is that over? Pure; times are seconds of CLOCK_BOOTTIME.
 
-While a loss is on record, this host takes from nobody. It is over when the other host was heard (BACKUP for longer than an
-advert can be late), when the volume turns out to be free, and, for a first loss, after FIRST_LOSS seconds.
+While a loss bars it, this host takes from nobody. It is over when the other host was heard (BACKUP for longer than an advert
+can be late), or when the volume turns out to be free. A first loss bars for FIRST_LOSS seconds only, but stays on record: the
+next one without having heard in between is a second one, so that hosts that never hear each other do not take in turns.
 """
 
 from dataclasses import dataclass, replace
@@ -21,11 +22,17 @@ class Loss:
     at: float = 0.0
     listening_since: float | None = None
     listen_at: float = 0.0
+    spent: bool = False
+
+    @property
+    def bars(self) -> bool:
+        """Whether this host must take from nobody."""
+        return self.count > 0 and not self.spent
 
     @property
     def deaf(self) -> bool:
         """Whether the flag has to be 0: something was lost and this is not the time to listen."""
-        return self.count > 0 and self.listening_since is None
+        return self.bars and self.listening_since is None
 
 
 def lose(loss: Loss, now: float) -> Loss:
@@ -35,7 +42,7 @@ def lose(loss: Loss, now: float) -> Loss:
 
 def rebooted(loss: Loss, now: float) -> Loss:
     """Start the time of a recorded loss again: clocks of another boot say nothing."""
-    return replace(loss, at=now, listening_since=None, listen_at=now) if loss.count else loss
+    return replace(loss, at=now, listening_since=None, listen_at=now, spent=False) if loss.count else loss
 
 
 def listen(loss: Loss, role: Role, now: float, master_down: float) -> Loss:
@@ -44,8 +51,10 @@ def listen(loss: Loss, role: Role, now: float, master_down: float) -> Loss:
         return loss
     since = loss.listening_since
     heard = since is not None and role is Role.BACKUP and now - since > 2 * master_down
-    if heard or (loss.count == 1 and now - loss.at >= FIRST_LOSS):
+    if heard:
         return Loss()
+    if loss.spent or (loss.count == 1 and now - loss.at >= FIRST_LOSS):
+        return replace(loss, spent=True, listening_since=now if since is None else since)
     if since is not None and role is Role.MASTER:
         return replace(loss, listening_since=None, listen_at=now + PATIENCE)
     if since is None and now >= loss.listen_at:

@@ -63,9 +63,10 @@ def _look(host: Host, path: str, number: str | None, *, deep: bool) -> Iterator[
         found = users.find(host, pid, sought)
         if found is None and spaces[pid] in apart:
             apart.discard(spaces[pid])  # one process is enough to name it
-            where = kept_apart(tables.ours, tables.others[spaces[pid]], numbers)
-            does = f"has it mounted at {where} in a mount namespace of its own"
-            found = users.named(host, Blocker(Sort.NAMESPACE, where, does, pid), deep=deep)
+            for where in kept_apart(tables.ours, tables.others[spaces[pid]], numbers):
+                does = f"has it mounted at {where} in a mount namespace of its own"
+                named = users.named(host, Blocker(Sort.NAMESPACE, where, does, pid), deep=deep)
+                yield from (named,) if named else ()
         if found is not None:
             yield found
 
@@ -105,11 +106,11 @@ def mounted(table: Iterable[Place], path: str, numbers: frozenset[str]) -> Itera
             yield Blocker(Sort.MOUNT, where, f"it is mounted at {where} as well")
 
 
-def kept_apart(ours: Iterable[Place], theirs: Iterable[Place], numbers: frozenset[str]) -> str:
-    """Give where another mount namespace has it mounted and would not follow an umount here; empty: nowhere."""
+def kept_apart(ours: Iterable[Place], theirs: Iterable[Place], numbers: frozenset[str]) -> tuple[str, ...]:
+    """Give where another mount namespace has it mounted and would not follow an umount here, deepest first."""
     groups = {one.group for one in ours if one.entry.device in numbers and one.group}
     mine = (one for one in theirs if one.entry.device in numbers)
-    return next((one.entry.path for one in mine if not groups & {one.group, one.follows}), "")
+    return tuple(sorted((one.entry.path for one in mine if not groups & {one.group, one.follows}), reverse=True))
 
 
 def on(table: Iterable[Place], path: str) -> Place | None:

@@ -69,6 +69,16 @@ def _line(patch: Patch, number: int, **changes: Any) -> None:  # noqa: ANN401 - 
     patch.setitem(decision.LINES, number, decision.LINES[number]._replace(**changes))
 
 
+def forgetful(held: Any) -> Any:  # noqa: ANN401 - a method
+    """Make a holder forget that it has lost the volume before."""
+
+    def after(self: Records, action: Action, *, moved: bool) -> None:
+        held(self, action, moved=moved)
+        self.store.save_loss(loss.Loss())
+
+    return after
+
+
 def _never(_: Facts) -> bool:
     return False
 
@@ -228,6 +238,16 @@ def a_failure_does_not_cool(patch: Patch) -> None:
 @mutation("a unit that fails at once moves the service", "kept")
 def a_failure_lets_nothing_go(patch: Patch) -> None:
     patch.setattr(Pass, "_give_up", lambda *_: None)
+
+
+@mutation("without a carrier nothing is held", "given away before the volume")
+def the_flag_goes_with_the_carrier(patch: Patch) -> None:
+    patch.setattr(Pass, "_unplugged", lambda *_: False)
+
+
+@mutation("hosts that never hear each other end after three takeovers", "taken in turns")
+def a_first_loss_is_forgotten(patch: Patch) -> None:
+    patch.setattr(Records, "_held", forgetful(Records._held))
 
 
 @mutation("a service that does not start is held after three tries", "tried")

@@ -97,7 +97,7 @@ def test_what_is_mounted_on_it_and_where_else_it_is_mounted() -> None:
 )
 def test_another_namespace_counts_where_it_would_not_follow(tag: str, apart: bool) -> None:
     theirs = mountinfo.places(f"90 80 252:0 / /inside/pg rw {tag}{' ' if tag else ''}- ext4 /dev/nvmesh/vol1 rw\n")
-    assert holders.kept_apart(TABLE, theirs, PG) == ("/inside/pg" if apart else "")
+    assert holders.kept_apart(TABLE, theirs, PG) == (("/inside/pg",) if apart else ())
 
 
 def test_a_path_of_the_kernel_is_on_the_deepest_mount_around_it() -> None:

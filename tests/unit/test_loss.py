@@ -48,7 +48,8 @@ def test_becoming_master_while_listening_makes_deaf_again_for_a_while() -> None:
 
 
 def test_a_first_loss_ends_by_itself_and_a_second_one_never() -> None:
-    assert listen(FIRST, Role.MASTER, 100.0 + FIRST_LOSS, DOWN) == Loss()
+    over = listen(FIRST, Role.MASTER, 100.0 + FIRST_LOSS, DOWN)
+    assert (over.bars, over.deaf, over.count) == (False, False, 1)
     assert listen(FIRST, Role.MASTER, 99.9 + FIRST_LOSS, DOWN).count == 1
     assert listen(lose(FIRST, 130.0), Role.MASTER, 1e9, DOWN).count == 2
 
@@ -74,3 +75,15 @@ def test_repeated_losses_end_only_by_hearing(steps: list[tuple[Role, float]], ti
             assert now - before.listening_since > 2 * DOWN
             return
         assert loss.count == times
+
+
+def test_a_loss_after_one_that_ended_by_itself_is_a_second_one() -> None:
+    over = listen(FIRST, Role.MASTER, 100.0 + FIRST_LOSS, DOWN)
+    again = lose(over, 200.0)
+    assert (again.bars, again.count) == (True, 2)
+    assert listen(again, Role.MASTER, 1e9, DOWN).bars
+
+
+def test_a_loss_that_ended_by_itself_is_forgotten_once_somebody_is_heard() -> None:
+    over = listen(FIRST, Role.MASTER, 100.0 + FIRST_LOSS, DOWN)
+    assert listen(over, Role.BACKUP, 161.0 + 2 * DOWN, DOWN) == Loss()
