@@ -24,7 +24,7 @@ services:
 """
 EVERY = resources(config.parse(TEXT), "db", "srv-a")
 MOUNTED = "40 1 147:0 / /srv/db rw - ext4 /dev/drbd0 rw\n"
-DETACH, RESUME = "drbdadm detach --force r0", "drbdadm resume-io r0"
+DETACH, RESUME, UMOUNT = "drbdadm detach --force r0", "drbdadm resume-io r0", "nvkeep umount /srv/db"
 
 
 class Suspended:
@@ -40,8 +40,8 @@ class Suspended:
     def run(self, argv: tuple[str, ...], timeout: float = 0.0) -> Completed:
         if argv[0] == "drbdsetup":
             return captured("drbd", "events-secondary" if "drbdadm secondary r0" in self.done else "events-primary-suspended")
-        self.ran.append(" ".join(argv))
-        self.time += timeout if argv[0] == "umount" and not self.unmounted else 0.0
+        self.ran.append(UMOUNT if argv[:3] == ("nvkeep", "umount", "/srv/db") else " ".join(argv))
+        self.time += timeout if self.ran[-1] == UMOUNT and not self.unmounted else 0.0
         return Completed(argv, int(self.ran[-1] == self.refused), "", "")
 
     @property
@@ -50,7 +50,7 @@ class Suspended:
 
     @property
     def unmounted(self) -> bool:
-        return "umount /srv/db" in self.done and {DETACH, RESUME} <= set(self.done)
+        return UMOUNT in self.done and {DETACH, RESUME} <= set(self.done)
 
     def read(self, path: str) -> str:
         assert path == "/proc/self/mountinfo"
@@ -59,6 +59,17 @@ class Suspended:
     def device_number(self, path: str) -> str:
         assert path == "/dev/drbd/by-res/r0/0"
         return "147:0"
+
+    def link_target(self, path: str) -> str:
+        assert path == "/sys/dev/block/147:0"
+        return "../../devices/virtual/block/drbd0"
+
+    def names(self, path: str) -> list[str]:
+        assert path == "/sys/fs"
+        return ["ext4", "xfs"]
+
+    def exists(self, path: str) -> bool:
+        return path == "/sys/fs/ext4/drbd0" and not self.unmounted
 
     def now(self) -> float:
         return self.time
@@ -75,13 +86,13 @@ def isolated(refused: str) -> tuple[list[str], bool]:
 
 
 def test_the_copy_is_given_up_then_what_waits_is_let_go_then_nothing_hangs() -> None:
-    assert isolated("") == ([DETACH, RESUME, "umount /srv/db", "drbdadm secondary r0"], True)
+    assert isolated("") == ([DETACH, RESUME, UMOUNT, "drbdadm secondary r0"], True)
 
 
 def test_what_waits_is_never_written_to_a_copy_that_could_not_be_given_up() -> None:
     ran, settled = isolated(DETACH)
     assert (RESUME in ran, settled) == (False, False)
-    assert "umount /srv/db" in ran
+    assert UMOUNT in ran
 
 
 @pytest.mark.parametrize("refused", [DETACH, RESUME])
