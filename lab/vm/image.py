@@ -30,6 +30,7 @@ PACKAGES = (
     "xfsprogs",
     "nvme-cli",
     "sg3-utils",
+    "multipath-tools",
     "open-iscsi",
     "drbd-utils",
 )
@@ -45,6 +46,8 @@ MASKED = (
     "fstrim.timer",
     "getty.target",
     "keyboard-setup.service",
+    "multipathd.service",
+    "multipathd.socket",
     "nvmefc-boot-connections.service",
     "nvmf-autoconnect.service",
     "open-iscsi.service",

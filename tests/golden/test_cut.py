@@ -24,9 +24,7 @@ services:
 """
 EVERY = resources(config.parse(TEXT), "db", "srv-a")
 MOUNTED = "40 1 147:0 / /srv/db rw - ext4 /dev/drbd0 rw\n"
-UMOUNT = "nvkeep umount /srv/db --device /dev/drbd/by-res/r0/0 --holders unit --within 8"
-DETACH, RESUME = "drbdadm detach --force r0", "drbdadm resume-io r0"
-UMOUNT = "nvkeep umount /srv/db --device /dev/drbd/by-res/r0/0 --holders unit --within 8"
+DETACH, RESUME, UMOUNT = "drbdadm detach --force r0", "drbdadm resume-io r0", "nvkeep umount /srv/db"
 
 
 class Suspended:
@@ -42,8 +40,8 @@ class Suspended:
     def run(self, argv: tuple[str, ...], timeout: float = 0.0) -> Completed:
         if argv[0] == "drbdsetup":
             return captured("drbd", "events-secondary" if "drbdadm secondary r0" in self.done else "events-primary-suspended")
-        self.ran.append(" ".join(argv))
-        self.time += timeout if argv[:2] == ("nvkeep", "umount") and not self.unmounted else 0.0
+        self.ran.append(UMOUNT if argv[:3] == ("nvkeep", "umount", "/srv/db") else " ".join(argv))
+        self.time += timeout if self.ran[-1] == UMOUNT and not self.unmounted else 0.0
         return Completed(argv, int(self.ran[-1] == self.refused), "", "")
 
     @property
@@ -58,12 +56,20 @@ class Suspended:
         assert path == "/proc/self/mountinfo"
         return "" if self.unmounted else MOUNTED
 
-    def link_target(self, path: str) -> None:
-        assert path == "/sys/dev/block/147:0"
-
     def device_number(self, path: str) -> str:
         assert path == "/dev/drbd/by-res/r0/0"
         return "147:0"
+
+    def link_target(self, path: str) -> str:
+        assert path == "/sys/dev/block/147:0"
+        return "../../devices/virtual/block/drbd0"
+
+    def names(self, path: str) -> list[str]:
+        assert path == "/sys/fs"
+        return ["ext4", "xfs"]
+
+    def exists(self, path: str) -> bool:
+        return path == "/sys/fs/ext4/drbd0" and not self.unmounted
 
     def now(self) -> float:
         return self.time

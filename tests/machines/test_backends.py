@@ -48,6 +48,7 @@ SERVICE_YAML = """\
     mounts: [{{volume: {name}, path: /srv/{name}, fstype: ext4}}]
     addresses: [{{address: {address}/24, interface: eth0}}]
     units: [{unit}]
+    holders: none
 """
 LITTER = """\
 [Service]
