@@ -236,6 +236,7 @@ class Pass:
     def _stopping(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> bool:
         """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
         stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
+        stopping |= self.store.moving() and self.store.claimed()  # a move turns round where something does not let go
         return verdict.action is Action.RELEASE and sight.facts.carrier and stopping and self.store.flag()
 
     def _announce(self, outcomes: tuple[Outcome, ...]) -> None:

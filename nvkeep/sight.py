@@ -148,6 +148,8 @@ class Eyes:
         """Tell why this host has to let go; empty when it has not."""
         if marks.leaving(self.host):
             return "this host is going down"
+        if self.store.moving():
+            return "it is being moved to another host"
         return self._held() or ("" if manual else self._stopped())
 
     def _stopped(self) -> str:

@@ -1,0 +1,62 @@
+"""`nvkeep move` on real servers: a clean release before the acquire, and a move that turns round. Needs root."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import databases, protected
+from lab.cluster import Lab
+from lab.databases import Database
+from tests.cluster.conftest import Pair
+from tests.cluster.stage import MEASURED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TIMING = "advert: 0.2, reconcile: 4, step: 10"
+PG = Database(more=("holders: none",))
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    with Lab(PG.hosts, config=databases.config((PG,), PG.hosts, timing=TIMING), prepare=protected.prepare) as lab:
+        yield Pair(lab)
+
+
+def moves(pair: Pair) -> list[str]:
+    return pair.lab.storage.moves(PG.volume, 0.0)
+
+
+def test_there_and_back_and_never_a_seize(pair: Pair) -> None:
+    first, second = pair.active, pair.other
+    before = len(moves(pair))
+    done = first.run(("nvkeep", "move", "pg"), timeout=60)
+    assert "another host serves it" in done.stdout
+    pair.wait_serving(second)
+    pair.wait_ready(first)
+    second.run(("nvkeep", "move", "pg"), timeout=60)
+    result = pair.finish(first, clean=second)
+    there_and_back = [f"{first.name} detach", f"{second.name} plain", f"{second.name} detach", f"{first.name} plain"]
+    assert moves(pair)[before:] == there_and_back
+    MEASURED.append(f"move: outages {', '.join(f'{length:.2f} s' for _, length in result.gaps)}")
+
+
+def test_a_stuck_move_turns_round(pair: Pair) -> None:
+    server, other = pair.active, pair.other
+    server.run(("systemd-run", "--unit=squatter", f"--working-directory={protected.PATH}", "/usr/bin/sleep", "8888"))
+    before = len(moves(pair))
+    done = server.run(("nvkeep", "move", "pg"), check=False, timeout=150)
+    assert done.returncode == 1
+    assert "it does not let go" in done.stderr
+    assert "squatter.service" in done.stderr
+    pair.finish(server, clean=other)
+    assert moves(pair)[before:] == []
+
+
+def test_only_the_host_that_serves_moves(pair: Pair) -> None:
+    done = pair.other.run(("nvkeep", "move", "pg"), check=False)
+    assert done.returncode == 2
+    assert "is not served by" in done.stderr
+    pair.finish(pair.active, clean=pair.other)
