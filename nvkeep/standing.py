@@ -22,13 +22,6 @@ HOLDERS = {
     Holder.UNTOLD: "not this host (this storage tells no more)",
     Holder.UNKNOWN: "unknown",
 }
-HOLDERS = {
-    Holder.ME: "this host",
-    Holder.ANOTHER: "another host",
-    Holder.NOBODY: "nobody",
-    Holder.UNTOLD: "not this host (this storage tells no more)",
-    Holder.UNKNOWN: "unknown",
-}
 YET = "this host takes from nobody yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
