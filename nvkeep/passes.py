@@ -11,13 +11,13 @@ from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.model import budget
 from nvkeep.model.announcing import following
-from nvkeep.model.decision import Action, Holder, Verdict, decide, eligible
+from nvkeep.model.decision import Action, Holder, Verdict, decide
 from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.planning import Want, make_plan, observe, survey
-from nvkeep.reconcilers import UNIT, VOLUME, Resource
+from nvkeep.reconcilers import VOLUME, Resource
 from nvkeep.records import Records
 from nvkeep.sight import IO_DEADLINE, Eyes, Sight
 
@@ -209,9 +209,7 @@ class Pass:
         with self.records.tolerant("what was heard"):
             self.store.save_loss(loss)
         dips = self.records.remember(verdict, sight)
-        facts = replace(sight.facts, cooling=self.eyes.cooling(), witness=sight.facts.witness or self._unplugged(sight))
-        up, why = eligible(facts, self.records.standing(loss, dips=dips))
-        self.store.save_flag(up=up or self._stopping(verdict, sight, outcomes))
+        up, why = self.records.flag(verdict, sight, outcomes, self.records.standing(loss, dips=dips))
         self._announce(outcomes)
         report = Report(
             service=self.service,
@@ -228,16 +226,6 @@ class Pass:
         marks.save_roles(self.host, self.eyes.roles)
         self.store.save_report(report)
         return report
-
-    def _unplugged(self, sight: Sight) -> bool:
-        """Tell whether this host serves and has just lost the carrier: the flag stays until it has let go, in order."""
-        return self.store.claimed() and sight.facts.carrier and sight.carrier_lost_since > 0
-
-    def _stopping(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> bool:
-        """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
-        stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
-        stopping |= self.store.moving() and self.store.claimed()  # a move turns round where something does not let go
-        return verdict.action is Action.RELEASE and sight.facts.carrier and stopping and self.store.flag()
 
     def _announce(self, outcomes: tuple[Outcome, ...]) -> None:
         """Tell the neighbours again, a while after the address came up."""

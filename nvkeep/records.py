@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from nvkeep import guard, log, state
+from nvkeep import guard, log
 from nvkeep.errors import ProbeError
 from nvkeep.model import budget
 from nvkeep.model.announcing import following
 from nvkeep.model.aside import Aside, listen, stand
-from nvkeep.model.decision import Action, Guard, Holder, Standing, Verdict
+from nvkeep.model.decision import Action, Guard, Holder, Standing, Verdict, eligible
 from nvkeep.model.dip import dip
 from nvkeep.model.loss import Loss, lose
-from nvkeep.model.report import SETTLED, Outcome
+from nvkeep.model.report import SETTLED, Outcome, Word
+from nvkeep.model.spell import Held
+from nvkeep.reconcilers import UNIT
 from nvkeep.sight import Eyes, Sight
 
 LOST = 1  # the line of a volume that another host has taken
@@ -87,7 +89,7 @@ class Records:
             f"{self.service}: held: {said}; when it is mended: nvkeep reset {self.service}", logging.ERROR, service=self.service
         )
         with self.tolerant("that it is held"):
-            self.store.hold(state.Held(key, said, self.host.date()))
+            self.store.hold(Held(key, said, self.host.date()))
 
     def remember(self, verdict: Verdict, sight: Sight) -> bool:
         """Record what lasts longer than a pass; tell whether the flag has to dip (nvkeep/model/dip.py)."""
@@ -134,3 +136,20 @@ class Records:
             dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
             deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
         )
+
+    def flag(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...], standing: Standing) -> tuple[bool, str]:
+        """Write the flag that keepalived tracks; tell whether this host may have the role, and if not, why not."""
+        witness = sight.facts.witness or self._unplugged(sight)
+        up, why = eligible(replace(sight.facts, cooling=self.eyes.cooling(), witness=witness), standing)
+        self.store.save_flag(up=up or self._stopping(verdict, sight, outcomes))
+        return up, why
+
+    def _unplugged(self, sight: Sight) -> bool:
+        """Tell whether this host serves and has just lost the carrier: the flag stays until it has let go, in order."""
+        return self.store.claimed() and sight.facts.carrier and sight.carrier_lost_since > 0
+
+    def _stopping(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> bool:
+        """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
+        stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
+        stopping |= self.store.moving() and self.store.claimed()  # a move turns round where something does not let go
+        return verdict.action is Action.RELEASE and sight.facts.carrier and stopping and self.store.flag()

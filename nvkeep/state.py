@@ -18,50 +18,19 @@ What cannot be written to /var/lib (a full or read-only disk) is kept under /run
 
 import json
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
-from nvkeep.model.aside import Aside
 from nvkeep.model.loss import Loss, rebooted
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
+from nvkeep.model.spell import Held, Spell
 
 RUN, VAR = "/run/nvkeep", "/var/lib/nvkeep"
 LEAVING = f"{RUN}/leaving"
 LOCK_WAIT = 120.0  # seconds a pass waits for another one; longer than a step
-
-
-@dataclass(frozen=True)
-class Spell:
-    """Times of this boot, in seconds of CLOCK_BOOTTIME; 0 = not at all."""
-
-    cooling_until: float = 0.0
-    cooling_why: str = ""
-    yield_until: float = 0.0
-    patience: float = 0.0
-    listening_since: float = 0.0
-    aside_for: str = ""
-    announce_since: float = 0.0
-    announce_at: float = 0.0
-    io_bad_since: float = 0.0
-    candidate_since: float = 0.0
-    carrier_lost_since: float = 0.0
-
-    @property
-    def aside(self) -> Aside:
-        """Until when, and for whom, this host stands aside."""
-        return Aside(self.yield_until, self.patience, self.listening_since, self.aside_for)
-
-
-@dataclass(frozen=True)
-class Held:
-    """What failed (the key of a resource), why the service is held, and since when (for people: local time)."""
-
-    key: str
-    why: str
-    since: str
 
 
 class Store:

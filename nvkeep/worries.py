@@ -7,11 +7,11 @@ from nvkeep import keepalived, marks
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.grips import grips
 from nvkeep.model.role import Role
+from nvkeep.model.spell import Held
 from nvkeep.passes import Pass
 from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import UNIT
 from nvkeep.sight import Sight
-from nvkeep.state import Held
 
 QUOTED = 5  # lines of a unit's journal
 NEW_HERE = "no pass is on record here: until this host has heard the other, or for a minute, it seizes nothing; nvkeep apply"

@@ -6,6 +6,7 @@ from nvkeep import config, state
 from nvkeep.errors import NotHere, UnsafeFile
 from nvkeep.host import LocalHost
 from nvkeep.host.files import others_can_write
+from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.spec import Cluster
 
 
@@ -28,6 +29,19 @@ def chosen(cluster: Cluster, host: str, wanted: list[str]) -> tuple[str, ...]:
         if one not in mine:
             raise NotHere(f"{host} may not run {one}; it may run {', '.join(mine) or 'nothing'}")
     return tuple(wanted) or mine
+
+
+def named(cluster: Cluster, host: str, wanted: list[str], verb: str) -> tuple[str, ...]:
+    """Pick the services meant, where none must be meant by leaving it out. Raises NotHere."""
+    services = chosen(cluster, host, wanted)
+    if not wanted:
+        raise NotHere(f"{verb} wants the name of a service; this host may run {', '.join(services)}")
+    return services
+
+
+def unsettled(report: Report) -> list[str]:
+    """Say a line for each resource that is not as it should be after a pass."""
+    return [f"{one.word} {one.key}: {one.reason}" for one in report.outcomes if one.word not in SETTLED]
 
 
 def load(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost]:

@@ -14,8 +14,7 @@ exit codes:
 import argparse
 
 from nvkeep.cli import apply
-from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.errors import NotHere
+from nvkeep.cli.common import file_option, load, named, services_option
 from nvkeep.state import Store
 
 
@@ -28,10 +27,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Forget, and make a pass."""
     cluster, host = load(arguments)
-    services = chosen(cluster, host.name, arguments.services)
-    if not arguments.services:
-        raise NotHere(f"reset wants the name of a service; this host may run {', '.join(services)}")
-    for service in services:
+    for service in named(cluster, host.name, arguments.services, "reset"):
         store = Store(host, service)
         with store.lock():
             store.reset()

@@ -16,8 +16,7 @@ import argparse
 import os
 
 from nvkeep import keepalived
-from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.errors import NotHere
+from nvkeep.cli.common import chosen, file_option, load, named, services_option
 from nvkeep.marks import last_roles
 from nvkeep.model.role import Role
 from nvkeep.state import Store
@@ -38,8 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Show or set."""
     cluster, host = load(arguments)
     services = chosen(cluster, host.name, arguments.services)
-    if arguments.to and not arguments.services:
-        raise NotHere(f"--set wants the name of a service; this host may run {', '.join(services)}")
+    if arguments.to:
+        named(cluster, host.name, arguments.services, "--set")
     if arguments.to or arguments.unset:
         for service in services:
             Store(host, service).set_role(Role(arguments.to) if arguments.to else None)

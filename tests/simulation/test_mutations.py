@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tenacity import retry_if_exception_type
 
-from nvkeep import engine, guard, keepalived, marks, passes, planning, sight
+from nvkeep import engine, guard, keepalived, marks, planning, records, sight
 from nvkeep.engine import Engine
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, loss
@@ -227,7 +227,7 @@ def the_flag_is_never_lowered(patch: Patch) -> None:
 @mutation("a service that answers is not seized", "stand aside")
 def a_yield_does_not_count(patch: Patch) -> None:
     before = decision.eligible
-    patch.setattr(passes, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
+    patch.setattr(records, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
 
 
 @mutation("a unit that fails at once moves the service", "the flag is up")
@@ -242,7 +242,7 @@ def a_failure_lets_nothing_go(patch: Patch) -> None:
 
 @mutation("without a carrier nothing is held", "given away before the volume")
 def the_flag_goes_with_the_carrier(patch: Patch) -> None:
-    patch.setattr(Pass, "_unplugged", lambda *_: False)
+    patch.setattr(Records, "_unplugged", lambda *_: False)
 
 
 @mutation("hosts that never hear each other end after three takeovers", "taken in turns")

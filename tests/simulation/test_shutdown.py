@@ -1,6 +1,6 @@
 """`nvkeep shutdown` on a simulated host: how long it waits, and for what."""
 
-from nvkeep.cli.shutdown import BRIEFLY, LIMIT, STEPS, HandOver, is_gone
+from nvkeep.handover import BRIEFLY, LIMIT, STEPS, HandOver, is_gone
 from nvkeep.model.report import Report, Word
 from nvkeep.state import LEAVING
 from tests.simulation.stories import flag, serving
