@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -71,6 +72,14 @@ class Pair:
         """Wait until fifty more rows are acknowledged."""
         before = self.writer.result().acknowledged
         until(lambda: self.writer.result().acknowledged > before + 50, within=within, what="no more rows are acknowledged")
+
+    def reboot_both(self) -> tuple[Server, Server]:
+        """Reboot both servers at once; give the one that serves after that, and the other."""
+        servers = list(self.lab)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda server: server.reboot(), servers))
+        serving = protected.active_server(self.lab, within=60)
+        return serving, next(server for server in servers if server is not serving)
 
     def finish(self, serving: Server, clean: Server | None) -> Result:
         """Stop the client and assert the end: one serves, nothing is on the other, no acknowledged row is lost."""

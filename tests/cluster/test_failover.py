@@ -125,11 +125,7 @@ def test_volume_seized_behind_its_back_isolates_the_old_holder(pair: Pair) -> No
 
 
 def test_both_servers_restarted(pair: Pair) -> None:
-    servers = list(pair.lab)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda server: server.reboot(), servers))
-    serving = protected.active_server(pair.lab, within=60)
-    resting = next(server for server in servers if server is not serving)
+    serving, resting = pair.reboot_both()
     pair.finish(serving, clean=resting)
     pair.wait_ready(resting)
 

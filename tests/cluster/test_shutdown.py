@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,11 +119,7 @@ def test_the_active_server_is_switched_off_and_then_the_other_and_one_returns_al
 
 
 def test_both_servers_are_rebooted_at_once(pair: Pair) -> None:
-    servers = list(pair.lab)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda server: server.reboot(), servers))
-    serving = protected.active_server(pair.lab, within=60)
-    resting = next(server for server in servers if server is not serving)
+    serving, resting = pair.reboot_both()
     pair.finish(serving, clean=resting)
     pair.wait_ready(resting)
     assert not [line for line in story(pair) if "preempt" in line or "refused" in line]

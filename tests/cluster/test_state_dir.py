@@ -76,6 +76,14 @@ def flag(server: Server) -> str:
     return path.read_text().strip() if path.exists() else "missing"
 
 
+def assert_as_before(pair: Pair, directory: str) -> None:
+    """Assert that nothing moved while a directory could not be written, and that all is well now that it can."""
+    wait_clean(pair.active, directory)
+    pair.finish(pair.active, clean=pair.other)
+    assert taken(pair) == [f"{pair.active.name} plain"]
+    assert_no_bug(pair)
+
+
 def read_only(server: Server, path: str) -> bool:
     """Try to make a mount read-only; the kernel refuses while a file on it is being written."""
     return server.run(("mount", "-o", "remount,bind,ro", path), check=False).returncode == 0
@@ -91,10 +99,7 @@ def test_the_run_directory_is_read_only_on_the_active_server(pair: Pair) -> None
     assert_heals(server)
     assert status(server)[0] == 1
     server.run(("umount", RUN))
-    wait_clean(server, RUN)
-    pair.finish(server, clean=pair.other)
-    assert taken(pair) == [f"{server.name} plain"]
-    assert_no_bug(pair)
+    assert_as_before(pair, RUN)
 
 
 def test_the_state_and_log_directories_are_full_on_the_active_server(pair: Pair) -> None:
@@ -105,10 +110,7 @@ def test_the_state_and_log_directories_are_full_on_the_active_server(pair: Pair)
     pair.more_rows()
     assert flag(server) == "1"
     free(server, VAR, LOG)
-    wait_clean(server, VAR)
-    pair.finish(server, clean=pair.other)
-    assert taken(pair) == [f"{server.name} plain"]
-    assert_no_bug(pair)
+    assert_as_before(pair, VAR)
 
 
 def test_a_backup_that_can_record_nothing_is_not_ready(pair: Pair) -> None:
