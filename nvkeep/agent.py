@@ -18,8 +18,9 @@ from nvkeep.host.bells import Bells, Fifo, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.passes import run_pass
+from nvkeep.planning import lost
 from nvkeep.probes import fifo, unit
-from nvkeep.reconcilers import UNIT, VOLUME, resources
+from nvkeep.reconcilers import UNIT, resources
 from nvkeep.renewal import Passes, Renewal
 from nvkeep.watch import Watch
 
@@ -128,14 +129,7 @@ class Agent:
             or 0 < spell.cooling_until <= now < spell.cooling_until + 2 * TICK
         ):
             return True
-        return store.claimed() and self._lost(cluster, service)
-
-    def _lost(self, cluster: Cluster, service: str) -> bool:
-        for one in resources(cluster, service, self.host.name):
-            with suppress(ProbeError, OSError):
-                if one.kind is VOLUME and VOLUME.observe(self.host, one.spec) != VOLUME.desired(one.spec):
-                    return True
-        return False
+        return store.claimed() and lost(self.host, cluster, service)
 
     def _watch_keepalived(self) -> None:
         """Hang a bell on keepalived's vrrp process; its start rings the FIFO, its death only this."""

@@ -7,7 +7,8 @@ from typing import Any
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.plan import Move, Plan, Verb
-from nvkeep.reconcilers import Resource
+from nvkeep.model.spec import Cluster
+from nvkeep.reconcilers import VOLUME, Resource, resources
 
 Survey = Mapping[str, Any]  # key -> State, None (absent), or the ProbeError that kept it from being told
 
@@ -32,6 +33,13 @@ def observe(host: Host, resource: Resource) -> Any:  # noqa: ANN401 - the State 
         return error
     except OSError as error:
         return ProbeError(str(error))
+
+
+def lost(host: Host, cluster: Cluster, service: str) -> bool:
+    """Tell whether a volume of a service is seen not to be this host's; what cannot be told is not lost."""
+    volumes = [one for one in resources(cluster, service, host.name) if one.kind is VOLUME]
+    states = [(observe(host, one), VOLUME.desired(one.spec)) for one in volumes]
+    return any(seen != wanted and not isinstance(seen, ProbeError) for seen, wanted in states)
 
 
 def survey(host: Host, resources: Iterable[Resource]) -> Survey:

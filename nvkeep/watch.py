@@ -1,8 +1,8 @@
 """A standby keeps watch before it is master, so that a takeover after a crash does not have to wait for the guard's silence.
 
 It asks the neighbours for the floating addresses all the time and remembers how long nobody has answered. Where the service is
-here, it listens for another host that claims an address (one that wakes from a freeze does), and tells the neighbours at once.
-It decides nothing.
+here, it listens for another host that claims an address (one that wakes from a freeze does), and tells the neighbours at once;
+the host that wakes hears the same, and is silent, because the volume is not its own any more. It decides nothing.
 """
 
 from collections.abc import Callable
@@ -12,11 +12,13 @@ from nvkeep.guard import Silence
 from nvkeep.host import Host
 from nvkeep.host.wire import Ear, listen
 from nvkeep.model.spec import Cluster
+from nvkeep.planning import lost
 from nvkeep.state import Store
 
 SHORTEST, LONGEST = 0.05, 1.0  # seconds between two probes; else half an advert
-REST = 1.0  # seconds between two looks at whether the service is here, and between two tellings
+REST = 1.0  # seconds between two looks at whether the service is here
 PAUSE = 0.2  # seconds until a watch begins anew
+AGAIN = 0.1  # seconds between two tellings: a host that wakes claims an address more than once before it lets go of it
 
 
 class Watch:
@@ -49,7 +51,7 @@ class Watch:
             ears = [stack.enter_context(Ear(one.interface, str(one.address.ip))) for one in spec.addresses] if spec else []
             links, here = self._links(ears), self.store.claimed()
             while ears and links == self._links(ears) and self.cluster() is cluster and self.store.claimed() == here:
-                self._defend(ears) if here else self._ask(ears, every)
+                self._defend(cluster, ears) if here else self._ask(ears, every)
 
     def _ask(self, ears: list[Ear], every: float) -> None:
         began = self.host.now()
@@ -62,11 +64,11 @@ class Watch:
             since, _, probes = self.silence or Silence(began, began, 0)
             self.silence = Silence(since, self.host.now(), probes + 1)
 
-    def _defend(self, ears: list[Ear]) -> None:
-        if listen(ears, REST):
+    def _defend(self, cluster: Cluster, ears: list[Ear]) -> None:
+        if listen(ears, REST) and not lost(self.host, cluster, self.service):
             for ear in ears:
                 self.host.run(("nvkeep", "announce", ear.interface, str(ear.ip)), REST)
-            self.host.sleep(REST)
+            self.host.sleep(AGAIN)
 
     def _links(self, ears: list[Ear]) -> list[str]:
         """Tell how often each link has come and gone. Raises OSError: a link without a carrier carries no question."""

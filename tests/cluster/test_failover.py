@@ -61,6 +61,16 @@ def test_floating_address_deleted_by_hand_is_healed(pair: Pair) -> None:
     assert result.longest_gap_seconds < DEADLINE
 
 
+def test_another_host_that_claims_the_address_is_contradicted_at_once(pair: Pair) -> None:
+    """As one does that wakes from a freeze: what it sends before it lets go must not draw the clients away."""
+    claim = f"for one in 1 2 3 4 5; do nvkeep announce host0 {FLOATING}; done"
+    pair.other.run(("sh", "-c", claim))
+    pair.more_rows()
+    result = pair.finish(pair.active, clean=pair.other)
+    assert result.longest_gap_seconds < NOTHING_MOVED
+    assert taken(pair) == [f"{pair.active.name} plain"]
+
+
 def test_lazy_umount_by_hand_is_healed(pair: Pair) -> None:
     pair.active.run(("umount", "--lazy", PATH))
     until(lambda: f" {PATH} " in pair.active.read("/proc/1/mountinfo"), within=10, what="it was not mounted again")
