@@ -27,6 +27,7 @@ PACKAGES = (
     "postgresql",
     "e2fsprogs",
     "util-linux",
+    "openssh-server",
     "python3",
 )
 # What would start by itself, or would only slow the start down, in a server that does one thing.
@@ -55,7 +56,7 @@ MASKED = (
     "systemd-update-utmp.service",
     "systemd-update-utmp-runlevel.service",
 )
-DISABLED = ("keepalived.service", "postgresql.service", "postgresql@15-main.service")
+DISABLED = ("ssh.service", "keepalived.service", "postgresql.service", "postgresql@15-main.service")
 POSTGRESQL = """\
 listen_addresses = '*'
 fsync = on
@@ -83,7 +84,7 @@ VOLUME_DATA = "/srv/pg/15/main"
 
 def recipe_key() -> str:
     """Return the name of this recipe: another list of packages or files gives another base."""
-    recipe = (tree.SUITE, PACKAGES, MASKED, DISABLED, sorted(FILES.items()), TRUST, DATA, VOLUME_DATA, VOLUME_MB, 3)
+    recipe = (tree.SUITE, PACKAGES, MASKED, DISABLED, sorted(FILES.items()), TRUST, DATA, VOLUME_DATA, VOLUME_MB, 4)
     return hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
 
 
@@ -123,6 +124,7 @@ def _configure(root: Path) -> None:
     print("* Configuring the base system", flush=True)
     tree.configure(root, FILES, MASKED, DISABLED)
     _configure_postgresql(root / "etc/postgresql/15/main")
+    tree.make_key(root)
 
 
 def _configure_postgresql(etc: Path) -> None:

@@ -40,3 +40,11 @@ def _write(path: Path, text: str) -> None:
 def systemctl(root: Path, *words: str) -> None:
     """Change which units a tree starts with."""
     run(("systemctl", "--quiet", f"--root={root}", *words))
+
+
+def make_key(root: Path) -> None:
+    """Give the root of a tree a key that it lets in."""
+    home = root / "root/.ssh"
+    home.mkdir(mode=0o700, exist_ok=True)
+    run(("chroot", str(root), "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/root/.ssh/id_ed25519"))
+    (home / "authorized_keys").write_bytes((home / "id_ed25519.pub").read_bytes())

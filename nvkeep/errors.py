@@ -5,6 +5,7 @@ NvkeepError
 +-- UnsafeFile         the administrator: a file that others can write is not read
 +-- NotHere            the administrator: the command was typed on the wrong host
 +-- Unsuited           the administrator: keepalived, or what others configured for it, does not go with nvkeep
++-- Unreachable        the administrator: another host could not be asked by ssh
 +-- ProbeError         nobody: it cannot be told; what is unknown is left alone
 +-- Busy               wait: another pass holds the lock of the service
 +-- StepError          a step did not bring what it was for
@@ -57,6 +58,15 @@ class NotHere(NvkeepError):
 
 class Unsuited(NvkeepError):
     """keepalived here, or its other configuration, does not go with nvkeep."""
+
+
+class Unreachable(NvkeepError):
+    """Another host could not be asked; carries its name and what ssh said last."""
+
+    def __init__(self, name: str, stderr: str) -> None:
+        self.name = name
+        said = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "no message")
+        super().__init__(f"{name} cannot be reached: {said}; this has to work without a question: ssh {name} true")
 
 
 class ProbeError(NvkeepError):

@@ -1,0 +1,28 @@
+"""Real sshd in the servers: root of each may log in to each without a question, as administrators set their pairs up.
+
+The base system has one key of root's and one host key, so they are the same on all servers; nothing but the lab's own network
+reaches them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lab.commands import run
+from lab.network import SERVICE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lab.server import Server
+
+HOST_KEY = "etc/ssh/ssh_host_ed25519_key.pub"
+
+
+def enable(server: Server, names: Sequence[str]) -> None:
+    """Give a server without power sshd, and the names of its peers; `names` in the order the servers are numbered in."""
+    addresses = {SERVICE.address(number): name for number, name in enumerate(names, 1)}
+    server.write("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for ip, name in addresses.items()))
+    key = " ".join(server.read(f"/{HOST_KEY}").split()[:2])
+    server.write("/root/.ssh/known_hosts", "".join(f"{name},{ip} {key}\n" for ip, name in addresses.items()), 0o600)
+    run(("chroot", str(server.root), "systemctl", "enable", "--quiet", "ssh.service"))

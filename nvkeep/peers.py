@@ -1,0 +1,42 @@
+"""The other hosts of the cluster, by the system's ssh and scp: as root, with the keys and known hosts that root has.
+
+What an administrator can type, nvkeep can: `ssh NAME true` has to work without a question. Nothing that keeps a service alive
+stands on this; it is for orders that go to several hosts, and for comparing them.
+"""
+
+import shlex
+from collections.abc import Sequence
+
+from nvkeep.errors import CommandTimeout, Unreachable
+from nvkeep.host import Completed, Host
+
+NO_CONNECTION = 255  # as ssh(1) and scp(1) give it: they themselves failed
+CONNECT = 5  # seconds
+OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT}", "-o", "ServerAliveInterval=5")
+
+
+class Peer:
+    """Another host, by its name in cluster.yaml, which is the one that ssh is given."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        self.host = host
+        self.name = name
+
+    def run(self, argv: Sequence[str], timeout: float = 30.0) -> Completed:
+        """Run a command there to its end, in so many seconds. Raises Unreachable; an exit code is only reported."""
+        done = self._try(("ssh", *OPTIONS, "--", self.name, shlex.join(argv)), timeout)
+        if done.code == NO_CONNECTION:
+            raise Unreachable(self.name, done.err)
+        return done
+
+    def put(self, source: str, target: str, timeout: float = 30.0) -> None:
+        """Copy a file of this host there. Raises Unreachable, also when it could not be written there."""
+        done = self._try(("scp", "-q", *OPTIONS, "--", source, f"{self.name}:{target}"), timeout)
+        if done.code:
+            raise Unreachable(self.name, done.err)
+
+    def _try(self, argv: tuple[str, ...], timeout: float) -> Completed:
+        try:
+            return self.host.run(argv, timeout)
+        except CommandTimeout as error:
+            raise Unreachable(self.name, error.stderr) from error
