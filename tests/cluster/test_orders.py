@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import databases, remote
-from lab.cluster import Lab
+from lab import remote
 from lab.commands import until
 from lab.databases import Database
 from tests.cluster.conftest import Pair, assert_clean
@@ -16,6 +15,7 @@ from tests.cluster.stage import MEASURED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.cluster import Lab
     from lab.server import Server
 
 TIMING = "advert: 0.2, reconcile: 4, step: 20, cooldown: 5"
@@ -26,14 +26,9 @@ OWN = 0.5  # seconds a move may take beside the unit's own stop and start
 ORDERED = 4  # the exit code of `nvkeep status` where something was ordered by hand
 
 
-def prepare(server: Server) -> None:
-    databases.enable(server)
-    remote.enable(server, NAMES)
-
-
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with Lab(NAMES, config=databases.config((PG,), NAMES, timing=TIMING), prepare=prepare) as made:
+    with remote.lab(PG, NAMES, TIMING) as made:
         for server in made:
             server.run(("systemctl", "stop", "nvkeep-failback.timer"))  # it is time all day: the tests say when
         yield made
