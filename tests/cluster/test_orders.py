@@ -184,6 +184,18 @@ def test_stopped_nobody_serves_it_and_started_somebody_does(pair: Pair) -> None:
     assert "preempt" not in " ".join(moves(pair)[before:])
 
 
+def test_a_host_that_nobody_can_replace_is_not_put_on_standby_and_moves_nothing(pair: Pair) -> None:
+    pair.other.run(("nvkeep", "standby"), timeout=60)
+    for words in (("standby",), ("move", "pg")):
+        done = pair.active.run(("nvkeep", *words), check=False, timeout=60)
+        assert done.returncode == 1
+        assert f"pg stays where it is: {pair.other.name} may not take it: this host is on standby" in done.stderr
+    pair.other.run(("nvkeep", "activate"))
+    pair.wait_ready(pair.other)
+    result = pair.finish(pair.active, clean=pair.other)
+    assert result.longest_gap_seconds < QUIET
+
+
 def test_a_peer_that_cannot_be_told_stops_nothing(pair: Pair) -> None:
     pair.other.run(("systemctl", "stop", "ssh.service"))
     for words in (("stop", "pg"), ("maintenance", "pg", "--for", "1h", "--reason", "x")):
