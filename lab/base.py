@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from pathlib import Path
 
 from lab import tree
@@ -14,6 +15,7 @@ from lab.commands import run
 CACHE = Path(os.environ.get("NVKEEP_LAB_CACHE", "/var/cache/nvkeep-lab"))
 LANE = os.environ.get("NVKEEP_LAB_LANE", "")  # several labs on one machine: each in a lane, and one at a time in each
 VOLUME_MB = 512
+KEPT = 3 * 86400.0  # seconds a base is kept after the last lab that was begun with it
 PACKAGES = (
     "systemd",
     "systemd-sysv",
@@ -97,13 +99,14 @@ def ensure() -> Path:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another lane may be at it
             if not ready.is_dir():
                 _build(ready)
+    os.utime(ready)
     return ready
 
 
 def _build(ready: Path) -> None:
     print("* Building the base system (once, about 2 minutes)", flush=True)
     unfinished = ready.with_name(f"building-{os.getpid()}")
-    for old in (*CACHE.glob("building-*"), *CACHE.glob("base-*")):  # the recipe has changed; there is one lab at a time
+    for old in (*CACHE.glob("building-*"), *filter(_forgotten, CACHE.glob("base-*"))):
         shutil.rmtree(old, ignore_errors=True)
     unfinished.mkdir(parents=True, mode=0o755)
     root = unfinished / "root"
@@ -111,6 +114,11 @@ def _build(ready: Path) -> None:
     _configure(root)
     _volume_template(root, unfinished / "volume.img")
     unfinished.rename(ready)
+
+
+def _forgotten(base: Path) -> bool:
+    """Tell whether no lab was begun with a base for days; one of another checkout may be in use now."""
+    return base.stat().st_mtime < time.time() - KEPT
 
 
 def _debootstrap(root: Path) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 
 from lab import cgroups, places
+from lab.commands import LabError, run
 
 # With --keep-unit it leaves a reboot to whoever started it, and says so with this exit code.
 REBOOT = 133
@@ -49,3 +50,10 @@ def init(name: str) -> int | None:
             if spaces[-1] == "1" and len(spaces) == 3:  # noqa: PLR2004 - the label, the outer pid and the inner one
                 return pid
     return None
+
+
+def number_from(init: int, pid: int) -> None:
+    """Let a server number its next processes from a pid on; from outside, because it may not write the kernel's settings."""
+    script = f"echo {pid} > /proc/sys/kernel/ns_last_pid"
+    with contextlib.suppress(LabError):  # it has just died
+        run(("nsenter", "-t", str(init), "--pid", "sh", "-c", script))

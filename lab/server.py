@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from lab.network import Network
     from lab.storage import Storage
 
+# Each boot of each server numbers its processes from elsewhere, as real ones do: PostgreSQL does not start over the pid file of
+# a server that died while a PostgreSQL of the same pid runs here.
+PIDS, PIDS_A_BOOT = 6000, 700
+
 
 class Server:
     """A server that can be booted, used, frozen, rebooted and cut from its power."""
@@ -126,6 +130,8 @@ class Server:
     def _init(self) -> int | None:
         if self._pid is None and self._nspawn is not None:
             self._pid = nspawn.init(self.name)
+            if self._pid is not None:
+                nspawn.number_from(self._pid, PIDS * self.host + PIDS_A_BOOT * (self.boots % 8))
         return self._pid
 
     def power_cut(self, *, lose_caches: bool = True) -> None:

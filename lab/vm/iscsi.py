@@ -81,6 +81,12 @@ class Iscsi:
             raise LabError(f"{host.name} is not logged in to {IQN}")
         return found
 
+    @staticmethod
+    def live(host: Machine) -> bool:
+        """Return whether the host's sessions work; a host that lost one logs in again by itself."""
+        states = host.run(("sh", "-c", "cat /sys/class/iscsi_session/session*/state"), check=False).stdout.split()
+        return bool(states) and set(states) == {"LOGGED_IN"}
+
     def _find(self, host: Machine) -> str | None:
         link = f"/dev/disk/by-path/ip-{SERVICE.address(self.target.host)}:3260-iscsi-{IQN}-lun-0"
         done = host.run(("readlink", "--canonicalize-existing", link), check=False)

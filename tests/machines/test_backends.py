@@ -253,7 +253,7 @@ def frozen(stage: Stage, crashed: Phase) -> Phase:
     found.true["new"] = stage.kept(a, "new")
     b.thaw()
     farm.mirror.wait_refused()
-    until(lambda: farm.nvme.live(b), within=60, what="srv-b has its way back", every=0.5)
+    until(lambda: farm.nvme.live(b) and farm.iscsi.live(b), within=60, what="srv-b has its ways back", every=0.5)
     found.passes["isolate"] = stage.apply(b)
     found.passes["isolate drbd"] = stage.until_isolated(b, found.passes["isolate"])
     found.here["isolate"] = stage.here(b)
@@ -281,7 +281,7 @@ def unknown(stage: Stage, frozen: Phase) -> Phase:
         found.hanging = int(b.run(("pgrep", "-c", "sg_persist"), check=False).stdout)
     finally:
         farm.target.heal()
-    until(lambda: farm.nvme.live(a), within=60, what="srv-a has its way back", every=0.5)
+    until(lambda: farm.nvme.live(a) and farm.iscsi.live(a), within=60, what="srv-a has its ways back", every=0.5)
     found.passes["again"] = stage.apply(a)
     return found
 
