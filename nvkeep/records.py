@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from nvkeep import guard, log
+from nvkeep import guard, log, readiness
 from nvkeep.errors import ProbeError
 from nvkeep.model import budget
 from nvkeep.model.announcing import following
@@ -127,15 +127,23 @@ class Records:
         except ProbeError:
             return False
 
-    def standing(self, loss: Loss, *, dips: bool) -> Standing:
+    def standing(self, loss: Loss, sight: Sight, *, dips: bool) -> Standing:
         """Say what keeps this host from having the role, beside the facts."""
         yielding = self.host.now() < self.store.spell().yield_until
         return Standing(
             outdated=self.eyes.outdated,
+            unready=self._unready(sight),
             yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
             dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
             deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
         )
+
+    def _unready(self, sight: Sight) -> str:
+        """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
+        why = "" if self.store.claimed() else readiness.told(readiness.seen(self.eyes, sight.facts))
+        if why and why != self.store.report().get("eligible_why"):
+            log.note(f"{self.service}: this host is not ready to serve: {why}", logging.WARNING, service=self.service)
+        return why
 
     def flag(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...], standing: Standing) -> tuple[bool, str]:
         """Write the flag that keepalived tracks; tell whether this host may have the role, and if not, why not."""

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
-from nvkeep import keepalived, marks
+from nvkeep import marks, readiness
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.grips import grips
 from nvkeep.model.role import Role
@@ -46,7 +46,8 @@ def age(one: Pass, last: dict[str, Any]) -> float:
 def worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     """Say what takes high availability away although the service itself may stand well."""
     late = 3 * one.cluster.timing.reconcile
-    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, one.eyes.unwritable, fifo.deaf(one.host), _drifted(one))))]
+    unready = map(str, readiness.seen(one.eyes, sight.facts))
+    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, fifo.deaf(one.host), *unready)))]
     if sight.facts.role is Role.NONE and one.store.manual_role() is None:
         found.append(_no_role(one))
     if not one.store.listened():
@@ -63,11 +64,6 @@ def _no_role(one: Pass) -> str:
         if seen.active == "inactive" and not seen.inactive_since:
             return "keepalived was not started since this host booted: no role until: systemctl start keepalived"
     return "keepalived gives no role; systemctl status keepalived"
-
-
-def _drifted(one: Pass) -> str:
-    """Say what in keepalived's files is not as generated; a role set by hand may be because there is no keepalived."""
-    return "" if one.eyes.outdated or one.store.manual_role() else keepalived.drifted(one.host, one.cluster)
 
 
 def notes(one: Pass) -> list[str]:
