@@ -25,6 +25,7 @@ from nvkeep.reconcilers.mount import MountAsk
 from nvkeep.sight import Eyes, equipped
 
 ASKING = 0.1  # seconds a neighbour is given to answer for an address; one answers within milliseconds
+NO_SUCH_PROGRAM = 127
 PATHS = ENVIRONMENT["PATH"].split(":")
 
 
@@ -139,13 +140,24 @@ def _tools(host: Host, ask: Ask, *, asked: bool) -> Iterator[Found]:
             yield Found(what, Mark.OK, f"{program}: {version(host, tool)}")
 
 
+def programs(host: Host, cluster: Cluster, service: str) -> Iterator[Tool]:
+    """Name the programs that the volumes of a service need on this host."""
+    for one in resources(cluster, service, host.name):
+        if one.kind is VOLUME:
+            yield from backend_of(one.spec.spec).tools_of(host, one.spec)
+
+
 def version(host: Host, tool: Tool) -> str:
     """Give the line in which a tool tells its version; some tell none."""
     try:
         done = host.run(tool.version, 10.0)
     except CommandTimeout as error:
         return str(error)
-    return next((line.strip() for line in (done.out + done.err).splitlines() if "version" in line.lower()), "there")
+    return (
+        "missing"
+        if done.code == NO_SUCH_PROGRAM
+        else next((line.strip() for line in (done.out + done.err).splitlines() if "version" in line.lower()), "there")
+    )
 
 
 def _volume(host: Host, ask: Ask) -> tuple[str, str] | str:

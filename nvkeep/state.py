@@ -7,6 +7,7 @@
 /run/nvkeep/moving/SERVICE       it is being handed over by `nvkeep move`
 /run/nvkeep/starts/SERVICE       when it was started here, of late                       (gone with the boot)
 /run/nvkeep/roles                keepalived's last answer
+/run/nvkeep/agreement            how this host was last compared with the others (nvkeep/agreement.py)
 /run/nvkeep/report/SERVICE       the last pass
 /run/nvkeep/lock/SERVICE         keeps passes apart
 /run/nvkeep/leaving              the system goes down: nvkeep-shutdown.service makes it, before anything else is stopped

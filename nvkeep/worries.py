@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
-from nvkeep import marks, readiness
+from nvkeep import agreement, marks, readiness
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.grips import grips
 from nvkeep.model.role import Role
@@ -48,6 +48,7 @@ def worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     late = 3 * one.cluster.timing.reconcile
     unready = map(str, readiness.seen(one.eyes, sight.facts))
     found = [*dict.fromkeys(filter(None, (one.eyes.outdated, fifo.deaf(one.host), *unready)))]
+    found += agreement.disagreements(one.host, one.service)
     if sight.facts.role is Role.NONE and one.store.manual_role() is None:
         found.append(_no_role(one))
     if not one.store.listened():
@@ -72,7 +73,7 @@ def notes(one: Pass) -> list[str]:
     with suppress(ProbeError):
         if not unit.enabled(one.host, KEEPALIVED):
             found.append(NOT_AT_BOOT)
-    return found
+    return found + agreement.uncompared(one.host, one.cluster, one.service)
 
 
 def blockers(one: Pass) -> list[str]:

@@ -1,6 +1,7 @@
 """examples:
   nvkeep status            every service of this host
   nvkeep status --json     the same for programs
+  nvkeep status --all      the same services on every host, asked over ssh, and whether the hosts agree
 
 Lines: ! is something to mend; . is as somebody chose it; [OK] is here as it should be; [NOT OK] is not as it should be;
 [--] is not here, and should not be.
@@ -9,7 +10,7 @@ exit codes:
   0  ok
   1  degraded or converging
   2  failed, lost, split, cut-off, stuck or held; or cluster.yaml is wrong
-  3  unknown
+  3  unknown; with --all also: a host cannot be reached
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
@@ -27,12 +28,20 @@ def options(parser: argparse.ArgumentParser) -> None:
     file_option(parser)
     services_option(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--all", action="store_true", help="ask every host, over ssh")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at everything anew and print it."""
     cluster, host = load(arguments)
-    standings = [stand(Pass(host, cluster, service)) for service in chosen(cluster, host.name, arguments.services)]
+    services = chosen(cluster, host.name, arguments.services)
+    standings = [stand(Pass(host, cluster, service)) for service in services]
+    if arguments.all:
+        from nvkeep.everywhere import look  # noqa: PLC0415 - the other hosts are asked only for this
+
+        seen = look(host, cluster, {one.service: _plain(one) for one in standings})
+        print(json.dumps(seen.plain(), indent=2) if arguments.json else seen)
+        return seen.code
     if arguments.json:
         print(json.dumps([_plain(one) for one in standings], indent=2))
     else:

@@ -249,7 +249,7 @@ class Machine:
 
     def _installed(self, name: str) -> str:
         unit = self.units.get(name)
-        load = "not-found" if unit is None else "masked" if unit.file == "masked" else "loaded"
+        load = unit.file if unit and unit.file in ("masked", "not-found") else "loaded" if unit else "not-found"
         return f"LoadState={load}\nUnitFileState={unit.file if unit else ''}\nWantedBy=\nRequiredBy=\n"
 
     def _unit(self, act: Callable[[Unit], None], name: str, verb: str) -> Answer:
