@@ -13,8 +13,9 @@ from nvkeep.host import Host
 from nvkeep.model.decision import Holder
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT, Summary
+from nvkeep.passes import Pass
 from nvkeep.peers import Peer
-from nvkeep.standing import HOLDERS
+from nvkeep.standing import HOLDERS, stand
 
 COMMAND = ("nvkeep", "status", "--json")
 ASKING = 30.0  # seconds
@@ -47,18 +48,22 @@ class Everywhere:
         return "\n\n".join([*blocks, "\n".join(["agreement", *self.lines])])
 
 
-def look(host: Host, cluster: Cluster, here: Mapping[str, Told]) -> Everywhere:
+def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
     """Ask every other host of these services, and compare with each. Changes nothing but the record of the comparison."""
-    others = sorted({name for service in here for name in cluster.services[service].hosts} - {host.name})
+    others = sorted({name for service in services for name in cluster.services[service].hosts} - {host.name})
     with ThreadPoolExecutor(len(others) + 1) as pool:
         comparing = pool.submit(agreement.renew, host, cluster)
         told = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
-    found = {
-        service: {name: mine if name == host.name else _of(told[name], service) for name in cluster.services[service].hosts}
-        for service, mine in here.items()
-    }
+    here = {one: asdict(stand(Pass(host, cluster, one))) for one in services}  # after the comparison, which it tells of
+    found = {one: _gathered(cluster, host.name, here[one], told, one) for one in services}
     compared = {name: one for name, one in comparing.result().items() if name in others}
     return Everywhere(found, compared, [line for name, one in compared.items() for line in _agreeing(host, name, one)])
+
+
+def _gathered(
+    cluster: Cluster, me: str, mine: Told, told: Mapping[str, dict[str, Told] | str], service: str
+) -> dict[str, Told]:
+    return {name: mine if name == me else _of(told[name], service) for name in cluster.services[service].hosts}
 
 
 def _ask(host: Host, name: str) -> dict[str, Told] | str:

@@ -4,17 +4,16 @@ One list for `nvkeep check --host`, `nvkeep setup`, `nvkeep status` and every pa
 and one `systemctl show`), and only on a host that does not serve: the holder stays, whatever is missing there. Changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from functools import partial
-from typing import NamedTuple
 
 from nvkeep import keepalived, marks
 from nvkeep.errors import CommandTimeout, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.host.command import ENVIRONMENT
 from nvkeep.model.decision import Facts, Holder
+from nvkeep.model.precondition import Found, Mark, Unmet, lacking, told
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Address, Cluster
 from nvkeep.probes import carrier, filesystems, fstab, mountpoint, unit
@@ -24,45 +23,16 @@ from nvkeep.reconcilers.backends.base import Ask, Tool
 from nvkeep.reconcilers.mount import MountAsk
 from nvkeep.sight import Eyes, equipped
 
+__all__ = ["Found", "Mark", "Unmet", "every", "programs", "seen", "told", "unmet", "version"]
+
 ASKING = 0.1  # seconds a neighbour is given to answer for an address; one answers within milliseconds
 NO_SUCH_PROGRAM = 127
 PATHS = ENVIRONMENT["PATH"].split(":")
 
 
-class Mark(StrEnum):
-    """How a precondition was found; what cannot be told is not unmet."""
-
-    OK = "[OK]"
-    NOT_OK = "[NOT OK]"
-    UNKNOWN = "[UNKNOWN]"
-
-
-class Found(NamedTuple):
-    """One precondition as it was found. `why`: what is wrong, as a sentence of its own; what was seen where nothing is."""
-
-    what: str
-    mark: Mark
-    why: str
-    mend: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.mark} {self.what}: {'; '.join(filter(None, (self.why, self.mend)))}"
-
-
-class Unmet(NamedTuple):
-    """A precondition that does not hold: of what, why, and the command that mends it."""
-
-    what: str
-    why: str
-    mend: str
-
-    def __str__(self) -> str:
-        return "; ".join(filter(None, (self.why, self.mend)))
-
-
 def unmet(host: Host, cluster: Cluster, service: str) -> list[Unmet]:
     """Name every precondition of serving that does not hold on this host; what cannot be told is not among them."""
-    return _unmet(every(host, cluster, service))
+    return lacking(every(host, cluster, service))
 
 
 def seen(eyes: Eyes, facts: Facts) -> list[Unmet]:
@@ -74,7 +44,7 @@ def seen(eyes: Eyes, facts: Facts) -> list[Unmet]:
     free = facts.holder is Holder.NOBODY and facts.role not in (Role.MASTER, Role.CANDIDATE) and not eyes.store.claimed()
     found = [*_here(host, needed), *(_elsewhere(host, needed) if free else ())]
     by_hand = eyes.outdated or _by_hand(eyes)  # there may be no keepalived; or that it is not as it should be is told already
-    return _unmet([*found, *(() if by_hand else _keepalived(keepalived.drifted(host, eyes.cluster))), *_state(host)])
+    return lacking([*found, *(() if by_hand else _keepalived(keepalived.drifted(host, eyes.cluster))), *_state(host)])
 
 
 def _by_hand(eyes: Eyes) -> bool:
@@ -82,12 +52,6 @@ def _by_hand(eyes: Eyes) -> bool:
         return eyes.store.manual_role() is not None
     except ProbeError:  # told by the pass itself
         return True
-
-
-def told(found: Sequence[Unmet]) -> str:
-    """Say the first, and how many more there are; empty when there is none."""
-    more = f" (and {len(found) - 1} more: nvkeep check --host)" if len(found) > 1 else ""
-    return f"{found[0]}{more}" if found else ""
 
 
 def every(host: Host, cluster: Cluster, service: str) -> Iterator[Found]:
@@ -99,10 +63,6 @@ def every(host: Host, cluster: Cluster, service: str) -> Iterator[Found]:
     yield from _elsewhere(host, needed) if _free(host, needed) else ()
     yield from _keepalived(*traps.seen(host, cluster))
     yield from _state(host)
-
-
-def _unmet(found: Iterable[Found]) -> list[Unmet]:
-    return [Unmet(one.what, one.why, one.mend) for one in found if one.mark is Mark.NOT_OK]
 
 
 def _here(host: Host, needed: Sequence[Resource], *, asked: bool = False) -> Iterator[Found]:

@@ -18,6 +18,8 @@ import json
 from dataclasses import asdict
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.host import Host
+from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT
 from nvkeep.passes import Pass
 from nvkeep.standing import Standing, stand
@@ -35,18 +37,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Look at everything anew and print it."""
     cluster, host = load(arguments)
     services = chosen(cluster, host.name, arguments.services)
-    standings = [stand(Pass(host, cluster, service)) for service in services]
     if arguments.all:
-        from nvkeep.everywhere import look  # noqa: PLC0415 - the other hosts are asked only for this
-
-        seen = look(host, cluster, {one.service: _plain(one) for one in standings})
-        print(json.dumps(seen.plain(), indent=2) if arguments.json else seen)
-        return seen.code
+        return _everywhere(host, cluster, services, plain=arguments.json)
+    standings = [stand(Pass(host, cluster, service)) for service in services]
     if arguments.json:
         print(json.dumps([_plain(one) for one in standings], indent=2))
     else:
         print("\n\n".join(_text(one, host.name) for one in standings))
     return max((EXIT[one.summary] for one in standings), default=0)
+
+
+def _everywhere(host: Host, cluster: Cluster, services: tuple[str, ...], *, plain: bool) -> int:
+    from nvkeep.everywhere import look  # noqa: PLC0415 - the other hosts are asked only for this
+
+    seen = look(host, cluster, services)
+    print(json.dumps(seen.plain(), indent=2) if plain else seen)
+    return seen.code
 
 
 def _text(one: Standing, host: str) -> str:
