@@ -4,6 +4,7 @@ One list for `nvkeep check --host`, `nvkeep setup`, `nvkeep status` and every pa
 and one `systemctl show`), and only on a host that does not serve: the holder stays, whatever is missing there. Changes nothing.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -27,6 +28,7 @@ __all__ = ["Found", "Mark", "Unmet", "every", "programs", "seen", "told", "unmet
 
 ASKING = 0.1  # seconds a neighbour is given to answer for an address; one answers within milliseconds
 NO_SUCH_PROGRAM = 127
+VERSION = re.compile(r"\d+\.\d+")
 PATHS = ENVIRONMENT["PATH"].split(":")
 
 
@@ -84,8 +86,12 @@ def _told(what: str, look: Callable[[], tuple[str, str] | str]) -> Found:
     try:
         seen = look()
     except (NvkeepError, OSError) as error:
-        return Found(what, Mark.UNKNOWN, str(error))
+        return Found(what, Mark.UNKNOWN, _one_line(error))
     return Found(what, Mark.OK, seen) if isinstance(seen, str) else Found(what, Mark.NOT_OK, *seen)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 # --- volumes ----------------------------------------------------------------------------------------------------------
@@ -113,11 +119,11 @@ def version(host: Host, tool: Tool) -> str:
         done = host.run(tool.version, 10.0)
     except CommandTimeout as error:
         return str(error)
-    return (
-        "missing"
-        if done.code == NO_SUCH_PROGRAM
-        else next((line.strip() for line in (done.out + done.err).splitlines() if "version" in line.lower()), "there")
-    )
+    if done.code == NO_SUCH_PROGRAM:
+        return "missing"
+    lines = [line.strip() for line in (done.out + done.err).splitlines()]
+    dotted = (line for line in lines if "version" in tool.version[-1] and VERSION.search(line))
+    return next((line for line in lines if "version" in line.lower()), next(dotted, "there"))
 
 
 def _volume(host: Host, ask: Ask) -> tuple[str, str] | str:
@@ -204,7 +210,7 @@ def _units(host: Host, names: Sequence[str]) -> Iterator[Found]:
         pulling = sorted({other for one in seen.values() for other in one.pulled if not one.at_boot} - unit.BOOT - {*names})
         others = unit.installed(host, pulling) if pulling else {}
     except ProbeError as error:
-        yield from (Found(f"SERVICE {name}", Mark.UNKNOWN, str(error)) for name in names)
+        yield from (Found(f"SERVICE {name}", Mark.UNKNOWN, _one_line(error)) for name in names)
         return
     for name, one in seen.items():
         by = next((other for other in sorted(one.pulled) if other in others and others[other].at_boot), "")

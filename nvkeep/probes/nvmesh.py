@@ -59,7 +59,7 @@ def unready(host: Host, proc: str) -> str:
     try:
         state = host.read(f"{proc}/status")
     except OSError as error:
-        return f"{proc}/status: {error.strerror}; is the NVMesh client running?"
+        return f"the NVMesh client does not run here ({proc}/status: {error.strerror})"
     return "" if READY in state else f"the NVMesh client is not ready ({state.strip().splitlines()[:1]})"
 
 

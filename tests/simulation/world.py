@@ -476,7 +476,7 @@ class Process:
             return self.machine.names(directory)
 
     def exists(self, path: str) -> bool:
-        return path in self.machine.files or path in self.world.shared or path in PROGRAMS
+        return path in self.machine.files or path in PROGRAMS
 
     def unwritable(self, directory: str) -> str:
         return "full" if any(fnmatch(f"{directory}/x", pattern) for pattern in self.machine.full) else ""

@@ -89,7 +89,10 @@ class Backend(ABC):
         return ask
 
     def lacking(self, host: Host, ask: Ask) -> Lack | None:  # noqa: ARG002 - part of the contract
-        """Say why this host could not take the volume, as far as that shows without taking it; every pass of a standby asks."""
+        """Say why this host could not take the volume, as far as that shows without taking it; every pass of a standby asks.
+
+        Raises ProbeError where that cannot be told.
+        """
         return None
 
     @abstractmethod

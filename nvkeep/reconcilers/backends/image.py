@@ -48,7 +48,9 @@ class ImageBackend(Backend):
     def lacking(self, host: Host, ask: Ask) -> Lack | None:
         """Look for the image file: the shared file system that it is on may not be mounted."""
         file = _file(ask)
-        return None if host.exists(file) else Lack(f"there is no image file {file} here", f"findmnt -T {file}; ls -l {file}")
+        return (
+            None if probe.there(host, file) else Lack(f"there is no image file {file} here", f"findmnt -T {file}; ls -l {file}")
+        )
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look at the loop device behind our link, and at the lease."""
