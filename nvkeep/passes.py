@@ -209,7 +209,7 @@ class Pass:
         with self.records.tolerant("what was heard"):
             self.store.save_loss(loss)
         dips = self.records.remember(verdict, sight)
-        up, why = self.records.flag(verdict, sight, outcomes, self.records.standing(loss, sight, dips=dips))
+        up, why = self.records.flag(verdict, sight, outcomes, self.records.standing(loss, dips=dips))
         self._announce(outcomes)
         report = Report(
             service=self.service,

@@ -127,12 +127,11 @@ class Records:
         except ProbeError:
             return False
 
-    def standing(self, loss: Loss, sight: Sight, *, dips: bool) -> Standing:
+    def standing(self, loss: Loss, *, dips: bool) -> Standing:
         """Say what keeps this host from having the role, beside the facts."""
         yielding = self.host.now() < self.store.spell().yield_until
         return Standing(
             outdated=self.eyes.outdated,
-            unready=self._unready(sight),
             yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
             dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
             deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
@@ -140,7 +139,8 @@ class Records:
 
     def _unready(self, sight: Sight) -> str:
         """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
-        why = "" if self.store.claimed() else readiness.told(readiness.seen(self.eyes, sight.facts))
+        holds = self.store.claimed() or sight.facts.holder is Holder.ME
+        why = "" if holds else readiness.told(readiness.seen(self.eyes, sight.facts))
         if why and why != self.store.report().get("eligible_why"):
             log.note(f"{self.service}: this host is not ready to serve: {why}", logging.WARNING, service=self.service)
         return why
@@ -148,7 +148,10 @@ class Records:
     def flag(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...], standing: Standing) -> tuple[bool, str]:
         """Write the flag that keepalived tracks; tell whether this host may have the role, and if not, why not."""
         witness = sight.facts.witness or self._unplugged(sight)
-        up, why = eligible(replace(sight.facts, cooling=self.eyes.cooling(), witness=witness), standing)
+        facts = replace(sight.facts, cooling=self.eyes.cooling(), witness=witness)
+        up, why = eligible(facts, standing)
+        if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
+            up, why = eligible(facts, replace(standing, unready=self._unready(sight)))
         self.store.save_flag(up=up or self._stopping(verdict, sight, outcomes))
         return up, why
 

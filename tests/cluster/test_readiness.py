@@ -190,7 +190,7 @@ def test_nothing_moved_and_then_an_address_that_somebody_has(pair: Pair) -> None
     assert result.longest_gap_seconds < NOTHING_MOVED
     MEASURED.append(f"readiness: longest gap {result.longest_gap_seconds:.2f} s while every precondition was broken")
     pair.lab.commands("3.x")
-    for one in pair.lab:
+    for one in (server, pair.active):
         one.run(("systemctl", "stop", "keepalived.service"))
     until(lambda: pair.lab.storage.holder() is None, within=30, what="the volume was not let go of")
     server.run(("nvkeep", "role", "pg", "--set", "BACKUP"))
