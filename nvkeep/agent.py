@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nvkeep import config, log, marks, state
+from nvkeep.agreement import keep_comparing
 from nvkeep.errors import ConfigError, NvkeepError, ProbeError, UnsafeFile
 from nvkeep.host import Host
 from nvkeep.host.bells import Bells, Fifo, tell_systemd
@@ -64,6 +65,7 @@ class Agent:
         self.bells.on_mounts(self._wake_all)
         self.bells.on_network(self._wake_all)
         self._reload()
+        threading.Thread(target=keep_comparing, args=(self.host, lambda: self.cluster), daemon=True).start()
         tell_systemd("READY=1")
         while True:
             self.bells.wait(TICK)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from nvkeep import guard, log
+from nvkeep import guard, log, readiness
 from nvkeep.errors import ProbeError
 from nvkeep.model import budget
 from nvkeep.model.announcing import following
@@ -149,10 +149,21 @@ class Records:
             deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
         )
 
+    def _unready(self, sight: Sight) -> str:
+        """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
+        holds = self.store.claimed() or sight.facts.holder is Holder.ME
+        why = "" if holds else readiness.told(readiness.seen(self.eyes, sight.facts))
+        if why and why != self.store.report().get("eligible_why"):
+            log.note(f"{self.service}: this host is not ready to serve: {why}", logging.WARNING, service=self.service)
+        return why
+
     def flag(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...], standing: Standing) -> tuple[bool, str]:
         """Write the flag that keepalived tracks; tell whether this host may have the role, and if not, why not."""
         witness = sight.facts.witness or self._unplugged(sight)
-        up, why = eligible(replace(sight.facts, cooling=self.eyes.cooling(), witness=witness), standing)
+        facts = replace(sight.facts, cooling=self.eyes.cooling(), witness=witness)
+        up, why = eligible(facts, standing)
+        if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
+            up, why = eligible(facts, replace(standing, unready=self._unready(sight)))
         self.store.save_flag(up=up or self._stopping(verdict, sight, outcomes))
         return up, why
 

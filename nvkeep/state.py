@@ -6,6 +6,7 @@
 /run/nvkeep/role/SERVICE         a role set by hand
 /run/nvkeep/starts/SERVICE       when it was started here, of late                       (gone with the boot)
 /run/nvkeep/roles                keepalived's last answer
+/run/nvkeep/agreement            how this host was last compared with the others (nvkeep/agreement.py)
 /run/nvkeep/report/SERVICE       the last pass
 /run/nvkeep/lock/SERVICE         keeps passes apart
 /run/nvkeep/leaving              the system goes down: nvkeep-shutdown.service makes it, before anything else is stopped

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
-from nvkeep import keepalived, marks
+from nvkeep import agreement, marks, readiness
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.grips import grips
 from nvkeep.model.role import Role
@@ -47,7 +47,9 @@ def age(one: Pass, last: dict[str, Any]) -> float:
 def worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     """Say what takes high availability away although the service itself may stand well."""
     late = 3 * one.cluster.timing.reconcile
-    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, one.eyes.unwritable, fifo.deaf(one.host), _drifted(one))))]
+    unready = map(str, readiness.seen(one.eyes, sight.facts))
+    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, fifo.deaf(one.host), *unready)))]
+    found += agreement.disagreements(one.host, one.service)
     if sight.facts.role is Role.NONE and one.store.manual_role() is None:
         found.append(_no_role(one))
     found += [each for each in _expired(one) if each not in found]
@@ -65,11 +67,6 @@ def _no_role(one: Pass) -> str:
         if seen.active == "inactive" and not seen.inactive_since:
             return "keepalived was not started since this host booted: no role until: systemctl start keepalived"
     return "keepalived gives no role; systemctl status keepalived"
-
-
-def _drifted(one: Pass) -> str:
-    """Say what in keepalived's files is not as generated; a role set by hand may be because there is no keepalived."""
-    return "" if one.eyes.outdated or one.store.manual_role() else keepalived.drifted(one.host, one.cluster)
 
 
 def orders(one: Pass) -> list[str]:
@@ -93,7 +90,7 @@ def notes(one: Pass) -> list[str]:
     with suppress(ProbeError):
         if not unit.enabled(one.host, KEEPALIVED):
             found.append(NOT_AT_BOOT)
-    return found
+    return found + agreement.uncompared(one.host, one.cluster, one.service)
 
 
 def blockers(one: Pass) -> list[str]:

@@ -11,6 +11,7 @@ VERBS = {
     "plan": "say what a pass would do, and do nothing",
     "diff": "the same, with the drift in words",
     "status": "how every service stands on this host, and why",
+    "agreement": "what has to be the same on every host, as it is on this one",
     "holders": "who would keep a service's file systems from being unmounted",
     "check": "tell whether cluster.yaml is right",
     "show": "print cluster.yaml with every default filled in",

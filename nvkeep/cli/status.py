@@ -1,6 +1,7 @@
 """examples:
   nvkeep status            every service of this host
   nvkeep status --json     the same for programs
+  nvkeep status --all      the same services on every host, asked over ssh, and whether the hosts agree
 
 Lines: ! is something to mend; . is as somebody chose it; [OK] is here as it should be; [NOT OK] is not as it should be;
 [--] is not here, and should not be.
@@ -9,7 +10,7 @@ exit codes:
   0  ok
   1  degraded or converging
   2  failed, lost, split, cut-off, stuck or held; or cluster.yaml is wrong
-  3  unknown
+  3  unknown; with --all also: a host cannot be reached
   4  standby or maintenance: by hand
 """  # noqa: D400, D205 - printed by --help
 
@@ -18,6 +19,8 @@ import json
 from dataclasses import asdict
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.host import Host
+from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT
 from nvkeep.passes import Pass
 from nvkeep.standing import Standing, stand
@@ -28,17 +31,29 @@ def options(parser: argparse.ArgumentParser) -> None:
     file_option(parser)
     services_option(parser)
     parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--all", action="store_true", help="ask every host, over ssh")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Look at everything anew and print it."""
     cluster, host = load(arguments)
-    standings = [stand(Pass(host, cluster, service)) for service in chosen(cluster, host.name, arguments.services)]
+    services = chosen(cluster, host.name, arguments.services)
+    if arguments.all:
+        return _everywhere(host, cluster, services, plain=arguments.json)
+    standings = [stand(Pass(host, cluster, service)) for service in services]
     if arguments.json:
         print(json.dumps([_plain(one) for one in standings], indent=2))
     else:
         print("\n\n".join(_text(one, host.name) for one in standings))
     return max((EXIT[one.summary] for one in standings), default=0)
+
+
+def _everywhere(host: Host, cluster: Cluster, services: tuple[str, ...], *, plain: bool) -> int:
+    from nvkeep.everywhere import look  # noqa: PLC0415 - the other hosts are asked only for this
+
+    seen = look(host, cluster, services)
+    print(json.dumps(seen.plain(), indent=2) if plain else seen)
+    return seen.code
 
 
 def _text(one: Standing, host: str) -> str:

@@ -41,9 +41,9 @@ ITEMS = {
     "heartbeats": "{interface: eth0, address: 10.0.0.1}", "volumes": "{name: VOLUME}",
     "mounts": "{volume: VOLUME, path: /srv/SERVICE, fstype: xfs}", "addresses": "{address: 192.168.0.1/24, interface: eth0}",
     "units": "NAME.service", "hosts": "the name of a host", "options": "noatime", "command": "a word in quotes",
-    "ping": "an address",
+    "ping": "an address", "agree": "/etc/exports",
 }  # fmt: skip
-EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "mounts", "addresses", "units")} | {
+EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "mounts", "addresses", "units", "agree")} | {
     "hosts": "hosts: [FIRST, SECOND]", "name": "name: VOLUME", "volume": "volume: VOLUME", "path": "path: /srv/SERVICE",
     "fstype": "fstype: xfs", "options": "options: [noatime]", "address": "address: ADDRESS", "interface": "interface: eth0",
     "file": "file: /path/of/the/image", "resource": "resource: NAME", "label": 'label: "eth0:NAME"', "tcp": "tcp: 2049",

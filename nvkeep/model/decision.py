@@ -202,6 +202,7 @@ class Standing:
     """What, beside the facts, keeps a host from having the role: each names the reason, empty when it does not."""
 
     outdated: str = ""
+    unready: str = ""
     yielding: str = ""
     dipping: str = ""
     deaf: str = ""
@@ -220,6 +221,7 @@ def eligible(facts: Facts, standing: Standing) -> tuple[bool, str]:
         "" if facts.io else "the volume does no I/O",
         "" if facts.holder is not Holder.UNKNOWN or facts.ours else "who holds the volume cannot be told here",
         standing.outdated,
+        standing.unready,
         "" if facts.witness else "no witness answers: this host is cut off",
         facts.cooling,
         standing.yielding,

@@ -21,6 +21,7 @@ from nvkeep.model.names import (
     InterfaceName,
     MountOption,
     MountPoint,
+    Path,
     ServiceName,
     UnitName,
     shown,
@@ -163,6 +164,7 @@ class Service(Frozen):
     mounts: tuple[Mount, ...] = Field(default=(), strict=False)
     addresses: tuple[Address, ...] = Field(default=(), strict=False)
     units: tuple[UnitName, ...] = Field(default=(), strict=False)
+    agree: tuple[Path, ...] = Field(default=(), strict=False)
     holders: Policy = "unit"
     health: Health | None = None
     failback: Failback = "manual"

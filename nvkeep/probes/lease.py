@@ -20,6 +20,17 @@ def read(host: Host, file: str) -> Lease:
         raise ProbeError(f"the lease of {file} cannot be read: {error}") from error
 
 
+def there(host: Host, file: str) -> bool:
+    """Tell whether the image itself is there. Raises ProbeError."""
+    directory, _, name = file.rpartition("/")
+    try:
+        return name in _reader(host, file).names(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, NvkeepError) as error:
+        raise ProbeError(f"{directory} cannot be read: {error}") from error
+
+
 def _reader(host: Host, file: str) -> Reader:
     """Choose by the mount that the file's name is below; the name itself is not looked up, which could hang as well."""
     above = [one for one in mountinfo.read(host) if file.startswith(f"{one.path.rstrip('/')}/")]

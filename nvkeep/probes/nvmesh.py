@@ -50,13 +50,17 @@ def read(host: Host, proc: str, volume: str) -> Entry | None:
 
 
 def _ready(host: Host, proc: str) -> None:
+    if why := unready(host, proc):
+        raise ProbeError(f"{why}; systemctl status nvmeshclient")
+
+
+def unready(host: Host, proc: str) -> str:
+    """Say why the NVMesh client of this host does nothing; empty when it is ready."""
     try:
         state = host.read(f"{proc}/status")
     except OSError as error:
-        hint = "is the NVMesh client running? systemctl status nvmeshclient"
-        raise ProbeError(f"{proc}/status: {error.strerror}; {hint}") from error
-    if READY not in state:
-        raise ProbeError(f"the NVMesh client is not ready ({state.strip().splitlines()[:1]}); systemctl status nvmeshclient")
+        return f"the NVMesh client does not run here ({proc}/status: {error.strerror})"
+    return "" if READY in state else f"the NVMesh client is not ready ({state.strip().splitlines()[:1]})"
 
 
 def parse(text: str) -> Entry | None:

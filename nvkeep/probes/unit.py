@@ -1,5 +1,6 @@
 """A unit of systemd: `systemctl show`, which answers also for units it does not know."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
@@ -8,6 +9,13 @@ from nvkeep.host import Host
 PROPERTIES = "LoadState,ActiveState,SubState,Result,Job,MainPID,InactiveEnterTimestampMonotonic"
 
 AT_BOOT = ("enabled", "enabled-runtime", "static", "generated", "alias")
+
+INSTALLED = "LoadState,UnitFileState,WantedBy,RequiredBy"
+ENABLED = ("enabled", "enabled-runtime")
+BOOT = frozenset(
+    f"{name}.target"
+    for name in ("basic", "default", "graphical", "local-fs", "multi-user", "network-online", "remote-fs", "sysinit", "timers")
+)
 
 
 class Entry(NamedTuple):
@@ -22,16 +30,41 @@ class Entry(NamedTuple):
     inactive_since: float
 
 
+class Install(NamedTuple):
+    """What systemd says of a unit's file. `pulled`: the units that start this one when they are started."""
+
+    load: str
+    file: str
+    pulled: frozenset[str]
+
+    @property
+    def at_boot(self) -> bool:
+        """Tell whether it is started at boot, as far as its own file and the targets of a boot tell."""
+        return self.file in ENABLED or bool(self.pulled & BOOT)
+
+
 def read(host: Host, unit: str) -> Entry:
     """Ask systemd about one unit. Raises ProbeError."""
-    argv = ("systemctl", "show", f"--property={PROPERTIES}", "--", unit)
+    return parse(_shown(host, PROPERTIES, (unit,)))
+
+
+def installed(host: Host, units: Sequence[str]) -> dict[str, Install]:
+    """Ask systemd about the files of some units, in one call. Raises ProbeError."""
+    told = _shown(host, INSTALLED, units).strip().split("\n\n")
+    if len(told) != len(units):
+        raise ProbeError(f"systemctl show told of {len(told)} units, asked about {len(units)}")
+    return {unit: parse_install(text) for unit, text in zip(units, told, strict=True)}
+
+
+def _shown(host: Host, properties: str, units: Sequence[str]) -> str:
+    argv = ("systemctl", "show", f"--property={properties}", "--", *units)
     try:
         done = host.run(argv, 5.0)
     except NvkeepError as error:
         raise ProbeError(str(error)) from error
     if done.code:
         raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {done.err.strip()}")
-    return parse(done.out)
+    return done.out
 
 
 def enabled(host: Host, unit: str) -> bool:
@@ -42,9 +75,23 @@ def enabled(host: Host, unit: str) -> bool:
     return done.out.strip() in AT_BOOT
 
 
+def parse_install(text: str) -> Install:
+    """Parse KEY=VALUE lines. Raises ProbeError when a state is missing."""
+    found = _pairs(text)
+    try:
+        pulled = frozenset(f"{found.get('WantedBy', '')} {found.get('RequiredBy', '')}".split())
+        return Install(found["LoadState"], found.get("UnitFileState", ""), pulled)
+    except KeyError as error:
+        raise ProbeError(f"systemctl show printed something else: {error}") from error
+
+
+def _pairs(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
 def parse(text: str) -> Entry:
     """Parse KEY=VALUE lines. Raises ProbeError when a state is missing."""
-    found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    found = _pairs(text)
     try:
         return Entry(
             load=found["LoadState"],

@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from nvkeep.host.base import Completed
+from nvkeep.probes.unit import INSTALLED
 from tests.simulation.parts import EXCLUSIVE, NEVER, SHARED, Attachment, Keepalived, Mounted, Placed, Unit
 
 if TYPE_CHECKING:
@@ -233,6 +234,8 @@ class Machine:
 
     def show_unit(self, words: tuple[str, ...]) -> Answer:
         name = words[-1]
+        if words[0] == f"--property={INSTALLED}":
+            return 0, "\n".join(self._installed(name) for name in words[2:]), ""
         if name == "keepalived.service":
             beat = self.keepalived
             since = int(beat.inactive_since * 1e6)
@@ -243,6 +246,11 @@ class Machine:
         job = "17" if unit.job else "0"
         result = "exit-code" if unit.active == "failed" else "success"
         return 0, f"LoadState=loaded\nActiveState={unit.active}\nSubState=x\nResult={result}\nJob={job}\nMainPID=0\n", ""
+
+    def _installed(self, name: str) -> str:
+        unit = self.units.get(name)
+        load = unit.file if unit and unit.file in ("masked", "not-found") else "loaded" if unit else "not-found"
+        return f"LoadState={load}\nUnitFileState={unit.file if unit else ''}\nWantedBy=\nRequiredBy=\n"
 
     def _unit(self, act: Callable[[Unit], None], name: str, verb: str) -> Answer:
         unit = self.units.get(name)
@@ -454,6 +462,7 @@ def _process(self: Machine, path: str) -> str:
 
 VIEWS: dict[str, Callable[[Machine, str], str]] = {
     "/proc/self/mountinfo": _mountinfo,
+    "/proc/filesystems": lambda _machine, _path: "nodev\tproc\n\txfs\n\text4\n",
     "/sys/class/net/": _carrier,
     "/proc/nvmeibc/status": _nvmesh_status,
     "/proc/nvmeibc/volumes/": _volume_status,

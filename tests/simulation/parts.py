@@ -74,6 +74,7 @@ class Unit:
     stop_takes: float = 0.4
     fails: int = 0
     loaded: bool = True
+    file: str = "disabled"
     immortal: bool = False
 
     @property

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+from nvkeep.keepalived import CONF
 from nvkeep.model.report import Report, Word
 from nvkeep.model.role import Role
 from nvkeep.state import LEAVING, Store
-from tests.simulation.parts import EXCLUSIVE
-from tests.simulation.world import IP, PATH, SERVICE, UNIT, VOLUME, Fault, Kill, Process, World, cluster, force_role
+from tests.simulation.parts import EXCLUSIVE, Placed
+from tests.simulation.world import ADDRESS_ON, IP, PATH, SERVICE, UNIT, VOLUME, Fault, Kill, Process, World, cluster, force_role
 
 Story = Callable[[], str]
 STORIES: dict[str, Story] = {}
@@ -748,6 +749,108 @@ def two_half_masters_agree_when_the_holder_is_dead() -> str:
         passes(world, "a", 1.0)
         passes(world, "b", 1.0)
     return told(world, (world.serves("a") or world.serves("b"), "both are CANDIDATE for ever: nobody serves"))
+
+
+def _masked(world: World, name: str) -> None:
+    world.machines[name].units[UNIT].file = "masked"
+
+
+def _unmasked(world: World, name: str) -> None:
+    world.machines[name].units[UNIT].file = "disabled"
+
+
+def _misconfigured(world: World, name: str) -> None:
+    machine = world.machines[name]
+    machine.write(CONF, machine.files[CONF].replace("priority", "priority 1 #"), durable=True)
+
+
+def _configured(world: World, name: str) -> None:
+    machine = world.machines[name]
+    machine.write(CONF, machine.files[CONF].replace("priority 1 #", "priority"), durable=True)
+
+
+def _listed(world: World, name: str) -> None:
+    world.machines[name].write("/etc/fstab", f"/dev/sdb1 {PATH} xfs defaults 0 0\n", durable=True)
+
+
+def _unlisted(world: World, name: str) -> None:
+    world.machines[name].files.pop("/etc/fstab")
+
+
+def _linked(world: World, name: str) -> None:
+    world.machines[name].links[PATH] = "/data"
+
+
+def _unlinked(world: World, name: str) -> None:
+    world.machines[name].links.pop(PATH)
+
+
+UNREADY = {
+    "is masked; systemctl unmask": (_masked, _unmasked),
+    "cluster.yaml makes it": (_misconfigured, _configured),
+    "line 1 of /etc/fstab": (_listed, _unlisted),
+    f"{PATH} is a symbolic link": (_linked, _unlinked),
+}
+
+
+@story
+def a_standby_that_is_not_ready_does_not_get_the_role_and_says_why() -> str:
+    for why, (spoil, mend) in UNREADY.items():
+        world = serving()
+        for machine in world.machines.values():
+            machine.keepalived.forced = False
+        spoil(world, "b")
+        report = world.make_pass("b")
+        unready = not flag(world, "b") and report is not None and why in report.eligible_why
+        world.machines["a"].power_cut()
+        passes(world, "b", 8.0)
+        waited = world.clean("b")
+        mend(world, "b")
+        world.make_pass("b")
+        ready = flag(world, "b")
+        passes(world, "b", 20.0)
+        if text := told(
+            world,
+            (unready, f"{why}: ready, or not told: {report and report.eligible_why}"),
+            (waited, f"{why}: taken by a host that is not ready"),
+            (ready, f"{why}: mended, and not ready with the next pass"),
+            (world.serves("b"), f"{why}: mended, and not taken over"),
+        ):
+            return text
+    return ""
+
+
+@story
+def a_holder_that_is_not_ready_keeps_serving() -> str:
+    for why, (spoil, _) in UNREADY.items():
+        world = serving()
+        for machine in world.machines.values():
+            machine.keepalived.forced = False
+        spoil(world, "a")
+        for _ in range(10):
+            passes(world, "a", 2.0)
+            passes(world, "b", 2.0)
+        did = [argv for argv in world.changes(0) if argv[0] != "ip"]
+        if text := told(
+            world,
+            (flag(world, "a"), f"{why}: the flag of the holder is down"),
+            (world.serves("a") and not did, f"{why}: it did not simply stay: {did}"),
+        ):
+            return text
+    return ""
+
+
+@story
+def an_address_that_somebody_else_has_keeps_a_free_volume_from_being_taken() -> str:
+    world = World(cluster(backend="image"))
+    world.machines["b"].addresses.append(Placed(IP, 24, ADDRESS_ON, ADDRESS_ON))
+    world.machines["b"].on = True
+    force_role(world, "a", "BACKUP")
+    report = world.make_pass("a")
+    asked = not flag(world, "a") and report is not None and f"somebody answers for {IP}" in report.eligible_why
+    world.machines["b"].addresses.clear()
+    world.make_pass("a")
+    return told(world, (asked, f"not told: {report and report.eligible_why}"), (flag(world, "a"), "free again, and not ready"))
 
 
 # What is known to go wrong; the tests expect it, strictly: an entry goes when the package is mended.

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tenacity import retry_if_exception_type
 
-from nvkeep import engine, guard, keepalived, marks, planning, records, sight
+from nvkeep import engine, guard, keepalived, marks, planning, readiness, records, sight
 from nvkeep.engine import Engine
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, loss
@@ -364,6 +364,17 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
         return Strict()
 
     patch.setattr(Records, "tolerant", tolerant)
+
+
+@mutation("a standby that is not ready does not get the role and says why", "ready, or not told")
+def readiness_does_not_count(patch: Patch) -> None:
+    before = decision.eligible
+    patch.setattr(records, "eligible", lambda facts, standing: before(facts, replace(standing, unready="")))
+
+
+@mutation("a holder that is not ready keeps serving", "the flag of the holder is down")
+def a_holder_must_be_ready_too(patch: Patch) -> None:
+    patch.setattr(Records, "_unready", lambda self, sight: readiness.told(readiness.seen(self.eyes, sight.facts)))
 
 
 @mutation("a host that goes down hands over in order", "not released")

@@ -17,7 +17,7 @@ from functools import cache
 from nvkeep import config, passes
 from nvkeep.errors import Busy, CommandTimeout
 from nvkeep.host.base import Completed
-from nvkeep.keepalived import FIRST, STEP
+from nvkeep.keepalived import CONF, FIRST, STEP, Build, Version, configuration
 from nvkeep.model.aside import FIRST as FIRST_PATIENCE
 from nvkeep.model.report import Report
 from nvkeep.model.spec import Cluster
@@ -27,6 +27,7 @@ from tests.simulation.parts import Instance, Reservation, Unit
 
 SERVICE, VOLUME, PATH, IP, UNIT = "nfs", "vol", "/srv/nfs", "10.9.0.10", "nfs-server.service"
 ADDRESS_ON, TICK = "sv0", 0.1
+PROGRAMS = ("/usr/bin/nvmesh_attach_volumes", "/usr/sbin/losetup")
 SECONDS_A_COMMAND = 0.01
 WALL = 1_800_000_000.0  # seconds since 1970 when the clock of a world begins
 LOOKS = (("ip", "-j"), ("systemctl", "show"), ("keepalived", "--signum=JSON"), ("nvkeep", "announce"), ("flock",), ("ssh",))
@@ -127,6 +128,7 @@ class World:
             machine.units[UNIT] = Unit()
             machine.keepalived.instances = [Instance() for _ in self.networks]
             self.remember_nothing_lost(machine)
+            machine.write(CONF, configuration(loaded, machine.name, Build(Version(2, 2, 7))), durable=True)
 
     def remember_nothing_lost(self, machine: Machine) -> None:
         none = {
@@ -475,7 +477,7 @@ class Process:
             return self.machine.names(directory)
 
     def exists(self, path: str) -> bool:
-        return path in self.machine.files
+        return path in self.machine.files or path in PROGRAMS
 
     def unwritable(self, directory: str) -> str:
         return "full" if any(fnmatch(f"{directory}/x", pattern) for pattern in self.machine.full) else ""

@@ -3,7 +3,9 @@
 import pytest
 
 from nvkeep.errors import ProbeError
-from nvkeep.probes.unit import Entry, parse
+from nvkeep.host import Completed
+from nvkeep.probes.unit import INSTALLED, Entry, Install, installed, parse, parse_install
+from tests.unit.played import Played
 
 ACTIVE = """\
 MainPID=812
@@ -50,3 +52,41 @@ def test_a_state_that_is_missing_is_unknown(key: str) -> None:
 def test_anything_else_is_unknown_not_absent(text: str) -> None:
     with pytest.raises(ProbeError, match="systemctl show"):
         parse(text)
+
+
+SHOWN = """\
+LoadState=loaded
+UnitFileState={file}
+WantedBy={wanted}
+RequiredBy=
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "wanted", "at_boot"),
+    [
+        ("disabled", "", False),
+        ("enabled", "multi-user.target", True),
+        ("enabled-runtime", "", True),
+        ("generated", "graphical.target multi-user.target", True),
+        ("disabled", "mine.target", False),
+        ("static", "", False),
+    ],
+)
+def test_what_is_started_at_boot(file: str, wanted: str, at_boot: bool) -> None:
+    assert parse_install(SHOWN.format(file=file, wanted=wanted)).at_boot is at_boot
+
+
+def test_a_masked_unit() -> None:
+    assert parse_install("LoadState=masked\nUnitFileState=masked\n") == Install("masked", "masked", frozenset())
+
+
+def test_several_units_are_asked_in_one_call() -> None:
+    argv = ("systemctl", "show", f"--property={INSTALLED}", "--", "a.service", "b.service")
+    both = f"{SHOWN.format(file='disabled', wanted='')}\n{SHOWN.format(file='enabled', wanted='')}"
+    host = Played(said={argv: Completed(argv, 0, both, "")})
+    seen = installed(host, ("a.service", "b.service"))  # type: ignore[arg-type]  # as much of a Host as is asked
+    assert {name: one.at_boot for name, one in seen.items()} == {"a.service": False, "b.service": True}
+    host.said[argv] = Completed(argv, 0, SHOWN, "")
+    with pytest.raises(ProbeError, match="told of 1 units, asked about 2"):
+        installed(host, ("a.service", "b.service"))  # type: ignore[arg-type]  # as above

@@ -61,8 +61,21 @@ class Tool(NamedTuple):
     origin: str
 
 
+class Lack(NamedTuple):
+    """Why a volume is out of this host's reach, and what mends it."""
+
+    why: str
+    mend: str
+
+
+def without_device(host: Host, device: str) -> Lack | None:
+    """Say so where a block device is not there."""
+    here = host.device_number(device) is not None
+    return None if here else Lack(f"there is no block device {device} here", "lsblk; ls -l /dev/disk/by-id")
+
+
 class Backend(ABC):
-    """One way to hold a block device exclusively. Only equip, observe and holder get the host; the rest is pure."""
+    """One way to hold a block device exclusively. Only equip, lacking, observe and holder get the host; the rest is pure."""
 
     Spec: ClassVar[type[VolumeSpec]]
     tools: ClassVar[tuple[Tool, ...]] = ()
@@ -74,6 +87,13 @@ class Backend(ABC):
     def equip(self, host: Host, ask: Ask) -> Ask:  # noqa: ARG002 - part of the contract
         """See which tools the host has, where that makes a difference to the commands."""
         return ask
+
+    def lacking(self, host: Host, ask: Ask) -> Lack | None:  # noqa: ARG002 - part of the contract
+        """Say why this host could not take the volume, as far as that shows without taking it; every pass of a standby asks.
+
+        Raises ProbeError where that cannot be told.
+        """
+        return None
 
     @abstractmethod
     def observe(self, host: Host, ask: Ask) -> Volume | None:

@@ -15,7 +15,7 @@ from nvkeep.model.names import PLAIN, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import drbd as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume
 
 TIMEOUT = 20.0  # seconds
 CUTTING = 5.0  # seconds; neither command waits for I/O
@@ -51,6 +51,18 @@ class DrbdBackend(Backend):
 
     Spec = DrbdVolume
     tools = (Tool(("drbdadm", "--version"), "apt install drbd-utils"),)
+
+    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+        """Look whether DRBD knows the resource here, and whether its data may be served."""
+        resource = _resource(ask)
+        try:
+            seen = probe.read(host, resource)
+            if seen.role != PRIMARY:
+                _refuse_old_data(seen, resource)
+        except ProbeError as error:
+            why, _, mend = str(error).rpartition("; ")
+            return Lack(why or mend, mend if why else f"drbdadm status {resource}")
+        return None
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look at the role here; Secondary is absent."""

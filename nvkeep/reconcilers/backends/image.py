@@ -16,7 +16,7 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import lease as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume
 
 TIMEOUT = 20.0  # seconds
 
@@ -44,6 +44,13 @@ class ImageBackend(Backend):
 
     Spec = ImageVolume
     tools = (Tool(("losetup", "--version"), "apt install mount"),)
+
+    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+        """Look for the image file: the shared file system that it is on may not be mounted."""
+        file = _file(ask)
+        return (
+            None if probe.there(host, file) else Lack(f"there is no image file {file} here", f"findmnt -T {file}; ls -l {file}")
+        )
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look at the loop device behind our link, and at the lease."""

@@ -16,7 +16,7 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import Frozen, VolumeSpec
 from nvkeep.probes import nvme as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume, key_of, owner_of
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume, key_of, owner_of, without_device
 
 TIMEOUT = 20.0  # seconds; a namespace whose target is gone lets commands wait
 WRITE_EXCLUSIVE = "--rtype=1"
@@ -57,6 +57,10 @@ class NvmeBackend(Backend):
 
     Spec = NvmeVolume
     tools = (Tool(("nvme", "version"), "apt install nvme-cli"),)
+
+    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+        """Look for the namespace, unless it is connected only when it is taken."""
+        return None if _spec(ask).connect else without_device(host, ask.spec.device)
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look whether this host's key holds the reservation; registered without holding it is a leftover."""

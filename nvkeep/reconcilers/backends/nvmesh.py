@@ -23,7 +23,7 @@ from nvkeep.model.names import wrong
 from nvkeep.model.plan import Steps, Verb, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvmesh as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume
 
 TIMEOUT = 30.0  # seconds; the old commands queue behind a lock of the whole host
 ASKING = 2.0  # seconds the management server is given to say who holds
@@ -104,7 +104,12 @@ class NvmeshBackend(Backend):
     def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:
         """Ask for the command of the transport that is used."""
         new = Tool(("nvmesh", "--version"), "install the package nvmesh-utils")
-        return (new,) if self.equip(host, ask).tools == NEW else self.tools
+        return (new,) if (ask.tools or self.equip(host, ask).tools) == NEW else self.tools
+
+    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+        """Look whether the client of NVMesh is ready; where the volume is known is the management server's to say."""
+        why = probe.unready(host, ask.nvmesh.proc)
+        return Lack(why, "systemctl status nvmeshclient") if why else None
 
     def equip(self, host: Host, ask: Ask) -> Ask:
         """Choose the transport, and the name under which this host is known to the management server."""

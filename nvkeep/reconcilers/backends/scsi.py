@@ -17,7 +17,7 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import scsi as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume, key_of, owner_of
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume, key_of, owner_of, without_device
 
 TIMEOUT = 20.0  # seconds
 TYPES = {False: "--prout-type=1", True: "--prout-type=5"}  # by whether there are several paths
@@ -56,6 +56,10 @@ class ScsiBackend(Backend):
         """Ask for mpathpersist where the disk has several paths."""
         many = Tool((MANY_PATHS, "--help"), "apt install multipath-tools")
         return (many,) if _spec(ask).multipath else self.tools
+
+    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+        """Look for the disk."""
+        return without_device(host, ask.spec.device)
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
         """Look whether this host's key holds the reservation; registered without holding it is a leftover."""

@@ -1,0 +1,76 @@
+"""What differs between two hosts that has to be the same on both, in words with the command that shows it. Pure."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+from shlex import quote
+
+from nvkeep.model.spec import Cluster
+
+FILE = "/etc/nvkeep/cluster.yaml"
+AS_GENERATED, MISSING, UNREADABLE = "as generated", "missing", "cannot be read"
+VERSIONS = {"nvkeep": "nvkeep --version", "keepalived": "keepalived --version"}
+
+Parts = dict[str, str]  # a path, a name of VERSIONS or the command that tells a version -> digest, version, or what is wrong
+
+
+@dataclass(frozen=True, order=True)
+class Difference:
+    """Something that differs, and the services that it concerns."""
+
+    services: tuple[str, ...]
+    text: str
+
+
+def digest(text: str) -> str:
+    """Make a text comparable without showing it."""
+    return sha256(text.encode(errors="replace")).hexdigest()[:16]
+
+
+def shared(cluster: Cluster, one: str, other: str) -> tuple[str, ...]:
+    """Name the services that both hosts may run."""
+    return tuple(name for name in cluster.services_of(one) if name in cluster.services_of(other))
+
+
+def compare(cluster: Cluster, me: str, mine: Parts, name: str, theirs: Parts) -> tuple[Difference, ...]:
+    """Name what differs between this host and another, as far as both spoke of it."""
+    both = shared(cluster, me, name)
+    found = []
+    for part in mine.keys() & theirs.keys():
+        services = _concerned(cluster, both, part)
+        text = _worded(part, me, mine[part], name, theirs[part])
+        if services and text:
+            found.append(Difference(services, text))
+    return tuple(sorted(found))
+
+
+def _concerned(cluster: Cluster, services: tuple[str, ...], part: str) -> tuple[str, ...]:
+    """Pick the services that a part concerns: a listed file those that list it, anything else all that both may run."""
+    return tuple(one for one in services if part in cluster.services[one].agree) if part.startswith("/") else services
+
+
+def _worded(part: str, me: str, mine: str, name: str, theirs: str) -> str:
+    if part == "keepalived.conf":  # each host has its own; that of this host is looked at by its own passes
+        wrong = theirs != AS_GENERATED
+        return (
+            f"keepalived's configuration on {name} is not as generated; ssh {name} nvkeep keepalived --check" if wrong else ""
+        )
+    if part.startswith("/") or part == "cluster.yaml":
+        return _file(part, me, mine, name, theirs)
+    if mine == theirs:
+        return ""
+    command = VERSIONS.get(part, part)
+    return f"{command.partition(' ')[0]} differs: {mine} on {me}, {theirs} on {name}; ssh {name} {command}"
+
+
+def _file(part: str, me: str, mine: str, name: str, theirs: str) -> str:
+    path = FILE if part == "cluster.yaml" else part
+    typed = quote(path)
+    for host, value in ((me, mine), (name, theirs)):
+        if value.startswith(UNREADABLE):
+            return f"{path} on {host} {value}; ssh {host} ls -l {typed}"
+    if mine == theirs:
+        return ""
+    if MISSING in (mine, theirs):
+        host, other = (me, name) if mine == MISSING else (name, me)
+        return f"{path} is missing on {host}, and is there on {other}; ssh {other} cat {typed}"
+    return f"{path} differs between {me} and {name}; ssh {name} cat {typed} | diff {typed} -"

@@ -1,0 +1,47 @@
+"""A precondition of serving, as it was found on a host, and how it is said. Pure."""
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Mark(StrEnum):
+    """How a precondition was found; what cannot be told is not unmet."""
+
+    OK = "[OK]"
+    NOT_OK = "[NOT OK]"
+    UNKNOWN = "[UNKNOWN]"
+
+
+class Found(NamedTuple):
+    """One precondition as it was found. `why`: what is wrong, as a sentence of its own; what was seen where nothing is."""
+
+    what: str
+    mark: Mark
+    why: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.what}: {'; '.join(filter(None, (self.why, self.mend)))}"
+
+
+class Unmet(NamedTuple):
+    """A precondition that does not hold: of what, why, and the command that mends it."""
+
+    what: str
+    why: str
+    mend: str
+
+    def __str__(self) -> str:
+        return "; ".join(filter(None, (self.why, self.mend)))
+
+
+def lacking(found: Iterable[Found]) -> list[Unmet]:
+    """Pick what does not hold; what cannot be told is not unmet."""
+    return [Unmet(one.what, one.why, one.mend) for one in found if one.mark is Mark.NOT_OK]
+
+
+def told(found: Sequence[Unmet]) -> str:
+    """Say the first, and how many more there are; empty when there is none."""
+    more = f" (and {len(found) - 1} more: nvkeep check --host)" if len(found) > 1 else ""
+    return f"{found[0]}{more}" if found else ""

@@ -1,0 +1,45 @@
+"""Whether this kernel can mount a type of file system: /proc/filesystems, and the modules there are for this kernel."""
+
+from nvkeep.errors import ProbeError
+from nvkeep.host import Host
+
+KNOWN, RELEASE = "/proc/filesystems", "/proc/sys/kernel/osrelease"
+SBIN = ("/sbin", "/usr/sbin", "/usr/bin")
+HELPED = ("cifs", "fuse", "fuseblk", "nfs", "nfs4")  # the kernel knows them, and cannot mount them alone
+
+
+def helper(host: Host, fstype: str) -> bool:
+    """Tell whether mount(8) has a helper of its own for a type."""
+    return any(host.exists(f"{directory}/mount.{fstype}") for directory in SBIN)
+
+
+def known(host: Host, fstype: str) -> bool:
+    """Tell whether a type can be mounted here. Raises ProbeError where there is nothing to look in."""
+    if helper(host, fstype):
+        return True
+    if fstype in HELPED or "." in fstype:
+        return False
+    return fstype in {line.split()[-1] for line in _read(host, KNOWN).splitlines() if line.strip()} or _module(host, fstype)
+
+
+def _module(host: Host, fstype: str) -> bool:
+    """Look for the module of a type: by its name, else by the alias that the kernel itself would load it by."""
+    modules = f"/lib/modules/{_read(host, RELEASE).strip()}"
+    try:
+        return f"/{fstype}.ko" in host.read(f"{modules}/modules.dep") or _alias(host, modules, fstype)
+    except OSError as error:
+        raise ProbeError(f"the kernel has not loaded it, and {modules}/modules.dep cannot be read: {error.strerror}") from error
+
+
+def _alias(host: Host, modules: str, fstype: str) -> bool:
+    try:
+        return f"alias fs-{fstype} " in host.read(f"{modules}/modules.alias")
+    except FileNotFoundError:
+        return False
+
+
+def _read(host: Host, path: str) -> str:
+    try:
+        return host.read(path)
+    except OSError as error:
+        raise ProbeError(f"{path}: {error.strerror}") from error

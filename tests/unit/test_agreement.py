@@ -1,0 +1,150 @@
+"""What differs between hosts, in words; what is recorded of it, and what an unreachable host is: not compared."""
+
+import json
+
+import pytest
+
+from nvkeep import agreement, config
+from nvkeep.agreement import Compared
+from nvkeep.host import Completed
+from nvkeep.model.agreement import AS_GENERATED, MISSING, UNREADABLE, Difference, compare, digest
+from nvkeep.model.spec import Cluster
+from nvkeep.peers import OPTIONS
+from tests.unit.played import Played
+
+TEXT = """\
+cluster: trio
+hosts:
+  srv-a: {heartbeats: [{interface: eth0, address: 10.0.0.1}]}
+  srv-b: {heartbeats: [{interface: eth0, address: 10.0.0.2}]}
+  srv-c: {heartbeats: [{interface: eth0, address: 10.0.0.3}]}
+services:
+  nfs:
+    hosts: [srv-a, srv-b]
+    volumes: [{name: one, backend: image, file: /x/one}]
+    agree: [/etc/exports]
+  web:
+    hosts: [srv-b, srv-a]
+    volumes: [{name: two, backend: image, file: /x/two}]
+"""
+CLUSTER: Cluster = config.parse(TEXT)
+SAME = {"cluster.yaml": "1", "nvkeep": "0.1.0", "keepalived": "2.2", "keepalived.conf": AS_GENERATED, "/etc/exports": "2",
+        "nvme version": "nvme version 2.3"}  # fmt: skip
+SSH = ("ssh", *OPTIONS, "--", "srv-b", "nvkeep agreement --json")
+YAML = "/etc/nvkeep/cluster.yaml"
+LOSETUP = ("losetup", "--version")
+
+
+@pytest.mark.parametrize(
+    ("part", "theirs", "services", "text"),
+    [
+        ("cluster.yaml", "9", ("nfs", "web"), f"{YAML} differs between srv-a and srv-b; ssh srv-b cat {YAML} | diff {YAML} -"),
+        ("/etc/exports", "9", ("nfs",),
+         "/etc/exports differs between srv-a and srv-b; ssh srv-b cat /etc/exports | diff /etc/exports -"),
+        ("/etc/exports", MISSING, ("nfs",),
+         "/etc/exports is missing on srv-b, and is there on srv-a; ssh srv-a cat /etc/exports"),
+        ("/etc/exports", f"{UNREADABLE}: Is a directory", ("nfs",),
+         "/etc/exports on srv-b cannot be read: Is a directory; ssh srv-b ls -l /etc/exports"),
+        ("nvkeep", "0.2.0", ("nfs", "web"), "nvkeep differs: 0.1.0 on srv-a, 0.2.0 on srv-b; ssh srv-b nvkeep --version"),
+        ("keepalived", "2.3", ("nfs", "web"), "keepalived differs: 2.2 on srv-a, 2.3 on srv-b; ssh srv-b keepalived --version"),
+        ("nvme version", "missing", ("nfs", "web"),
+         "nvme differs: nvme version 2.3 on srv-a, missing on srv-b; ssh srv-b nvme version"),
+        ("keepalived.conf", "line 3 says so", ("nfs", "web"),
+         "keepalived's configuration on srv-b is not as generated; ssh srv-b nvkeep keepalived --check"),
+    ],
+)  # fmt: skip
+def test_what_differs_is_named_with_the_command_that_shows_it(
+    part: str, theirs: str, services: tuple[str, ...], text: str
+) -> None:
+    assert compare(CLUSTER, "srv-a", SAME, "srv-b", SAME | {part: theirs}) == (Difference(services, text),)
+
+
+def test_equal_hosts_agree_and_what_only_one_speaks_of_is_not_compared() -> None:
+    assert compare(CLUSTER, "srv-a", SAME, "srv-b", SAME) == ()
+    assert compare(CLUSTER, "srv-a", SAME | {"/etc/more": "1"}, "srv-b", SAME | {"drbdadm --version": "9"}) == ()
+
+
+def test_what_this_host_has_not_as_generated_is_its_own_affair() -> None:
+    assert compare(CLUSTER, "srv-a", SAME | {"keepalived.conf": "drift"}, "srv-b", SAME) == ()
+
+
+def test_hosts_without_a_common_service_have_nothing_to_agree_on() -> None:
+    assert compare(CLUSTER, "srv-a", SAME, "srv-c", SAME | {"nvkeep": "9"}) == ()
+
+
+def test_a_path_with_a_blank_can_be_typed() -> None:
+    spec = CLUSTER.services["nfs"].model_copy(update={"agree": ("/etc/a b",)})
+    odd = CLUSTER.model_copy(update={"services": {"nfs": spec}})
+    (one,) = compare(odd, "srv-a", {"/etc/a b": "1"}, "srv-b", {"/etc/a b": "2"})
+    assert one.text.endswith("ssh srv-b cat '/etc/a b' | diff '/etc/a b' -")
+
+
+def answering(code: int = 0, out: str = "", err: str = "") -> Played:
+    version = Completed(LOSETUP, 0, "losetup from util-linux 2.38\n", "")
+    return Played(files={"/etc/exports": "x\n"}, said={SSH: Completed(SSH, code, out, err), LOSETUP: version})
+
+
+def theirs(**changes: str) -> str:
+    """Give what srv-b would say, by what srv-a has."""
+    return json.dumps({"host": "srv-b", "parts": agreement.parts(answering(), CLUSTER) | {  # type: ignore[arg-type]  # as above
+        "keepalived.conf": AS_GENERATED, **changes}})  # fmt: skip
+
+
+def test_parts_are_digests_and_versions() -> None:
+    found = agreement.parts(answering(), CLUSTER)  # type: ignore[arg-type]  # as above
+    assert found["/etc/exports"] == digest("x\n")
+    assert set(found) == {"cluster.yaml", "nvkeep", "keepalived", "keepalived.conf", "/etc/exports", "losetup --version"}
+    again = config.parse(TEXT.replace("cluster: trio\n", "# a comment\ncluster: trio\n"))
+    assert agreement.parts(answering(), again)["cluster.yaml"] == found["cluster.yaml"]  # type: ignore[arg-type]  # as above
+
+
+def test_an_outcome_is_recorded_and_read_again() -> None:
+    host = answering(out=theirs(**{"/etc/exports": "other"}))
+    outcome = agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    assert agreement.read(host) == outcome  # type: ignore[arg-type]  # as above
+    assert [one.partition(";")[0] for one in agreement.disagreements(host)] == [  # type: ignore[arg-type]  # as above
+        "/etc/exports differs between srv-a and srv-b"
+    ]
+    assert agreement.disagreements(host, "web") == []  # type: ignore[arg-type]  # as above
+    assert agreement.uncompared(host, CLUSTER, "nfs") == []  # type: ignore[arg-type]  # as above
+
+
+def test_a_host_that_cannot_be_reached_is_not_compared_since() -> None:
+    host = answering(out=theirs())
+    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    host.said[SSH] = Completed(SSH, 255, "", "ssh: connect to host srv-b port 22: Connection refused\n")
+    host.clock += 70
+    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    assert agreement.disagreements(host) == []  # type: ignore[arg-type]  # as above
+    (said,) = agreement.uncompared(host, CLUSTER, "nfs")  # type: ignore[arg-type]  # as above
+    assert said.startswith("not compared with srv-b for 70 s: srv-b cannot be reached: ssh: connect to host")
+
+
+def test_a_host_that_gives_no_answer_is_a_disagreement() -> None:
+    host = answering(2, err="usage: nvkeep\nnvkeep: error: no command agreement\n")
+    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    (said,) = agreement.disagreements(host)  # type: ignore[arg-type]  # as above
+    assert said == (
+        "srv-b does not say what it has: `nvkeep agreement --json` ended with 2: nvkeep: error: no command agreement; "
+        "ssh srv-b nvkeep agreement"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"boot": "another", "peers": {"srv-b": {}}}', '{"boot": "boot", "peers": {"b": {}}}']
+)
+def test_a_record_that_is_none_of_this_boot_is_none(text: str) -> None:
+    host = Played(files={agreement.RECORD: text})
+    assert agreement.read(host) == {}  # type: ignore[arg-type]  # as above
+
+
+def test_a_record_that_nobody_renews_is_said() -> None:
+    host = answering(out=theirs())
+    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    host.clock += 500
+    assert agreement.uncompared(host, CLUSTER, "nfs") == [  # type: ignore[arg-type]  # as above
+        "not compared with srv-b for 500 s; systemctl status nvkeep"
+    ]
+    assert agreement.not_compared(host, "srv-b", Compared(unreached="no route")) == (  # type: ignore[arg-type]  # as above
+        "not compared with srv-b in this boot: no route"
+    )

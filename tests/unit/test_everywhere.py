@@ -1,0 +1,96 @@
+"""What `nvkeep status --all` prints of what the hosts say, and the exit code that follows."""
+
+import json
+from typing import Any
+
+import pytest
+
+from nvkeep import everywhere
+from nvkeep.agreement import Compared
+from nvkeep.everywhere import Everywhere
+from nvkeep.host import Completed
+from nvkeep.model.agreement import Difference
+from nvkeep.peers import OPTIONS
+from tests.unit.played import Played
+
+SERVES = {"service": "nfs", "summary": "ok", "role": "MASTER", "holder": "this host", "eligible": True, "eligible_why": "",
+          "last_pass": "2 s ago: serve", "worries": []}  # fmt: skip
+WAITS = SERVES | {"role": "BACKUP", "holder": "another host (a)", "last_pass": "1 s ago: rest"}
+UNREADY = WAITS | {"summary": "degraded", "eligible": False, "eligible_why": "x.service is masked; systemctl unmask x.service",
+                   "worries": ["x.service is masked; systemctl unmask x.service"]}  # fmt: skip
+SILENT = {"unheard": "b cannot be reached: no route; this has to work without a question: ssh b true"}
+
+
+def seen(a: dict[str, Any], b: dict[str, Any], compared: Compared = Compared(5.0), *lines: str) -> Everywhere:  # noqa: B008 - frozen
+    return Everywhere({"nfs": {"a": a, "b": b}}, {"b": compared}, lines)
+
+
+def test_a_block_for_each_service() -> None:
+    assert (
+        str(seen(SERVES, UNREADY, Compared(5.0), "  a and b agree"))
+        == """\
+nfs: served by a
+  a: ok, role MASTER, may take over; last pass 2 s ago: serve
+  b: degraded, role BACKUP, may not take over: x.service is masked; systemctl unmask x.service; last pass 1 s ago: rest
+    ! x.service is masked; systemctl unmask x.service
+
+agreement
+  a and b agree"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "first"),
+    [
+        (SERVES, SERVES, "nfs: served by a and b"),
+        (WAITS, WAITS, "nfs: served by nobody"),
+        (WAITS, SILENT, "nfs: served by nobody that could be asked"),
+    ],
+)
+def test_where_it_is_served(a: dict[str, Any], b: dict[str, Any], first: str) -> None:
+    assert str(seen(a, b)).splitlines()[0] == first
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "compared", "code"),
+    [
+        (SERVES, WAITS, Compared(5.0), 0),
+        (SERVES, UNREADY, Compared(5.0), 1),
+        (SERVES, WAITS, Compared(5.0, (Difference(("nfs",), "differs"),)), 1),
+        (SERVES, WAITS | {"summary": "split"}, Compared(5.0), 2),
+        (SERVES, SILENT, Compared(5.0, (), "no route"), 3),
+        (SERVES, WAITS | {"summary": "a word of a later release"}, Compared(5.0), 3),
+    ],
+)
+def test_the_exit_code_is_the_worst(a: dict[str, Any], b: dict[str, Any], compared: Compared, code: int) -> None:
+    assert seen(a, b, compared).code == code
+
+
+def test_for_programs() -> None:
+    plain = json.loads(json.dumps(seen(SERVES, WAITS, Compared(5.0, (Difference(("nfs",), "differs"),))).plain()))
+    assert plain["services"]["nfs"]["served_by"] == ["a"]
+    assert plain["agreement"]["b"]["differs"] == [{"services": ["nfs"], "text": "differs"}]
+
+
+SSH = ("ssh", *OPTIONS, "--", "b", "nvkeep status --json")
+
+
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        (Completed(SSH, 255, "", "ssh: no route\n"), "b cannot be reached: ssh: no route; "),
+        (Completed(SSH, 2, "", "cluster.yaml:1:1: wrong\n"), "ended with 2: cluster.yaml:1:1: wrong; ssh b nvkeep status"),
+        (Completed(SSH, 0, "[3]", ""), "ended with 0: no message; ssh b nvkeep status"),
+    ],
+)
+def test_a_host_that_gives_no_answer(done: Completed, said: str) -> None:
+    host = Played(said={SSH: done})
+    told = everywhere._of(everywhere._ask(host, "b"), "nfs")  # type: ignore[arg-type]  # as much of a Host as is asked
+    assert said in told["unheard"]
+
+
+def test_a_host_that_does_not_know_the_service() -> None:
+    host = Played(said={SSH: Completed(SSH, 0, json.dumps([SERVES]), "")})
+    asked = everywhere._ask(host, "b")  # type: ignore[arg-type]  # as above
+    assert everywhere._of(asked, "nfs") == SERVES
+    assert "says nothing of web" in everywhere._of(asked, "web")["unheard"]
