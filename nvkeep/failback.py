@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from nvkeep.agreement import disagreements
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster, Window
@@ -29,12 +30,13 @@ class Failback:
         self.stamps = Stamps(self.host, self.service)
 
     def due(self) -> bool:
-        """Tell whether it is time, this host is the preferred one, ready, and does not serve it already."""
+        """Tell whether it is time, and this host is the preferred one, ready, at one with the others, and does not serve it."""
         policy, now = self.spec.failback, time.localtime(self.host.wall())
         if not isinstance(policy, Window) or self.spec.hosts[0] != self.host.name or self.store.claimed():
             return False
         rested = self.host.now() - self.stamps.asked_back() >= AGAIN
-        return inside(policy.window, 60 * now.tm_hour + now.tm_min) and rested and self.store.flag()
+        fit = rested and self.store.flag() and not disagreements(self.host, self.service)
+        return fit and inside(policy.window, 60 * now.tm_hour + now.tm_min)
 
     def run(self) -> str:
         """Have it moved here; say so. Raises NvkeepError when it was not."""

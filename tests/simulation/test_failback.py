@@ -1,0 +1,71 @@
+"""When the preferred host asks for its service back, and when it does not."""
+
+import json
+import time
+
+from nvkeep.failback import AGAIN, Failback
+from nvkeep.model.spec import Cluster, Window
+from tests.simulation.stories import passes, serving
+from tests.simulation.world import SERVICE, WALL, Process, World, cluster, force_role
+
+
+def window(first: float, last: float) -> str:
+    """Write a window that begins and ends so many hours after a world does."""
+    begin, end = (time.strftime("%H:%M", time.localtime(WALL + 3600 * hours)) for hours in (first, last))
+    return f"{begin}-{end}"
+
+
+def with_policy(failback: Window | str) -> Cluster:
+    plain = cluster()
+    service = plain.services[SERVICE].model_copy(update={"failback": failback})
+    return plain.model_copy(update={"services": {SERVICE: service}})
+
+
+def away() -> World:
+    """Build a world in which b serves, and a, which is preferred, stands by."""
+    world = serving()
+    world.machines["a"].power_cut()
+    force_role(world, "b", "MASTER")
+    passes(world, "b", 5.0)
+    world.machines["a"].power_on()
+    force_role(world, "a", "BACKUP")
+    passes(world, "a", 5.0)
+    assert world.serves("b")
+    return world
+
+
+def due(world: World, name: str, failback: Window | str) -> bool:
+    return Failback(Process(world, world.machines[name]), with_policy(failback), SERVICE).due()
+
+
+def test_the_preferred_host_asks_in_its_window_and_only_then() -> None:
+    world = away()
+    assert due(world, "a", Window(window=window(-1, 1)))
+    assert not due(world, "a", Window(window=window(1, 2)))
+    assert not due(world, "a", "manual")
+    assert not due(world, "b", Window(window=window(-1, 1)))
+
+
+def test_who_serves_is_not_ready_or_has_just_asked_does_not() -> None:
+    world, now = away(), Window(window=window(-1, 2))
+    one = Failback(Process(world, world.machines["a"]), with_policy(now), SERVICE)
+    one.store.save_flag(up=False)
+    assert not one.due()
+    one.store.save_flag(up=True)
+    assert one.due()
+    one.stamps.ask_back()
+    assert not one.due()
+    an_hour_ago = {"at": one.host.now() - AGAIN, "boot": one.host.boot_id()}
+    one.host.write(f"/run/nvkeep/failback/{SERVICE}", json.dumps(an_hour_ago))
+    assert one.due()
+    one.store.claim(held=True)
+    assert not one.due()
+
+
+def test_hosts_that_differ_keep_it_away() -> None:
+    world = away()
+    process = Process(world, world.machines["a"])
+    differs = [{"services": [SERVICE], "text": "/etc/exports differs between a and b"}]
+    record = {"boot": process.boot_id(), "peers": {"b": {"at": 1.0, "differs": differs, "unreached": ""}}}
+    process.write("/run/nvkeep/agreement", json.dumps(record))
+    assert not due(world, "a", Window(window=window(-1, 1)))
