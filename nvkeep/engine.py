@@ -20,7 +20,7 @@ from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.planning import arrive, leave, mounts_of, observe
 from nvkeep.reconcilers import Resource
 
-FIRST_LOOK, SLOWEST_LOOK = 0.01, 0.25  # seconds between two looks at something that is on its way
+FIRST_LOOK, SLOWEST_LOOK = 0.01, 0.1  # seconds between two looks at something that is on its way
 SHORTEST = 1.0  # seconds a command is given in any case
 AGAIN = wait_random_exponential(multiplier=0.1, max=2)
 
