@@ -13,6 +13,7 @@ VERBS = {
     "status": "how every service stands on this host, and why",
     "holders": "who would keep a service's file systems from being unmounted",
     "check": "tell whether cluster.yaml is right",
+    "import": "turn the original nvkeep's two files into a cluster.yaml",
     "show": "print cluster.yaml with every default filled in",
     "schema": "print the JSON Schema of cluster.yaml",
     "keepalived": "print or install this host's keepalived configuration",
@@ -23,6 +24,7 @@ VERBS = {
     "agent": "the resident; run by nvkeep.service",
     "shutdown": "hand everything over, because the system goes down; run by nvkeep-shutdown.service",
 }
+MODULES = {"import": "import_"}  # what is a word of Python's own
 PLUMBING = ("announce", "lease", "loop", "nvme")
 FIRST = """\
 nvkeep keeps a service alive on servers that share a block volume.
@@ -65,7 +67,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     wanted = arguments[0] if arguments[0] in VERBS else None
     for verb, does in VERBS.items():
         if verb == wanted:
-            module = import_module(f"nvkeep.cli.{verb}")
+            module = import_module(f"nvkeep.cli.{MODULES.get(verb, verb)}")
             formatter = argparse.RawDescriptionHelpFormatter
             one = verbs.add_parser(verb, help=does, description=does, epilog=module.__doc__, formatter_class=formatter)
             module.options(one)
