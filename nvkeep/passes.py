@@ -209,6 +209,7 @@ class Pass:
         with self.records.tolerant("what was heard"):
             self.store.save_loss(loss)
         dips = self.records.remember(verdict, sight)
+        self.records.returned(verdict, outcomes)
         up, why = self.records.flag(verdict, sight, outcomes, self.records.standing(loss, dips=dips))
         self._announce(outcomes)
         report = Report(
@@ -253,10 +254,17 @@ def _left_alone(every: tuple[Resource, ...], sight: Sight) -> tuple[Outcome, ...
     return tuple(one(resource) for resource in every)
 
 
-def run_pass(host: Host, cluster: Cluster, service: str, watched: guard.Watched = lambda: None) -> Report:
-    """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError."""
+def run_pass(
+    host: Host, cluster: Cluster, service: str, watched: guard.Watched = lambda: None, *, role: Role | None = None
+) -> Report:
+    """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError.
+
+    `role`: assumed for this pass, because somebody has ordered it.
+    """
     try:
-        return Pass(host, cluster, service, watched).run()
+        one = Pass(host, cluster, service, watched)
+        one.eyes.assumed = role
+        return one.run()
     except NvkeepError as error:
         why = str(error)
     except PermissionError:

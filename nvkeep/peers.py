@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
 
+NO_SUCH_PROGRAM = 127
 NO_CONNECTION = 255  # as ssh(1) and scp(1) give it: they themselves failed
 CONNECT = 5  # seconds
 OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT}", "-o", "ServerAliveInterval=5")
@@ -37,6 +38,9 @@ class Peer:
 
     def _try(self, argv: tuple[str, ...], timeout: float) -> Completed:
         try:
-            return self.host.run(argv, timeout)
+            done = self.host.run(argv, timeout)
         except CommandTimeout as error:
             raise Unreachable(self.name, error.stderr) from error
+        if done.code == NO_SUCH_PROGRAM and done.err.startswith(f"{argv[0]}: "):
+            raise Unreachable(self.name, f"{done.err}; apt-get install openssh-client")
+        return done

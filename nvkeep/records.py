@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from nvkeep import guard, log
@@ -13,8 +13,10 @@ from nvkeep.model.aside import Aside, listen, stand
 from nvkeep.model.decision import Action, Guard, Holder, Standing, Verdict, eligible
 from nvkeep.model.dip import dip
 from nvkeep.model.loss import Loss, lose
+from nvkeep.model.override import Kind
 from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.model.spell import Held
+from nvkeep.overrides import Overrides
 from nvkeep.reconcilers import UNIT
 from nvkeep.sight import Eyes, Sight
 
@@ -28,7 +30,7 @@ class Records:
     def __init__(self, eyes: Eyes, watched: guard.Watched) -> None:
         self.eyes, self.watched = eyes, watched
         self.host, self.cluster, self.service = eyes.host, eyes.cluster, eyes.service
-        self.spec, self.store = eyes.spec, eyes.store
+        self.spec, self.store, self.overrides = eyes.spec, eyes.store, Overrides(eyes.host)
 
     def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         """Record what a decision led to."""
@@ -127,6 +129,16 @@ class Records:
         except ProbeError:
             return False
 
+    def returned(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> None:
+        """Forget that the service was handed over by hand, once another host serves it: this host may be needed again."""
+        gone = verdict.action is Action.RELEASE and all(one.word in SETTLED for one in outcomes)
+        with suppress(ProbeError), self.tolerant("that another host serves"):
+            if gone and self.overrides.read(Kind.AWAY, self.service) and self._served():
+                self.overrides.end(Kind.AWAY, self.service)
+
+    def _served(self) -> bool:
+        return guard.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SERVED
+
     def standing(self, loss: Loss, *, dips: bool) -> Standing:
         """Say what keeps this host from having the role, beside the facts."""
         yielding = self.host.now() < self.store.spell().yield_until
@@ -151,5 +163,5 @@ class Records:
     def _stopping(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> bool:
         """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
         stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
-        stopping |= self.store.moving() and self.store.claimed()  # a move turns round where something does not let go
+        stopping |= self.eyes.stamps.moving() and self.store.claimed()  # a move turns round where something does not let go
         return verdict.action is Action.RELEASE and sight.facts.carrier and stopping and self.store.flag()

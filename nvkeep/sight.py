@@ -1,5 +1,6 @@
 """What a decision rests on: everything is looked at anew in every pass, and turned into Facts. Changes nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from nvkeep import keepalived, marks, state
@@ -9,10 +10,12 @@ from nvkeep.model.decision import Facts, Guard, Holder
 from nvkeep.model.loss import Loss, listen
 from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
+from nvkeep.overrides import Overrides
 from nvkeep.planning import Survey, survey
 from nvkeep.probes import carrier, unit, witness
 from nvkeep.reconcilers import MOUNT, VOLUME, Resource, resources
 from nvkeep.reconcilers.backends.base import Holding
+from nvkeep.stamps import Stamps
 
 BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to let go
 CARRIER_DEADLINE = 2.0  # seconds without a carrier after which this host lets go; it takes nothing from the first moment
@@ -48,7 +51,7 @@ class Eyes:
         self.cluster = cluster
         self.service = service
         self.spec = cluster.services[service]
-        self.store = state.Store(host, service)
+        self.store, self.stamps = state.Store(host, service), Stamps(host, service)
         needed = resources(cluster, service, host.name)
         self.resources = needed if blind else tuple(equipped(host, one) for one in needed)
         self.blind = blind
@@ -82,6 +85,7 @@ class Eyes:
             loss=self.loss(role).bars,
             cooling="" if manual else self.cooling(),
             guard=asked,
+            maintenance="" if marks.leaving(self.host) else self._readable(Overrides(self.host).maintained),
         )
         sight = Sight(facts, seen, versions, unknown, by, io_since, carrier_since)
         return replace(sight, facts=replace(facts, waited=not manual and self._waited(sight, now)))
@@ -148,9 +152,17 @@ class Eyes:
         """Tell why this host has to let go; empty when it has not."""
         if marks.leaving(self.host):
             return "this host is going down"
-        if self.store.moving():
+        if self.stamps.moving():
             return "it is being moved to another host"
-        return self._held() or ("" if manual else self._stopped())
+        return self._readable(Overrides(self.host).told) or self._held() or ("" if manual else self._stopped())
+
+    def _readable(self, ordered: Callable[[str], str]) -> str:
+        """Say what was ordered by hand; what cannot be read keeps from taking, lets nothing go, and stops no repair."""
+        try:
+            return ordered(self.service)
+        except ProbeError as error:
+            self.outdated = str(error)
+            return ""
 
     def _stopped(self) -> str:
         """Tell whether keepalived was stopped by hand, which is an order; killed or failed is not one."""
@@ -162,6 +174,7 @@ class Eyes:
             return ""
         ran = seen.inactive_since > 0  # since this host booted: where keepalived is not enabled, it has not yet
         stopped = ran and seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
+        stopped = stopped and self.stamps.started() < seen.inactive_since  # the later order counts
         return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
 
     def _held(self) -> str:

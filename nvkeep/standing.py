@@ -51,6 +51,7 @@ class Standing:
     eligible: bool
     eligible_why: str
     last_pass: str
+    orders: tuple[str, ...]
     worries: tuple[str, ...]
     notes: tuple[str, ...]
     blockers: tuple[str, ...]
@@ -65,9 +66,10 @@ def stand(one: Pass) -> Standing:
     outcomes = [_remembered(_outcome(each, sight.seen[each.key], verdict.action), last) for each in one.resources]
     found = worries.worries(one, sight, last)
     held, new = worries.held(one), not one.store.listened()
+    orders = worries.orders(one)
     yielding, well = one.host.now() < spell.yield_until, one.store.flag() and not found
     facts = replace(sight.facts, loss=sight.facts.loss and not new)  # no record counts as a loss, and is none
-    summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, well=well)
+    summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
     return Standing(
         service=one.service,
         summary=summary,
@@ -78,6 +80,7 @@ def stand(one: Pass) -> Standing:
         eligible_why="" if one.store.flag() else str(last.get("eligible_why") or "no pass yet"),
         last_pass=f"{worries.age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
         worries=tuple(found),
+        orders=tuple(orders),
         notes=tuple(worries.notes(one)),
         blockers=tuple(worries.blockers(one)) if sight.facts.holder is Holder.ME else (),
         lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),

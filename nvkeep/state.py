@@ -4,7 +4,6 @@
 /run/nvkeep/standing/SERVICE     cool-down, yield, the next announcement                 (gone with the boot)
 /run/nvkeep/eligible/SERVICE     the flag keepalived tracks: 1 or 0
 /run/nvkeep/role/SERVICE         a role set by hand
-/run/nvkeep/moving/SERVICE       it is being handed over by `nvkeep move`
 /run/nvkeep/starts/SERVICE       when it was started here, of late                       (gone with the boot)
 /run/nvkeep/roles                keepalived's last answer
 /run/nvkeep/report/SERVICE       the last pass
@@ -128,20 +127,6 @@ class Store:
     def save_starts(self, starts: tuple[float, ...]) -> None:
         """Record when the service was started here."""
         self._keep(f"{RUN}/starts/{self.service}", json.dumps(starts))
-
-    def moving(self) -> bool:
-        """Tell whether `nvkeep move` lets go of the service now; one that was killed is over after its time."""
-        found = self._read(f"{RUN}/moving/{self.service}")
-        until = found.get("until") if isinstance(found, dict) and found.get("boot") == self.host.boot_id() else None
-        return isinstance(until, int | float) and self.host.now() < until
-
-    def order_move(self, until: float) -> None:
-        """Record that the service is to go to another host. Raises OSError."""
-        self.host.write(f"{RUN}/moving/{self.service}", json.dumps({"until": until, "boot": self.host.boot_id()}))
-
-    def end_move(self) -> None:
-        """Leave no trace of it."""
-        self.host.remove(f"{RUN}/moving/{self.service}")
 
     def reset(self) -> None:
         """Forget what keeps this host from starting the service: held, starts, cool-down, patience, a loss."""

@@ -8,6 +8,7 @@ from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.grips import grips
 from nvkeep.model.role import Role
 from nvkeep.model.spell import Held
+from nvkeep.overrides import Overrides
 from nvkeep.passes import Pass
 from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import UNIT
@@ -49,6 +50,7 @@ def worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     found = [*dict.fromkeys(filter(None, (one.eyes.outdated, one.eyes.unwritable, fifo.deaf(one.host), _drifted(one))))]
     if sight.facts.role is Role.NONE and one.store.manual_role() is None:
         found.append(_no_role(one))
+    found += [each for each in _expired(one) if each not in found]
     if not one.store.listened():
         found.append(NEW_HERE)
     if last and age(one, last) > late:
@@ -68,6 +70,21 @@ def _no_role(one: Pass) -> str:
 def _drifted(one: Pass) -> str:
     """Say what in keepalived's files is not as generated; a role set by hand may be because there is no keepalived."""
     return "" if one.eyes.outdated or one.store.manual_role() else keepalived.drifted(one.host, one.cluster)
+
+
+def orders(one: Pass) -> list[str]:
+    """List the orders by hand that hold here; one that cannot be read is told among the worries."""
+    try:
+        return Overrides(one.host).in_force(one.service)
+    except ProbeError:
+        return []
+
+
+def _expired(one: Pass) -> list[str]:
+    try:
+        return Overrides(one.host).expired(one.service)
+    except ProbeError as error:
+        return [str(error)]
 
 
 def notes(one: Pass) -> list[str]:

@@ -84,8 +84,6 @@ def warnings(cluster: Cluster) -> list[str]:
             found.append(f"service {name} has neither addresses nor health: nobody can be asked whether it is still served")
         if service.ping == "none":
             found.append(f"service {name}: ping: none: a host whose switch is cut off may take what another host still serves")
-        if service.failback != "manual":
-            found.append(f"service {name}: failback is not used yet: nothing moves by itself")
         used = {volume.backend for volume in service.volumes}
         found += [f"service {name} uses backend {backend}: {GIVEN_UP[backend]}" for backend in sorted(used & GIVEN_UP.keys())]
     return found

@@ -1,13 +1,20 @@
 """Options and preparations that several verbs share."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 
 from nvkeep import config, state
 from nvkeep.errors import NotHere, UnsafeFile
-from nvkeep.host import LocalHost
+from nvkeep.handover import is_gone
+from nvkeep.host import Host, LocalHost
 from nvkeep.host.files import others_can_write
 from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.spec import Cluster
+from nvkeep.orders import owner
+from nvkeep.peers import Peer
+
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def file_option(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +46,51 @@ def named(cluster: Cluster, host: str, wanted: list[str], verb: str) -> tuple[st
     return services
 
 
+def lasting(text: str) -> float:
+    """Read a length of time such as 90s, 30m, 2h or 1d; give seconds. For argparse."""
+    number, unit = text[:-1], text[-1:]
+    if not number.isascii() or not number.isdigit() or unit not in SECONDS or not int(number):
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 90s, 30m, 2h or 1d")
+    return float(int(number) * SECONDS[unit])
+
+
+def order_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every order by hand may have."""
+    parser.add_argument("--reason", default="", metavar="TEXT", help="for the colleagues: it is shown by nvkeep status")
+    parser.add_argument("--for", dest="lasting", type=lasting, default=0.0, metavar="TIME", help="90s, 30m, 2h or 1d")
+
+
+def order_words(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """Give those options as words again, for another host; with who gives the order."""
+    words = ("--by", f"{owner()} on {LocalHost().name}", "--reason", arguments.reason)
+    return (*words, "--for", f"{arguments.lasting:.0f}s") if arguments.lasting else words
+
+
 def unsettled(report: Report) -> list[str]:
     """Say a line for each resource that is not as it should be after a pass."""
     return [f"{one.word} {one.key}: {one.reason}" for one in report.outcomes if one.word not in SETTLED]
+
+
+def tell_gone(reports: Sequence[Report]) -> int:
+    """Say what is left of each service after it was let go; 1 when something is."""
+    for report in reports:
+        if is_gone(report):
+            print(f"{report.service}: nothing of it is left here")
+            continue
+        print(f"{report.service}: {report.did}: {report.why}; nvkeep status {report.service}", file=sys.stderr)
+        for line in unsettled(report):
+            print(f"  {line}", file=sys.stderr)
+    return 0 if all(map(is_gone, reports)) else 1
+
+
+def on_host(host: Host, cluster: Cluster, name: str, words: tuple[str, ...], within: float) -> int:
+    """Type an nvkeep command on another host of the cluster; give its exit code. Raises NotHere, Unreachable."""
+    if name not in cluster.hosts:
+        raise NotHere(f"{name} is not a host of this cluster; its hosts are {', '.join(cluster.hosts)}")
+    done = Peer(host, name).run(("nvkeep", *words), within)
+    print(done.out, end="")
+    print(done.err, end="", file=sys.stderr)
+    return done.code
 
 
 def load(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost]:

@@ -1,13 +1,14 @@
 """examples:
-  nvkeep move nfs     hand nfs over to another host, in order; typed on the host that serves it
+  nvkeep move nfs               hand nfs over to another host, in order: nothing is seized
+  nvkeep move nfs --to srv-b    to this one
 
-Lets go first and offers the role after, so the other host finds a free volume and seizes nothing. Done when another host
-serves. Where something does not let go, or nobody takes the service within 10 seconds, it is taken back and served here.
+It may be typed on any host: where another one serves, it is handed on to that by ssh. Where a file system does not let go, or
+the other host does not serve it, the service is taken back, and it is told why. No trace of the order stays.
 
 exit codes:
   0  another host serves it
-  1  it was taken back: it is told what did not let go, or that nobody took it
-  2  cluster.yaml is wrong, or this host does not serve the service
+  1  it is served where it was; said is what kept it, and what to type
+  2  cluster.yaml is wrong, or no host of it is known to serve the service
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
@@ -15,32 +16,64 @@ import sys
 
 from nvkeep import log
 from nvkeep.cli.common import chosen, file_option, load, refuse_unsafe_state, unsettled
-from nvkeep.errors import NotHere
-from nvkeep.handover import TAKEN_WITHIN, Move
+from nvkeep.errors import NotHere, Unreachable
+from nvkeep.host import Host
+from nvkeep.model.spec import Cluster
+from nvkeep.moving import BACK_WITHIN, TAKEN_WITHIN, Move
+from nvkeep.orders import others
 from nvkeep.state import Store
+
+NOT_HERE = 2
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     file_option(parser)
     parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument("--to", metavar="HOST", default="", help="default: whichever takes it")
+    parser.add_argument("--here", action="store_true", help="only if this host serves it; ask no other")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Move one service."""
-    log.setup(quiet=True)
+    """Move, and say how it went."""
     refuse_unsafe_state()
     cluster, host = load(arguments)
     (service,) = chosen(cluster, host.name, [arguments.service])
     if not Store(host, service).claimed():
-        raise NotHere(f"{service} is not served by {host.name}; type it on the host that does: nvkeep status {service}")
-    begun = host.now()
-    moved = Move(host, cluster, service).run()
-    if moved.taken:
-        print(f"{service}: another host serves it, {host.now() - begun:.1f} s after the order")
+        return _elsewhere(host, cluster, service, arguments)
+    log.setup(quiet=True)
+    if arguments.to == host.name:
+        print(f"{service}: {host.name} serves it already")
+        return 0
+    return _move(Move(host, cluster, service, arguments.to, print))
+
+
+def _move(one: Move) -> int:
+    moved = one.run()
+    if moved.to:
+        print(
+            f"{one.service}: {moved.to} serves it; outage {moved.outage:.1f} s, from the order to the first answer from there"
+        )
         return 0
     for line in unsettled(moved.left) if moved.left else ():
-        print(f"{service}: {line}", file=sys.stderr)
-    why = "it does not let go" if moved.left else f"no other host took it within {TAKEN_WITHIN:g} s"
-    print(f"{service}: {why}: it is taken back; nvkeep status {service}", file=sys.stderr)
+        print(f"{one.service}: {line}", file=sys.stderr)
+    print(f"{one.service}: {moved.why}: it is taken back; nvkeep status {one.service}", file=sys.stderr)
     return 1
+
+
+def _elsewhere(host: Host, cluster: Cluster, service: str, arguments: argparse.Namespace) -> int:
+    """Hand the order on to the host that serves. Raises NotHere, when none says so."""
+    told = [f"it is not served by {host.name}"]
+    words = ("nvkeep", "move", service, *(("--to", arguments.to) if arguments.to else ()), "--here")
+    for peer in () if arguments.here else others(host, cluster, service):
+        try:
+            done = peer.run(words, 4 * cluster.timing.step + TAKEN_WITHIN + BACK_WITHIN)
+        except Unreachable as error:
+            told.append(str(error))
+            continue
+        if done.code != NOT_HERE:
+            print(done.out, end="")
+            print(done.err, end="", file=sys.stderr)
+            return done.code
+        told.append(f"it is not served by {peer.name}" if "not served by" in done.err else f"{peer.name}: {done.err.strip()}")
+    raise NotHere(f"{service}: {'; '.join(told)}; nvkeep status --all")

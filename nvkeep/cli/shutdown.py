@@ -12,12 +12,10 @@ exit codes:
 
 import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep import log, marks, state
-from nvkeep.cli.common import file_option, load, unsettled
-from nvkeep.handover import HandOver, is_gone
-from nvkeep.model.report import Report
+from nvkeep.cli.common import file_option, load, tell_gone
+from nvkeep.handover import let_go
 
 REFUSED = 2
 
@@ -35,17 +33,4 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{state.LEAVING} is not there: the system does not go down; nothing was done", file=sys.stderr)
         return REFUSED
     services = cluster.services_of(host.name) if host.name in cluster.hosts else ()
-    with ThreadPoolExecutor(max(1, len(services))) as pool:
-        reports = list(pool.map(lambda service: HandOver(host, cluster, service).run(), services))
-    for report in reports:
-        _tell(report)
-    return 0 if all(map(is_gone, reports)) else 1
-
-
-def _tell(report: Report) -> None:
-    if is_gone(report):
-        print(f"{report.service}: nothing of it is left here")
-        return
-    print(f"{report.service}: {report.did}: {report.why}", file=sys.stderr)
-    for line in unsettled(report):
-        print(f"  {line}", file=sys.stderr)
+    return tell_gone(let_go(host, cluster, services))

@@ -10,6 +10,7 @@ exit codes:
   1  degraded or converging
   2  failed, lost, split, cut-off, stuck or held; or cluster.yaml is wrong
   3  unknown
+  4  standby or maintenance: by hand
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
@@ -45,6 +46,7 @@ def _text(one: Standing, host: str) -> str:
     head = [
         f"{one.service} on {host}: {one.summary}",
         f"  role {one.role}, holder {one.holder}, {ready}",
+        *(f"  . {order}" for order in one.orders),
         f"  {one.why}",
         *(f"  ! {worry}" for worry in (*one.worries, *one.blockers)),
         *(f"  . {note}" for note in one.notes),

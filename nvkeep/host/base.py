@@ -58,6 +58,9 @@ class Host(Protocol):
     def date(self) -> str:
         """Give the local date and time, for people to read; nothing is decided by it."""
 
+    def wall(self) -> float:
+        """Give the time of day in seconds since 1970: for what people set by the clock on the wall, and nothing else."""
+
     def boot_id(self) -> str:
         """Name this boot."""
 

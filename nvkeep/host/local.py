@@ -102,6 +102,10 @@ class LocalHost:
         """Give the local date and time, for people to read."""
         return time.strftime("%Y-%m-%d %H:%M:%S")
 
+    def wall(self) -> float:
+        """Give the time of day in seconds since 1970."""
+        return time.time()
+
     def boot_id(self) -> str:
         """Name this boot; in a container, where the kernel's word is the machine's, the start of its PID 1 is added."""
         started = self.read("/proc/1/stat").rpartition(")")[2].split()[19]

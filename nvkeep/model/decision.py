@@ -46,7 +46,7 @@ class Guard(StrEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a decision rests on. `told`, `cooling`: the reason, empty where there is none.
+    """All that a decision rests on. `told`, `cooling`, `maintenance`: the reason, empty where there is none.
 
     `waited`: this host has stood aside once, has listened since and heard nobody, and no `health:` can tell whether what
     answers for the address also serves.
@@ -63,6 +63,7 @@ class Facts:
     cooling: str = ""
     guard: Guard = Guard.UNASKED
     waited: bool = False
+    maintenance: str = ""
 
 
 class Verdict(NamedTuple):
@@ -188,9 +189,12 @@ def table() -> str:
 
 
 def decide(facts: Facts) -> Verdict:
-    """Take the first line that fits. Pure; always finds one."""
+    """Take the first line that fits; in maintenance, only say so. Pure; always finds one."""
     number, line = next((number, line) for number, line in LINES.items() if line.fits(facts))
-    return Verdict(number, line.action(facts), line.why(facts))
+    action, why = line.action(facts), line.why(facts)
+    if facts.maintenance:
+        return Verdict(number, Action.WAIT, f"{facts.maintenance} (else: {action}: {why})")
+    return Verdict(number, action, why)
 
 
 @dataclass(frozen=True)
@@ -204,7 +208,12 @@ class Standing:
 
 
 def eligible(facts: Facts, standing: Standing) -> tuple[bool, str]:
-    """Tell whether this host may have the role (the flag keepalived tracks), and if not, why not."""
+    """Tell whether this host may have the role (the flag keepalived tracks), and if not, why not.
+
+    In maintenance the roles stay where they are: the holder keeps its own, and nobody else gets it.
+    """
+    if facts.maintenance:
+        return facts.ours, "" if facts.ours else facts.maintenance
     reasons = (
         facts.told,
         "" if facts.carrier else "the service network has no carrier",

@@ -20,6 +20,8 @@ class Summary(StrEnum):
     CUT_OFF = "cut-off"
     STUCK = "stuck"
     HELD = "held"
+    STANDBY = "standby"
+    MAINTENANCE = "maintenance"
     UNKNOWN = "unknown"
 
 
@@ -34,15 +36,25 @@ EXIT = {
     Summary.STUCK: 2,
     Summary.HELD: 2,
     Summary.UNKNOWN: 3,
+    Summary.STANDBY: 4,
+    Summary.MAINTENANCE: 4,
 }
 
 
 def summarize(
-    facts: Facts, verdict: Verdict, outcomes: Sequence[Outcome], *, yielding: bool, held: bool, well: bool
+    facts: Facts,
+    verdict: Verdict,
+    outcomes: Sequence[Outcome],
+    *,
+    yielding: bool,
+    held: bool,
+    ordered: bool,
+    well: bool,
 ) -> Summary:
-    """Sum up. `outcomes` tell how the resources stand now; `well`: this host may have the role, and nothing worries."""
+    """Sum up. `outcomes` tell how the resources stand now; `ordered`: by hand; `well`: it may have the role and no worries."""
     words = {outcome.word for outcome in outcomes}
     first = {
+        Summary.MAINTENANCE: bool(facts.maintenance),
         Summary.LOST: verdict.action is Action.ISOLATE or (facts.loss and facts.role is Role.MASTER),
         Summary.STUCK: Word.STUCK in words,
         Summary.HELD: held,
@@ -51,6 +63,7 @@ def summarize(
         Summary.SPLIT: yielding or verdict.action in (Action.YIELD, Action.GUARD),
         Summary.FAILED: Word.FAILED in words,
         Summary.CONVERGING: bool(words & {Word.DRIFTED, Word.CONVERGING}) or verdict.action in (Action.ACQUIRE, Action.SEIZE),
+        Summary.STANDBY: ordered,
         Summary.DEGRADED: not well,
     }
     return next((word for word, fits in first.items() if fits), Summary.OK)

@@ -1,8 +1,11 @@
 """`nvkeep move`: the other host takes a free volume, or the service is back where it was; no trace of the order stays."""
 
-from nvkeep.handover import Move, Moved
+import pytest
+
+from nvkeep.errors import NotHere
 from nvkeep.model.report import Word
-from nvkeep.state import Store
+from nvkeep.moving import Move, Moved
+from nvkeep.stamps import Stamps
 from tests.simulation.stories import flag, serving
 from tests.simulation.world import SERVICE, Fault, Process, World, force_role
 
@@ -22,6 +25,7 @@ class Watched(Process):
 def move(world: World, *, other: bool) -> Moved:
     process = Watched(world, world.machines["a"])
     process.other = other
+    force_role(world, "a", "MASTER")
     moved = Move(process, world.cluster, SERVICE).run()
     assert not process.names("/run/nvkeep/moving")
     assert not world.violations
@@ -30,7 +34,7 @@ def move(world: World, *, other: bool) -> Moved:
 
 def test_the_other_host_takes_a_free_volume() -> None:
     world = serving()
-    assert move(world, other=True) == Moved(taken=True)
+    assert move(world, other=True).to == "another host"  # without ssh nobody says which
     assert world.serves("b")
     assert world.clean("a")
     assert not any("--preempt" in argv for _, argv, _ in world.commands)
@@ -38,7 +42,7 @@ def test_the_other_host_takes_a_free_volume() -> None:
 
 def test_what_nobody_takes_is_served_here_again() -> None:
     world = serving()
-    assert move(world, other=False) == Moved(taken=False)
+    assert move(world, other=False) == Moved(why="no other host took it within 10 s")
     assert world.serves("a")
 
 
@@ -48,7 +52,7 @@ def test_what_does_not_let_go_turns_round_and_is_named() -> None:
     begun = world.clock
     moved = move(world, other=True)
     assert world.serves("a")
-    assert not moved.taken
+    assert moved.why == "it does not let go"
     assert moved.left is not None
     (stuck,) = moved.left.having(Word.STUCK)
     assert stuck.key.startswith("mount ")
@@ -59,8 +63,15 @@ def test_what_does_not_let_go_turns_round_and_is_named() -> None:
 def test_a_move_that_was_killed_is_over_after_its_time() -> None:
     world = serving()
     process = Process(world, world.machines["a"])
-    store = Store(process, SERVICE)
-    store.order_move(process.now() + 30.0)
-    assert store.moving()
+    stamps = Stamps(process, SERVICE)
+    stamps.order_move(process.now() + 30.0)
+    assert stamps.moving()
     world.advance(31.0)
-    assert not store.moving()
+    assert not stamps.moving()
+
+
+def test_only_to_another_host_of_the_service() -> None:
+    world = serving()
+    for name in ("a", "x"):
+        with pytest.raises(NotHere, match="it may run on a, b"):
+            Move(Process(world, world.machines["a"]), world.cluster, SERVICE, name)

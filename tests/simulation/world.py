@@ -28,7 +28,8 @@ from tests.simulation.parts import Instance, Reservation, Unit
 SERVICE, VOLUME, PATH, IP, UNIT = "nfs", "vol", "/srv/nfs", "10.9.0.10", "nfs-server.service"
 ADDRESS_ON, TICK = "sv0", 0.1
 SECONDS_A_COMMAND = 0.01
-LOOKS = (("ip", "-j"), ("systemctl", "show"), ("keepalived", "--signum=JSON"), ("nvkeep", "announce"), ("flock",))
+WALL = 1_800_000_000.0  # seconds since 1970 when the clock of a world begins
+LOOKS = (("ip", "-j"), ("systemctl", "show"), ("keepalived", "--signum=JSON"), ("nvkeep", "announce"), ("flock",), ("ssh",))
 REMEMBERS = ("/run/nvkeep/claim/", "/run/nvkeep/standing/", "/run/nvkeep/eligible/", "/var/lib/nvkeep/")
 YAML = """
 cluster: test
@@ -495,6 +496,9 @@ class Process:
     def now(self) -> float:
         self._alive()
         return self.machine.now()
+
+    def wall(self) -> float:
+        return WALL + self.world.clock
 
     def boot_id(self) -> str:
         return f"{self.name}-{self.machine.boot}"

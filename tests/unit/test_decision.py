@@ -72,7 +72,7 @@ def test_every_line_has_a_case() -> None:
 
 
 def test_all_facts_are_in_the_product() -> None:
-    assert len(fields(Facts)) == 11
+    assert len(fields(Facts)) == 12  # maintenance has a test of its own
     assert len(set(ALL)) == 5 * 5 * 2**8 * 3
 
 
@@ -82,6 +82,13 @@ def test_the_first_line_that_fits_is_taken_and_one_always_fits() -> None:
         verdict = decide(facts)
         assert verdict.line == min(number for number, line in LINES.items() if line.fits(facts))
         assert verdict.why
+
+
+def test_in_maintenance_nothing_is_done_the_line_is_said_and_the_roles_stay() -> None:
+    for facts in ALL:
+        verdict = decide(replace(facts, maintenance="disks"))
+        assert (verdict.line, verdict.action) == (decide(facts).line, Action.WAIT)
+        assert eligible(replace(facts, maintenance="disks"), Standing())[0] is facts.ours
 
 
 def test_nothing_is_taken_without_a_role_and_a_witness() -> None:

@@ -45,6 +45,10 @@ def test_whatever_makes_passes_brings_the_hand_over_along(unit: str) -> None:
     assert "nvkeep-shutdown.service" in words(unit, "Wants")
 
 
+def test_the_agent_brings_the_failback_along() -> None:
+    assert "nvkeep-failback.timer" in words("nvkeep.service", "Wants")
+
+
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("code-a", "code-b"):

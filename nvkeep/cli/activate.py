@@ -1,0 +1,33 @@
+"""examples:
+  nvkeep activate          this host may serve again (after nvkeep standby); nothing moves by that
+  nvkeep activate srv-b    that host may
+
+exit codes:
+  0  it may
+  1  not settled: said is what is missing
+  2  cluster.yaml is wrong, or names no service for this host
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+
+from nvkeep.cli import apply
+from nvkeep.cli.common import chosen, file_option, load, on_host
+from nvkeep.model.override import Kind
+from nvkeep.overrides import Overrides
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    file_option(parser)
+    parser.add_argument("which", metavar="HOST", nargs="?", default="", help="default: this host")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """End the standby, and make a pass."""
+    cluster, host = load(arguments)
+    if arguments.which not in ("", host.name):
+        return on_host(host, cluster, arguments.which, ("activate",), cluster.timing.step + 30)
+    arguments.services, arguments.quiet = list(chosen(cluster, host.name, [])), False
+    there = Overrides(host).end(Kind.STANDBY, "")
+    print(f"{host.name} may serve again" if there else f"{host.name} was not on standby")
+    return apply.run(arguments)

@@ -1,0 +1,69 @@
+"""examples:
+  nvkeep maintenance nfs --for 2h --reason "new export tree"   every host watches nfs, and does nothing about it
+  nvkeep maintenance nfs --end                                 nvkeep acts again
+
+It holds on every host of the service, survives a reboot, and is over by itself at its time: then nvkeep acts again, and status
+says so until it is ended. The storage goes on keeping two hosts from writing. A host that goes down still lets go in order.
+
+exit codes:
+  0  recorded, or ended, on every host
+  1  another host could not be told, and nothing was changed
+  2  cluster.yaml is wrong, or this host may not run the service
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+
+from nvkeep.cli.common import chosen, file_option, load, order_options, order_words, refuse_unsafe_state
+from nvkeep.errors import NotHere
+from nvkeep.host import Host
+from nvkeep.model.override import Kind
+from nvkeep.model.spec import Cluster
+from nvkeep.orders import order, others, passes_on, reach, tell
+from nvkeep.overrides import Overrides
+from nvkeep.passes import run_pass
+from nvkeep.peers import Peer
+
+KIND = Kind.MAINTENANCE
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    file_option(parser)
+    parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument("--end", action="store_true", help="nvkeep acts again")
+    parser.add_argument("--here", action="store_true", help="on this host alone, where another cannot be reached")
+    order_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record it or end it, everywhere, and make a pass."""
+    refuse_unsafe_state()
+    cluster, host = load(arguments)
+    (service,) = chosen(cluster, host.name, [arguments.service])
+    peers = [] if arguments.here else others(host, cluster, service)
+    reach(peers)
+    if arguments.end:
+        _end(host, service, peers)
+    else:
+        _begin(host, service, peers, arguments)
+    return _pass(host, cluster, service, peers)
+
+
+def _begin(host: Host, service: str, peers: list[Peer], arguments: argparse.Namespace) -> None:
+    if not (arguments.lasting and arguments.reason):
+        raise NotHere(f'say for how long, and why: nvkeep maintenance {service} --for 2h --reason "..."')
+    print(order(host, KIND, service, arguments.reason, lasting=arguments.lasting))
+    tell(peers, "override", "set", str(KIND), service, *order_words(arguments))
+
+
+def _end(host: Host, service: str, peers: list[Peer]) -> None:
+    there = Overrides(host).end(KIND, service)
+    tell(peers, "override", "end", str(KIND), service)
+    print(f"{service}: {'nvkeep acts again' if there else 'it was not in maintenance here'}")
+
+
+def _pass(host: Host, cluster: Cluster, service: str, peers: list[Peer]) -> int:
+    """Let the flags and status follow at once; how the service stands is for nvkeep status to say."""
+    run_pass(host, cluster, service)
+    passes_on(peers, cluster, service, lambda _: None)
+    return 0

@@ -1,0 +1,52 @@
+"""examples:
+  nvkeep start nfs          nfs may be served again (after nvkeep stop): the host that keepalived gives the role to takes it
+  nvkeep start nfs --here   this host takes it, with or without keepalived; never from a host that serves it
+
+exit codes:
+  0  it is served
+  1  it is not, or another host could not be told; said is what to type
+  2  cluster.yaml is wrong, or this host may not run the service
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+import sys
+
+from nvkeep import log
+from nvkeep.cli.common import chosen, file_option, load, refuse_unsafe_state, unsettled
+from nvkeep.host import Host
+from nvkeep.model.spec import Cluster
+from nvkeep.orders import start_everywhere, start_here
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    file_option(parser)
+    parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument("--here", action="store_true", help="take it here now; tell no other host")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """End what keeps it down, and see that it is served."""
+    refuse_unsafe_state()
+    cluster, host = load(arguments)
+    (service,) = chosen(cluster, host.name, [arguments.service])
+    log.setup(quiet=True)
+    if arguments.here:
+        return _here(host, cluster, service)
+    if start_everywhere(host, cluster, service):
+        print(f"{service}: it is served; nvkeep status --all")
+        return 0
+    print(f"{service}: nobody serves it yet; nvkeep status {service}", file=sys.stderr)
+    return 1
+
+
+def _here(host: Host, cluster: Cluster, service: str) -> int:
+    report = start_here(host, cluster, service)
+    if report.did in ("serve", "acquire", "seize") and report.settled:
+        print(f"{service}: {host.name} serves it")
+        return 0
+    for line in unsettled(report):
+        print(f"{service}: {line}", file=sys.stderr)
+    move = f"; nvkeep move {service} --to {host.name}" if report.did == "yield" else f"; nvkeep status {service}"
+    print(f"{service}: {report.why}{move}", file=sys.stderr)
+    return 1

@@ -1,0 +1,43 @@
+"""examples:
+  nvkeep stop nfs --reason "new export tree"   nobody serves nfs, on any host, until nvkeep start nfs
+  nvkeep stop nfs --here                       this host lets go of it, and another one takes it; this host takes it again only
+                                               after another has served it, or by nvkeep start nfs --here
+
+It survives a reboot. Everything is let go in order: unit, address, file system, volume.
+
+exit codes:
+  0  nothing of it is left
+  1  something is left, or another host could not be told; said is what to type
+  2  cluster.yaml is wrong, or this host may not run the service
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+
+from nvkeep import log
+from nvkeep.cli.common import chosen, file_option, load, order_options, order_words, refuse_unsafe_state, tell_gone
+from nvkeep.handover import let_go
+from nvkeep.model.override import Kind
+from nvkeep.orders import order, others, passes_on, reach, stop_here, tell
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this verb."""
+    file_option(parser)
+    parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument("--here", action="store_true", help="only here: another host takes it")
+    order_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record it everywhere, then let go."""
+    refuse_unsafe_state()
+    cluster, host = load(arguments)
+    (service,) = chosen(cluster, host.name, [arguments.service])
+    log.setup(quiet=True)
+    if arguments.here:
+        return tell_gone([stop_here(host, cluster, service, arguments.reason)])
+    peers = others(host, cluster, service)
+    reach(peers)  # one that is not told would take the service
+    print(order(host, Kind.STOPPED, service, arguments.reason, lasting=arguments.lasting))
+    tell(peers, "override", "set", str(Kind.STOPPED), service, *order_words(arguments))
+    return tell_gone(let_go(host, cluster, [service])) | passes_on(peers, cluster, service, print)

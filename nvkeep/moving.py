@@ -1,0 +1,145 @@
+"""Moving a service: let go of it in order, see that another host takes it, and take it back where none does.
+
+Without ssh between the hosts it works as well; then nothing is asked beforehand, and "served" is what the guard hears.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from nvkeep import guard
+from nvkeep.errors import NotHere, NvkeepError, ProbeError, Unreachable
+from nvkeep.handover import PAUSE, HandOver, is_gone
+from nvkeep.host import Host
+from nvkeep.model.decision import Guard
+from nvkeep.model.override import Kind
+from nvkeep.model.report import Report
+from nvkeep.model.spec import Cluster
+from nvkeep.orders import others, serves, tell
+from nvkeep.passes import run_pass
+from nvkeep.peers import Peer
+from nvkeep.stamps import Stamps
+
+LOOK = 0.1  # seconds between two looks whether another host serves
+TAKEN_WITHIN = 10.0  # seconds another host has to take what was let go; longer while it is seen to start
+BACK_WITHIN = 30.0  # seconds in which this host gets the role again, and serves
+
+
+class Moved(NamedTuple):
+    """How a move ended: `to` which host, or, where that is empty, why it was taken back; `left`: what did not let go."""
+
+    to: str = ""
+    why: str = ""
+    left: Report | None = None
+    outage: float = 0.0
+
+
+@dataclass
+class Move:
+    """One service on its way to another host: `to` a certain one, or to whichever takes it."""
+
+    host: Host
+    cluster: Cluster
+    service: str
+    to: str = ""
+    say: Callable[[str], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        self.spec, self.stamps = self.cluster.services[self.service], Stamps(self.host, self.service)
+        every = others(self.host, self.cluster, self.service)
+        self.targets = [one for one in every if self.to in ("", one.name)]
+        self.parked = [one for one in every if one not in self.targets]
+        if not self.targets:
+            raise NotHere(f"{self.to} is no other host of {self.service}; it may run on {', '.join(self.spec.hosts)}")
+
+    def run(self) -> Moved:
+        """Move, and leave no trace of the order. Raises NvkeepError, before anything has changed, when it cannot go well."""
+        self._refuse_in_vain()
+        try:
+            self._park()
+            begun = self.host.now()
+            report = HandOver(self.host, self.cluster, self.service, 1, self._order).run()
+            moved = self._await(begun) if is_gone(report) else Moved(why="it does not let go", left=report)
+        finally:
+            self.stamps.end_move()
+            self._unpark()
+        return moved if moved.to else self._back(moved)
+
+    def _refuse_in_vain(self) -> None:
+        """Ask the targets whether one may take the service. Raises NvkeepError."""
+        answers = {one.name: self._asked(one) for one in self.targets}
+        reasons = [
+            f"{name} may not take it: {seen['eligible_why']}"
+            for name, seen in answers.items()
+            if not seen.get("eligible", True)
+        ]
+        if len(reasons) == len(answers):
+            raise NvkeepError(f"{self.service} stays where it is: {'; '.join(reasons)}")
+
+    def _asked(self, peer: Peer) -> dict[str, Any]:
+        """Give how the service stands on another host; empty when it cannot be asked."""
+        try:
+            found = json.loads(peer.run(("nvkeep", "status", self.service, "--json"), self.cluster.timing.step).out)
+            return dict(found[0])
+        except (Unreachable, ValueError, IndexError):
+            return {}
+
+    def _park(self) -> None:
+        """Keep the hosts that are not meant from taking it; they forget it as soon as it is served. Raises NvkeepError."""
+        reason = f"it is being moved to {self.to}"
+        tell(self.parked, "override", "set", str(Kind.AWAY), self.service, "--reason", reason)
+
+    def _unpark(self) -> None:
+        with suppress(NvkeepError):
+            tell(self.parked, "override", "end", str(Kind.AWAY), self.service)
+
+    def _order(self) -> None:
+        """Record the order, for as long as a pass and the other host may take: one that is killed is over after that."""
+        self.stamps.order_move(self.host.now() + 2 * self.cluster.timing.step + TAKEN_WITHIN)
+
+    def _await(self, begun: float) -> Moved:
+        """Wait until the address or health of another host answers, and it says that all is there, if it can be asked."""
+        self.say(f"{self.service}: nothing is left here {self.host.now() - begun:.1f} s after the order")
+        deadline = self.host.now() + TAKEN_WITHIN
+        while self.host.now() < deadline:
+            if self._answered():
+                return self._confirmed(begun, self.host.now() - begun)
+            self.host.sleep(LOOK)
+        if any(self._asked(one).get("holder") == "this host" for one in self.targets):  # it is at it, and its unit takes long
+            return self._confirmed(begun, self.host.now() - begun)
+        return Moved(why=f"no other host took it within {TAKEN_WITHIN:g} s")
+
+    def _answered(self) -> bool:
+        with suppress(ProbeError):  # what cannot be asked has not answered yet
+            return guard.ask(self.host, self.spec, self.cluster.timing) is Guard.SERVED
+        return False
+
+    def _confirmed(self, begun: float, outage: float) -> Moved:
+        """See which host serves, and that it goes on to: a unit may fail to start although the address is up."""
+        deadline = begun + outage + self.cluster.timing.step
+        seen: dict[str, dict[str, Any]] = {}
+        while self.host.now() < deadline:
+            seen = {one.name: self._asked(one) for one in self.targets}
+            taker = next((name for name, one in seen.items() if _whole(one)), "")
+            if taker or not any(seen.values()):
+                return Moved(to=taker or "another host", outage=outage)
+            if failed := next((one["eligible_why"] for one in seen.values() if one and not one["eligible"]), ""):
+                return Moved(why=f"{', '.join(seen)} could not serve it: {failed}")
+            self.host.sleep(PAUSE)
+        return Moved(why=f"{', '.join(seen)} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
+
+    def _back(self, moved: Moved) -> Moved:
+        """Serve here again what no other host serves."""
+        deadline = self.host.now() + BACK_WITHIN
+        while not serves(self.host, run_pass(self.host, self.cluster, self.service)):
+            if self.host.now() > deadline:
+                return moved._replace(why=f"{moved.why}, and this host does not serve it again either")
+            self.host.sleep(PAUSE)
+        return moved
+
+
+def _whole(seen: dict[str, Any]) -> bool:
+    """Tell whether a host says that it serves, and everything stands."""
+    return seen.get("holder") == "this host" and all(one["mark"] == "[OK]" for one in seen["lines"])
