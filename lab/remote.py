@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lab import databases
+from lab.cluster import Lab
 from lab.commands import run
 from lab.network import SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lab.databases import Database
     from lab.server import Server
 
 HOST_KEY = "etc/ssh/ssh_host_ed25519_key.pub"
@@ -26,3 +29,13 @@ def enable(server: Server, names: Sequence[str]) -> None:
     key = " ".join(server.read(f"/{HOST_KEY}").split()[:2])
     server.write("/root/.ssh/known_hosts", "".join(f"{name},{ip} {key}\n" for ip, name in addresses.items()), 0o600)
     run(("chroot", str(server.root), "systemctl", "enable", "--quiet", "ssh.service"))
+
+
+def lab(one: Database, names: Sequence[str], timing: str) -> Lab:
+    """Make a lab whose servers protect one database, and reach each other by ssh."""
+
+    def prepare(server: Server) -> None:
+        databases.enable(server)
+        enable(server, names)
+
+    return Lab(names, config=databases.config((one,), names, timing=timing), prepare=prepare)

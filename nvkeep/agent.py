@@ -161,6 +161,7 @@ class Agent:
             with suppress(OSError):
                 marks.lower_all_flags(self.host)
             return
+        marks.keep_right(self.host, self.path)
         self._set_timer(self.cluster)
         self._disown(self.cluster)
         for service in self.cluster.services_of(self.host.name):

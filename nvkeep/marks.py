@@ -1,16 +1,25 @@
 """What is on record for the whole host: that it goes down, what cannot be recorded, all flags, keepalived's last answer."""
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 
 from nvkeep.host import Host
 from nvkeep.model.role import Roles
 from nvkeep.state import LEAVING, RUN, VAR, Store, written
 
+LAST_RIGHT = f"{RUN}/cluster.yaml"
+
 
 def leaving(host: Host) -> bool:
     """Tell whether the system is on its way down; the mark lasts until nvkeep-shutdown.service is started again."""
     return host.exists(LEAVING)
+
+
+def keep_right(host: Host, path: str) -> None:
+    """Keep a copy of a configuration that was found right, for a host that goes down while the file is wrong."""
+    with suppress(OSError):
+        written(host, LAST_RIGHT, host.read(path))
 
 
 def unwritable(host: Host) -> str:

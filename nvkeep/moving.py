@@ -3,21 +3,20 @@
 Without ssh between the hosts it works as well; then nothing is asked beforehand, and "served" is what the guard hears.
 """
 
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from nvkeep import guard
-from nvkeep.errors import NotHere, NvkeepError, ProbeError, Unreachable
+from nvkeep.errors import NotHere, NvkeepError, ProbeError
 from nvkeep.handover import PAUSE, HandOver, is_gone
 from nvkeep.host import Host
 from nvkeep.model.decision import Guard
 from nvkeep.model.override import Kind
 from nvkeep.model.report import Report
 from nvkeep.model.spec import Cluster
-from nvkeep.orders import others, serves, tell
+from nvkeep.orders import others, refuse_in_vain, serves, standing_of, tell
 from nvkeep.passes import run_pass
 from nvkeep.peers import Peer
 from nvkeep.stamps import Stamps
@@ -56,7 +55,7 @@ class Move:
 
     def run(self) -> Moved:
         """Move, and leave no trace of the order. Raises NvkeepError, before anything has changed, when it cannot go well."""
-        self._refuse_in_vain()
+        refuse_in_vain(self.targets, self.cluster, self.service)
         try:
             self._park()
             begun = self.host.now()
@@ -67,24 +66,8 @@ class Move:
             self._unpark()
         return moved if moved.to else self._back(moved)
 
-    def _refuse_in_vain(self) -> None:
-        """Ask the targets whether one may take the service. Raises NvkeepError."""
-        answers = {one.name: self._asked(one) for one in self.targets}
-        reasons = [
-            f"{name} may not take it: {seen['eligible_why']}"
-            for name, seen in answers.items()
-            if not seen.get("eligible", True)
-        ]
-        if len(reasons) == len(answers):
-            raise NvkeepError(f"{self.service} stays where it is: {'; '.join(reasons)}")
-
     def _asked(self, peer: Peer) -> dict[str, Any]:
-        """Give how the service stands on another host; empty when it cannot be asked."""
-        try:
-            found = json.loads(peer.run(("nvkeep", "status", self.service, "--json"), self.cluster.timing.step).out)
-            return dict(found[0])
-        except (Unreachable, ValueError, IndexError):
-            return {}
+        return standing_of(peer, self.cluster, self.service)
 
     def _park(self) -> None:
         """Keep the hosts that are not meant from taking it; they forget it as soon as it is served. Raises NvkeepError."""

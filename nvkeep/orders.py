@@ -1,12 +1,14 @@
 """Orders by hand for one service or this host: recorded first, then carried out by ordinary passes."""
 
+import json
 import os
 import pwd
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from nvkeep import guard
-from nvkeep.errors import NvkeepError, ProbeError
+from nvkeep.errors import NvkeepError, ProbeError, Unreachable
 from nvkeep.handover import PAUSE, HandOver
 from nvkeep.host import Host
 from nvkeep.model.decision import Guard
@@ -84,6 +86,25 @@ def tell(peers: Sequence[Peer], *words: str) -> None:
             raise NvkeepError(
                 f"{peer.name}: `nvkeep {' '.join(words)}` ended with {done.code}: {done.err.strip() or done.out.strip()}"
             )
+
+
+def standing_of(peer: Peer, cluster: Cluster, service: str) -> dict[str, Any]:
+    """Give how a service stands on another host, as `nvkeep status --json` says it; empty when it cannot be asked."""
+    try:
+        found = json.loads(peer.run(("nvkeep", "status", service, "--json"), cluster.timing.step).out)
+        return dict(found[0])
+    except (Unreachable, ValueError, IndexError, TypeError):
+        return {}
+
+
+def refuse_in_vain(peers: Sequence[Peer], cluster: Cluster, service: str) -> None:
+    """Raise NvkeepError when every one of these hosts says that it may not take a service."""
+    answers = {one.name: standing_of(one, cluster, service) for one in peers}
+    reasons = [
+        f"{name} may not take it: {one['eligible_why']}" for name, one in answers.items() if not one.get("eligible", True)
+    ]
+    if len(reasons) == len(answers):
+        raise NvkeepError(f"{service} stays where it is: {'; '.join(reasons)}")
 
 
 def passes_on(peers: Sequence[Peer], cluster: Cluster, service: str, say: Callable[[str], None]) -> int:

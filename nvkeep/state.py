@@ -9,6 +9,7 @@
 /run/nvkeep/report/SERVICE       the last pass
 /run/nvkeep/lock/SERVICE         keeps passes apart
 /run/nvkeep/leaving              the system goes down: nvkeep-shutdown.service makes it, before anything else is stopped
+/run/nvkeep/cluster.yaml         the last one that the agent found right, for a shutdown while the file is wrong
 /var/lib/nvkeep/loss/SERVICE     a volume that was taken from this host
 /var/lib/nvkeep/held/SERVICE     why it is not started here any more until `nvkeep reset`
 

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from nvkeep import config, state
+from nvkeep import config, log, state
 from nvkeep.errors import NotHere, UnsafeFile
 from nvkeep.handover import is_gone
 from nvkeep.host import Host, LocalHost
@@ -96,6 +96,22 @@ def on_host(host: Host, cluster: Cluster, name: str, words: tuple[str, ...], wit
 def load(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost]:
     """Read the configuration and name this host."""
     return config.load(arguments.file), LocalHost(getattr(arguments, "host", None))
+
+
+def service_options(parser: argparse.ArgumentParser, here: str) -> None:
+    """Add -f FILE, SERVICE, and --here with its help."""
+    file_option(parser)
+    parser.add_argument("service", metavar="SERVICE")
+    parser.add_argument("--here", action="store_true", help=here)
+
+
+def ordered(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost, str]:
+    """Prepare for an order over one service: read the configuration, name this host, refuse what is not its own."""
+    refuse_unsafe_state()
+    cluster, host = load(arguments)
+    (service,) = chosen(cluster, host.name, [arguments.service])
+    log.setup(quiet=True)
+    return cluster, host, service
 
 
 def refuse_unsafe_state() -> None:

@@ -13,7 +13,7 @@ exit codes:
 
 import argparse
 
-from nvkeep.cli.common import chosen, file_option, load, order_options, order_words, refuse_unsafe_state
+from nvkeep.cli.common import order_options, order_words, ordered, service_options
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
 from nvkeep.model.override import Kind
@@ -28,18 +28,14 @@ KIND = Kind.MAINTENANCE
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    file_option(parser)
-    parser.add_argument("service", metavar="SERVICE")
+    service_options(parser, "on this host alone, where another cannot be reached")
     parser.add_argument("--end", action="store_true", help="nvkeep acts again")
-    parser.add_argument("--here", action="store_true", help="on this host alone, where another cannot be reached")
     order_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Record it or end it, everywhere, and make a pass."""
-    refuse_unsafe_state()
-    cluster, host = load(arguments)
-    (service,) = chosen(cluster, host.name, [arguments.service])
+    cluster, host, service = ordered(arguments)
     peers = [] if arguments.here else others(host, cluster, service)
     reach(peers)
     if arguments.end:

@@ -14,8 +14,7 @@ exit codes:
 import argparse
 import sys
 
-from nvkeep import log
-from nvkeep.cli.common import chosen, file_option, load, refuse_unsafe_state, unsettled
+from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.errors import NotHere, Unreachable
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
@@ -28,20 +27,15 @@ NOT_HERE = 2
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    file_option(parser)
-    parser.add_argument("service", metavar="SERVICE")
+    service_options(parser, "only if this host serves it; ask no other")
     parser.add_argument("--to", metavar="HOST", default="", help="default: whichever takes it")
-    parser.add_argument("--here", action="store_true", help="only if this host serves it; ask no other")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Move, and say how it went."""
-    refuse_unsafe_state()
-    cluster, host = load(arguments)
-    (service,) = chosen(cluster, host.name, [arguments.service])
+    cluster, host, service = ordered(arguments)
     if not Store(host, service).claimed():
         return _elsewhere(host, cluster, service, arguments)
-    log.setup(quiet=True)
     if arguments.to == host.name:
         print(f"{service}: {host.name} serves it already")
         return 0

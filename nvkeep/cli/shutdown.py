@@ -1,21 +1,25 @@
 """example:
   nvkeep shutdown     what nvkeep-shutdown.service runs when the system goes down; nobody else needs to
 
-Hands every service over, in order. It works only while /run/nvkeep/leaving is there, which that unit makes when systemd stops
-it. To hand the services of this host over without a shutdown: systemctl stop keepalived
+Hands every service over, in order; where cluster.yaml is wrong, by the last one that was right. It works only while
+/run/nvkeep/leaving is there, which that unit makes when systemd stops it. To hand the services of this host over without a
+shutdown: nvkeep standby
 
 exit codes:
   0  nothing of any service is left here
   1  something did not let go in its time: it is named, and this host may take no role any more
-  2  the system does not go down, or cluster.yaml is wrong: nothing was done
+  2  the system does not go down, or cluster.yaml is wrong and was so since this host booted: nothing was done
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
 import sys
 
-from nvkeep import log, marks, state
+from nvkeep import config, log, marks, state
 from nvkeep.cli.common import file_option, load, tell_gone
+from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.handover import let_go
+from nvkeep.host import LocalHost
+from nvkeep.model.spec import Cluster
 
 REFUSED = 2
 
@@ -28,9 +32,18 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Let go of everything."""
     log.setup(quiet=True)
-    cluster, host = load(arguments)
+    cluster, host = _configured(arguments)
     if not marks.leaving(host):
         print(f"{state.LEAVING} is not there: the system does not go down; nothing was done", file=sys.stderr)
         return REFUSED
     services = cluster.services_of(host.name) if host.name in cluster.hosts else ()
     return tell_gone(let_go(host, cluster, services))
+
+
+def _configured(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost]:
+    """Read the configuration, or the last one that was right. Raises ConfigError, UnsafeFile."""
+    try:
+        return load(arguments)
+    except (ConfigError, UnsafeFile) as error:
+        print(f"{error}\nso it is done by the last one that was right, {marks.LAST_RIGHT}", file=sys.stderr)
+        return config.load(marks.LAST_RIGHT), LocalHost()

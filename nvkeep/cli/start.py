@@ -11,8 +11,7 @@ exit codes:
 import argparse
 import sys
 
-from nvkeep import log
-from nvkeep.cli.common import chosen, file_option, load, refuse_unsafe_state, unsettled
+from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 from nvkeep.orders import start_everywhere, start_here
@@ -20,17 +19,12 @@ from nvkeep.orders import start_everywhere, start_here
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    file_option(parser)
-    parser.add_argument("service", metavar="SERVICE")
-    parser.add_argument("--here", action="store_true", help="take it here now; tell no other host")
+    service_options(parser, "take it here now; tell no other host")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """End what keeps it down, and see that it is served."""
-    refuse_unsafe_state()
-    cluster, host = load(arguments)
-    (service,) = chosen(cluster, host.name, [arguments.service])
-    log.setup(quiet=True)
+    cluster, host, service = ordered(arguments)
     if arguments.here:
         return _here(host, cluster, service)
     if start_everywhere(host, cluster, service):

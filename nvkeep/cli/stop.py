@@ -13,8 +13,7 @@ exit codes:
 
 import argparse
 
-from nvkeep import log
-from nvkeep.cli.common import chosen, file_option, load, order_options, order_words, refuse_unsafe_state, tell_gone
+from nvkeep.cli.common import order_options, order_words, ordered, service_options, tell_gone
 from nvkeep.handover import let_go
 from nvkeep.model.override import Kind
 from nvkeep.orders import order, others, passes_on, reach, stop_here, tell
@@ -22,18 +21,13 @@ from nvkeep.orders import order, others, passes_on, reach, stop_here, tell
 
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
-    file_option(parser)
-    parser.add_argument("service", metavar="SERVICE")
-    parser.add_argument("--here", action="store_true", help="only here: another host takes it")
+    service_options(parser, "only here: another host takes it")
     order_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Record it everywhere, then let go."""
-    refuse_unsafe_state()
-    cluster, host = load(arguments)
-    (service,) = chosen(cluster, host.name, [arguments.service])
-    log.setup(quiet=True)
+    cluster, host, service = ordered(arguments)
     if arguments.here:
         return tell_gone([stop_here(host, cluster, service, arguments.reason)])
     peers = others(host, cluster, service)

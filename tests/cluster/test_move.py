@@ -1,4 +1,4 @@
-"""`nvkeep move` on real servers: a clean release before the acquire, and a move that turns round. Needs root."""
+"""`nvkeep move` without ssh, a move that turns round, and one of three servers. Needs root."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import databases, protected
+from lab import databases, protected, remote
 from lab.cluster import Lab
 from lab.databases import Database
 from tests.cluster.conftest import Pair
@@ -55,8 +55,29 @@ def test_a_stuck_move_turns_round(pair: Pair) -> None:
     assert moves(pair)[before:] == []
 
 
-def test_only_the_host_that_serves_moves(pair: Pair) -> None:
-    done = pair.other.run(("nvkeep", "move", "pg"), check=False)
+def test_without_ssh_it_is_typed_where_the_service_is(pair: Pair) -> None:
+    done = pair.other.run(("nvkeep", "move", "pg"), check=False, timeout=60)
     assert done.returncode == 2
-    assert "is not served by" in done.stderr
+    assert f"it is not served by {pair.other.name}; {pair.active.name} cannot be reached" in done.stderr
     pair.finish(pair.active, clean=pair.other)
+
+
+@pytest.fixture
+def three() -> Iterator[Pair]:
+    names = ("srv-a", "srv-b", "srv-c")
+    with remote.lab(Database(hosts=names), names, TIMING) as lab:
+        yield Pair(lab)
+
+
+def test_of_three_servers_the_one_that_is_meant_takes_it(three: Pair) -> None:
+    third = next(server for server in three.lab if server not in (three.active, three.other))
+    for server in (three.other, third):
+        three.wait_ready(server)
+    before = len(moves(three))
+    for to in (third, three.active):
+        three.other.run(("nvkeep", "move", "pg", "--to", to.name), timeout=90)
+        three.wait_serving(to)
+    three.finish(three.active, clean=third)
+    ways = [f"{three.active.name} detach", f"{third.name} plain", f"{third.name} detach", f"{three.active.name} plain"]
+    assert moves(three)[before:] == ways
+    assert three.other.run(("nvkeep", "override")).stdout == ""

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import databases, remote
-from lab.cluster import Lab
+from lab import remote
 from lab.commands import until
 from lab.databases import Database
 from tests.cluster.conftest import Pair, assert_clean
@@ -16,6 +15,7 @@ from tests.cluster.stage import MEASURED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lab.cluster import Lab
     from lab.server import Server
 
 TIMING = "advert: 0.2, reconcile: 4, step: 20, cooldown: 5"
@@ -26,14 +26,9 @@ OWN = 0.5  # seconds a move may take beside the unit's own stop and start
 ORDERED = 4  # the exit code of `nvkeep status` where something was ordered by hand
 
 
-def prepare(server: Server) -> None:
-    databases.enable(server)
-    remote.enable(server, NAMES)
-
-
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with Lab(NAMES, config=databases.config((PG,), NAMES, timing=TIMING), prepare=prepare) as made:
+    with remote.lab(PG, NAMES, TIMING) as made:
         for server in made:
             server.run(("systemctl", "stop", "nvkeep-failback.timer"))  # it is time all day: the tests say when
         yield made
@@ -187,6 +182,18 @@ def test_stopped_nobody_serves_it_and_started_somebody_does(pair: Pair) -> None:
     other = next(server for server in pair.lab if server is not serving)
     pair.finish(serving, clean=other)
     assert "preempt" not in " ".join(moves(pair)[before:])
+
+
+def test_a_host_that_nobody_can_replace_is_not_put_on_standby_and_moves_nothing(pair: Pair) -> None:
+    pair.other.run(("nvkeep", "standby"), timeout=60)
+    for words in (("standby",), ("move", "pg")):
+        done = pair.active.run(("nvkeep", *words), check=False, timeout=60)
+        assert done.returncode == 1
+        assert f"pg stays where it is: {pair.other.name} may not take it: this host is on standby" in done.stderr
+    pair.other.run(("nvkeep", "activate"))
+    pair.wait_ready(pair.other)
+    result = pair.finish(pair.active, clean=pair.other)
+    assert result.longest_gap_seconds < QUIET
 
 
 def test_a_peer_that_cannot_be_told_stops_nothing(pair: Pair) -> None:

@@ -96,6 +96,20 @@ def test_a_reboot_of_the_active_server_is_an_orderly_hand_over(pair: Pair) -> No
     assert result.longest_gap_seconds < HAND_OVER
 
 
+def test_a_reboot_while_cluster_yaml_is_wrong_is_an_orderly_hand_over(pair: Pair) -> None:
+    gone, heir = pair.active, pair.other
+    right = gone.read("/etc/nvkeep/cluster.yaml")
+    gone.write("/etc/nvkeep/cluster.yaml", "cluster: [\n")
+    until(lambda: gone.read("/run/nvkeep/eligible/pg").strip() == "0", within=10, what="the agent did not see it")
+    gone.reboot()
+    pair.wait_serving(heir)
+    assert story(pair) == handed_over(gone, heir)
+    assert_orderly(last_boot(gone))
+    gone.write("/etc/nvkeep/cluster.yaml", right)
+    pair.wait_ready(gone)
+    pair.finish(heir, clean=gone)
+
+
 def test_a_reboot_of_the_backup_moves_nothing(pair: Pair) -> None:
     pair.other.reboot()
     pair.wait_ready(pair.other)
