@@ -10,7 +10,7 @@ another host has served it, or by nvkeep_manual_startup. Without options it does
 
 exit codes:
   0  nothing is left here
-  1  something is left: it is named
+  1  something is left: it is named; or this is not root, and nothing was done
   2  cluster.yaml is wrong, or this host is not in it
 """  # noqa: D400, D205 - printed by --help
 
@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep import log
 from nvkeep.cli.common import load, refuse_unsafe_state, unsettled
-from nvkeep.cli.preferred import end, refuse_unconverted, side_options, trouble, wanted
+from nvkeep.cli.preferred import end, refuse_others_than_root, refuse_unconverted, side_options, trouble, wanted
 from nvkeep.config import DEFAULT_FILE
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.handover import is_gone
@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Let go, and say so."""
     arguments.file = arguments.file or DEFAULT_FILE
     refuse_unconverted(arguments.file)
+    refuse_others_than_root()
     refuse_unsafe_state()
     cluster, host = load(arguments)
     services = wanted(cluster, host.name, arguments)

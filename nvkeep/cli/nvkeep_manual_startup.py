@@ -8,7 +8,7 @@ is. Nothing is taken from a host that serves: it is said who does, and what to t
 
 exit codes:
   0  all of it is here; without options, a service that prefers a peer may also be served there
-  1  something is not: it is named
+  1  something is not: it is named; or this is not root, and nothing was done
   2  cluster.yaml is wrong, or this host is not in it
 """  # noqa: D400, D205 - printed by --help
 
@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep import log
 from nvkeep.cli.common import load, refuse_unsafe_state, unsettled
-from nvkeep.cli.preferred import end, of_peers, refuse_unconverted, side_options, trouble, wanted
+from nvkeep.cli.preferred import end, of_peers, refuse_others_than_root, refuse_unconverted, side_options, trouble, wanted
 from nvkeep.config import DEFAULT_FILE
 from nvkeep.host import Host
 from nvkeep.model.decision import Action
@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Start what is not here, and say so."""
     arguments.file = arguments.file or DEFAULT_FILE
     refuse_unconverted(arguments.file)
+    refuse_others_than_root()
     refuse_unsafe_state()
     cluster, host = load(arguments)
     services = wanted(cluster, host.name, arguments)

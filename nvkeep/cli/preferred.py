@@ -1,6 +1,7 @@
 """What the original's commands have in common: services preferred here, services preferred on a peer, and how they end."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def refuse_unconverted(file: str) -> None:
     """Say what to type where only the original's files are there. Raises NotHere."""
     if not Path(file).exists() and Path(CONF).exists():
         raise NotHere(f"{file} is not there yet; make it of the original's files: nvkeep import -o {file}")
+
+
+def refuse_others_than_root() -> None:
+    """Say so before anything else does. Raises PermissionError."""
+    if os.geteuid():
+        raise PermissionError(Path(sys.argv[0]).name)
 
 
 def end(*, well: bool) -> int:

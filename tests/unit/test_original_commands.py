@@ -58,6 +58,16 @@ def test_on_a_host_that_is_not_in_the_file_it_says_so(
     assert "All done" not in printed.out + printed.err
 
 
+@pytest.mark.parametrize("command", ["nvkeep_clean_shutdown", "nvkeep_manual_startup"], indirect=True)
+def test_who_is_not_root_reads_one_line(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert typed(monkeypatch, command, "-f", str(tmp_path / "cluster.yaml")) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"nvkeep: {command}: permission denied; run it as root\n")
+
+
 def test_with_only_the_originals_files_it_says_what_to_type(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
