@@ -1,11 +1,11 @@
 """example:
   nvkeep_apply_config    what `nvkeep setup --yes` does: check cluster.yaml and every host, put the files on all of them
 
-It may be typed on any host. Nothing is changed anywhere where something is missing on one of them.
+It may be typed on any host. Where something is missing on one of them, nothing is changed on any.
 
 exit codes:
   0  every host is set up
-  1  a host could not be set up: it is named, and all hosts are as they were
+  1  something is missing on a host, or it could not be set up: it is named, and how the others are
   2  cluster.yaml is wrong or not there: it is said what to type
 """  # noqa: D400, D205 - printed by --help
 
