@@ -70,11 +70,10 @@ class Reader:
         text = self._scan.text
         named = ASSIGNMENT.match(text, start)
         self.broken |= {named[1]} if named else set()
-        end = text.find("\n", max(self._scan.at, start))
-        line = text[start : end if end >= 0 else len(text)]
-        found = NEXT.search(text, end + 1) if end >= 0 and line.count("(") > line.count(")") else None
-        closed = end if line.count("(") <= line.count(")") else -1
-        self._scan.at = found.start() if found else closed if closed >= 0 else len(text)
+        end = text.find("\n", max(self._scan.at, start)) % (len(text) + 1)  # the end of the text where there is no line break
+        goes_on = text.count("(", start, end) > text.count(")", start, end)
+        found = NEXT.search(text, end) if goes_on else None
+        self._scan.at = found.start() if found else len(text) if goes_on else end
 
     def _value(self, name: str) -> str:
         """Give the value of a variable. Raises Refused."""
