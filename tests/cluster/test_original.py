@@ -99,20 +99,24 @@ def test_nothing_is_taken_from_a_host_that_serves(pair: Pair) -> None:
 
 
 def test_what_is_broken_is_named_and_what_should_not_be_here_is_not(pair: Pair) -> None:
-    server = pair.active
-    server.run(("nvkeep", "maintenance", "pg", "--here", "--for", "1h", "--reason", "nobody mends it meanwhile"))
+    server, other = pair.active, pair.other
+    other.run(("systemctl", "stop", "keepalived"))  # or it would take over
+    server.run(("systemctl", "stop", "nvkeep-reconcile.timer", "nvkeep.service"))  # or it would be mended
     server.run(("systemctl", "stop", protected.UNIT))
     server.run(("ip", "addr", "del", f"{FLOATING}/24", "dev", "host0"))
-    told = lines(typed(server, "nvkeep_check_status"))
-    assert "[OK] VOLUME: vol1" in told
-    assert any(line.startswith(f"[NOT OK] SERVICE: {protected.UNIT}") for line in told)
-    assert any(line.startswith(f"[NOT OK] FLOATING IP: host0 {FLOATING}/24") for line in told)
-    server.run(("nvkeep", "maintenance", "pg", "--here", "--end"))
+    done = typed(server, "nvkeep_check_status")
+    assert done.returncode == 1
+    assert "[OK] VOLUME: vol1" in lines(done)
+    assert any(line.startswith(f"[NOT OK] SERVICE: {protected.UNIT}") for line in lines(done))
+    assert any(line.startswith(f"[NOT OK] FLOATING IP: host0 {FLOATING}/24") for line in lines(done))
+    server.run(("systemctl", "start", "nvkeep.service", "nvkeep-reconcile.timer"))
+    other.run(("systemctl", "start", "keepalived"))
     pair.wait_serving(server)
-    done = typed(pair.other, "nvkeep_check_status")
+    pair.wait_ready(other)
+    done = typed(other, "nvkeep_check_status")
     assert done.returncode == 0
     assert "NOT OK" not in done.stdout
-    pair.finish(server, clean=pair.other)
+    pair.finish(server, clean=other)
 
 
 def test_what_is_stuck_keeps_its_volume_and_says_so(pair: Pair) -> None:
