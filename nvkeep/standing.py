@@ -125,6 +125,10 @@ def _differs(have: object) -> str:
 
 
 def _line(resource: Resource, outcome: Outcome) -> Line:
+    return Line(MARK.get(outcome.word, "[NOT OK]"), *called(resource), outcome.reason)
+
+
+def called(resource: Resource) -> tuple[str, str]:
+    """Give the title and the name that people know a resource by."""
     title, name = TITLE[resource.kind.name], resource.key.partition(" ")[2]
-    shown = f"{resource.spec.interface} {resource.spec.address}" if resource.kind is ADDRESS else name
-    return Line(MARK.get(outcome.word, "[NOT OK]"), title, shown, outcome.reason)
+    return title, f"{resource.spec.interface} {resource.spec.address}" if resource.kind is ADDRESS else name

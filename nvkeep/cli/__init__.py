@@ -14,6 +14,7 @@ VERBS = {
     "agreement": "what has to be the same on every host, as it is on this one",
     "holders": "who would keep a service's file systems from being unmounted",
     "check": "tell whether cluster.yaml is right",
+    "import": "turn the original nvkeep's two files into a cluster.yaml",
     "show": "print cluster.yaml with every default filled in",
     "schema": "print the JSON Schema of cluster.yaml",
     "keepalived": "print or install this host's keepalived configuration",
@@ -31,6 +32,13 @@ VERBS = {
     "agent": "the resident; run by nvkeep.service",
     "shutdown": "hand everything over, because the system goes down; run by nvkeep-shutdown.service",
 }
+MODULES = {"import": "import_"}  # what is a word of Python's own
+ORIGINAL = {
+    "nvkeep_apply_config": "set every host up by cluster.yaml",
+    "nvkeep_check_status": "how the volumes, mount points, floating addresses and services stand on this host",
+    "nvkeep_clean_shutdown": "let go of the services on this host, in order",
+    "nvkeep_manual_startup": "start services on this host, with or without keepalived",
+}  # the commands of the original bash nvkeep: names of this same program
 PLUMBING = ("announce", "lease", "loop", "nvme")
 FIRST = """\
 nvkeep keeps a service alive on servers that share a block volume.
@@ -49,6 +57,9 @@ BAD_CONFIGURATION = 2
 def main(argv: list[str] | None = None) -> int:
     """Run one command; give its exit code."""
     arguments = sys.argv[1:] if argv is None else argv
+    called = sys.argv[0].rpartition("/")[2]
+    if argv is None and called in ORIGINAL:
+        return _run(_parse_original(called))
     if not arguments:
         sys.stdout.write(FIRST)
         return 0
@@ -73,7 +84,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     wanted = arguments[0] if arguments[0] in VERBS else None
     for verb, does in VERBS.items():
         if verb == wanted:
-            module = import_module(f"nvkeep.cli.{verb}")
+            module = import_module(f"nvkeep.cli.{MODULES.get(verb, verb)}")
             formatter = argparse.RawDescriptionHelpFormatter
             one = verbs.add_parser(verb, help=does, description=does, epilog=module.__doc__, formatter_class=formatter)
             module.options(one)
@@ -82,6 +93,16 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
             verbs.add_parser(verb, help=does)
     _suggest(parser, arguments[0])
     return parser.parse_args(arguments)
+
+
+def _parse_original(program: str) -> argparse.Namespace:
+    module = import_module(f"nvkeep.cli.{program}")
+    formatter = argparse.RawDescriptionHelpFormatter
+    does = f"{ORIGINAL[program].capitalize()}."
+    parser = argparse.ArgumentParser(prog=program, description=does, epilog=module.__doc__, formatter_class=formatter)
+    module.options(parser)
+    parser.set_defaults(run=module.run)
+    return parser.parse_args()
 
 
 def _suggest(parser: argparse.ArgumentParser, verb: str) -> None:

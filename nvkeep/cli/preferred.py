@@ -1,0 +1,61 @@
+"""What the original's commands have in common: services preferred here, services preferred on a peer, and how they end."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from nvkeep.cli.common import chosen
+from nvkeep.errors import NotHere
+from nvkeep.model.report import Report
+from nvkeep.model.spec import Cluster
+
+CONF = "/etc/nvkeep/nvkeep_service.conf"  # the original's
+DONE, ERRORS = "All done.", "All done, but errors were encountered."
+
+
+def side_options(parser: argparse.ArgumentParser) -> None:
+    """Add -f, -l and -p."""
+    parser.add_argument("-f", "--file", metavar="FILE", help="default: /etc/nvkeep/cluster.yaml")
+    parser.add_argument("-l", action="store_true", dest="local", help="only the services that prefer this host")
+    parser.add_argument("-p", action="store_true", dest="peer", help="only the services that prefer another host")
+
+
+def local(cluster: Cluster, host: str) -> list[str]:
+    """Name the services that prefer this host. Raises NotHere."""
+    return [name for name in chosen(cluster, host, []) if cluster.services[name].hosts[0] == host]
+
+
+def of_peers(cluster: Cluster, host: str) -> list[str]:
+    """Name the services of this host that prefer another one. Raises NotHere."""
+    return [name for name in chosen(cluster, host, []) if cluster.services[name].hosts[0] != host]
+
+
+def wanted(cluster: Cluster, host: str, arguments: argparse.Namespace) -> list[str]:
+    """Pick the services meant by -l and -p; both or none of the two mean all."""
+    every = arguments.local == arguments.peer
+    mine = local(cluster, host) if every or arguments.local else []
+    return [*mine, *(of_peers(cluster, host) if every or arguments.peer else [])]
+
+
+def refuse_unconverted(file: str) -> None:
+    """Say what to type where only the original's files are there. Raises NotHere."""
+    if not Path(file).exists() and Path(CONF).exists():
+        raise NotHere(f"{file} is not there yet; make it of the original's files: nvkeep import -o {file}")
+
+
+def refuse_others_than_root() -> None:
+    """Say so before anything else does. Raises PermissionError."""
+    if os.geteuid():
+        raise PermissionError(Path(sys.argv[0]).name)
+
+
+def end(*, well: bool) -> int:
+    """Say how it ended, and give the exit code."""
+    print(DONE if well else ERRORS, file=sys.stdout if well else sys.stderr)
+    return 0 if well else 1
+
+
+def trouble(report: Report, more: str) -> None:
+    """Say what became of a service that did not go as it should, and what to type."""
+    print(f"{report.service}: {report.why}; {more}", file=sys.stderr)
