@@ -16,6 +16,7 @@ VERBS = {
     "show": "print cluster.yaml with every default filled in",
     "schema": "print the JSON Schema of cluster.yaml",
     "keepalived": "print or install this host's keepalived configuration",
+    "setup": "from nothing to running: set up all hosts of the cluster, or none",
     "move": "hand a service over to another host, in order",
     "reset": "let this host try again what it was kept from after failures",
     "role": "show the roles, or set one by hand",
