@@ -36,6 +36,7 @@ from nvkeep.setup.rollout import Code, Rollout
 from nvkeep.state import RUN
 
 STEPS = ("commit", "start", "lead", "finish", "undo", "clear")
+PATIENCE = 300.0  # seconds for the step before to end
 NEXT = "next: nvkeep status --all"
 
 
@@ -61,7 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise NotHere("only root can set up a host; type it as root")
     host = LocalHost()
     if arguments.step:
-        return _step(host, arguments)
+        with host.lock(f"{RUN}/lock/.setup-step", PATIENCE):  # one whose ssh broke off goes on, and is taken back after it
+            return _step(host, arguments)
     if arguments.check:
         return _check(host, arguments)
     with host.lock(f"{RUN}/lock/.setup", 0.0):
@@ -174,7 +176,8 @@ def _end_in_order() -> None:
         raise SystemExit(128 + number)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as with nohup
+            signal.signal(number, end)
 
 
 def _say(line: str) -> None:

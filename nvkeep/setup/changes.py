@@ -46,7 +46,7 @@ def changes(host: Host, order: Order) -> tuple[str, ...]:
     """Say what setting up would change here. Raises Unsuited, NotHere, ProbeError, OSError."""
     made = draft(host, order.cluster, here(host))
     turns = [turn(host, one) for one in (*(Switch(name) for name in OURS), keepalived(host, order))]
-    return (*_files(host, order, made), *_reload(host, order, made), *(str(one) for one in turns if one))
+    return (*_killed(host), *_files(host, order, made), *_reload(host, order, made), *(str(one) for one in turns if one))
 
 
 def keepalived(host: Host, order: Order) -> Switch:
@@ -78,6 +78,12 @@ def written(host: Host, path: str) -> str | None:
         return host.read(path)
     except FileNotFoundError:
         return None
+
+
+def _killed(host: Host) -> Iterator[str]:
+    """Tell of a record that waits: this host has to go on together with the others, or to be taken back with them."""
+    if record.standing(host) is not None:
+        yield "end a setup that was killed"
 
 
 def _files(host: Host, order: Order, made: Draft) -> Iterator[str]:

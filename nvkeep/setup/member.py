@@ -1,6 +1,5 @@
 """One host of the cluster, this one or another: the same commands, run here or by ssh."""
 
-import time
 from typing import NamedTuple
 
 from nvkeep import __version__
@@ -11,7 +10,7 @@ from nvkeep.readiness import Unmet
 from nvkeep.setup import order as orders
 from nvkeep.setup.order import FILE, STAGED, Order
 from nvkeep.setup.steps import Ended
-from nvkeep.setup.survey import INSTALL, Survey
+from nvkeep.setup.survey import INSTALL, Survey, clock
 
 NO_SUCH_PROGRAM = 127
 LOOK = 120.0  # seconds for a survey; keepalived is asked, and so are the tools of the storage
@@ -81,7 +80,7 @@ class Member:
 
     def _looked(self) -> Look:
         self._send()
-        before = time.time()
+        before = clock(self.host)
         done = self._run(("nvkeep", "setup", "--check", "--json", "-f", FILE, "--as", self.name, *self._boot()), LOOK)
         try:
             found = Survey.parse(done.out)
@@ -89,7 +88,7 @@ class Member:
             said = " ".join((done.err or done.out).split()) or "no message"
             why = f"`nvkeep setup --check` ended with {done.code}: {said}"
             return Look(self.name, None, (Unmet("nvkeep", why, f"nvkeep setup --check -f {FILE}"),))
-        return Look(self.name, found, found.unmet, self._clock(found.clock, before, time.time()))
+        return Look(self.name, found, found.unmet, self._skew(found.clock, before, clock(self.host)))
 
     def _send(self) -> None:
         if not self.peer:
@@ -99,8 +98,8 @@ class Member:
             raise Unreachable(self.name, done.err)
         self.peer.put(FILE, FILE)
 
-    def _clock(self, clock: float, before: float, after: float) -> tuple[Unmet, ...]:
-        off = min(0.0, clock - before) or max(0.0, clock - after)
+    def _skew(self, there: float, before: float, after: float) -> tuple[Unmet, ...]:
+        off = min(0.0, there - before) or max(0.0, there - after)
         if abs(off) <= SKEW:
             return ()
         why = f"it is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} that of {self.host.name}"

@@ -80,7 +80,7 @@ def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
         why = f"`hostname -s` says {host.name} there, and cluster.yaml calls it {name}"
         yield Unmet("host name", why, f"hostnamectl set-hostname {name}")
         return
-    for look in (_installed, _writable, _clashes, _keepalived, unready):
+    for look in (_installed, _writable, _orphans, _clashes, _keepalived, unready):
         yield from _told(look, host, order)
 
 
@@ -104,6 +104,14 @@ def _writable(host: Host, _: Order) -> Iterator[Unmet]:
     for directory in (DIRECTORY, "/etc/keepalived"):
         if why := host.unwritable(directory):
             yield Unmet(directory, f"no file can be written there: {why}", f"df {directory}; findmnt -T {directory}")
+
+
+def _orphans(host: Host, order: Order) -> Iterator[Unmet]:
+    """Name what this host serves and would not know any more: it would run on, and nobody would look after it."""
+    for service in host.names(f"{RUN}/claim"):
+        if service not in order.cluster.services_of(host.name) and Store(host, service).claimed():
+            why = "it is served here, and this cluster.yaml does not give it to this host; write it there until it is let go"
+            yield Unmet(f"service {service}", why, f"nvkeep move {service}")
 
 
 def _clashes(host: Host, order: Order) -> Iterator[Unmet]:

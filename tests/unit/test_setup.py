@@ -103,7 +103,7 @@ def test_no_host_takes_another_file_for_the_one_that_was_sent(tmp_path: Path, mo
     host = Rooted(tmp_path)
     with pytest.raises(NotHere, match="another setup is under way"):
         orders.staged(host, ORDER.digest, None)
-    monkeypatch.setattr(orders.config, "load", lambda _: CLUSTER)
+    monkeypatch.setattr(config, "load", lambda _: CLUSTER)
     host.write(orders.FILE, ORDER.text)
     assert orders.staged(host, ORDER.digest, None) == ORDER
     host.write(orders.FILE, f"{ORDER.text}# another\n")
@@ -217,10 +217,12 @@ class Answering(LocalHost):
 
     def __init__(self, answers: dict[str, Completed]) -> None:
         super().__init__(HOSTS[0])
-        self.answers = answers
+        self.said = answers
 
-    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:  # noqa: ARG002 - the protocol's
-        return next((done for words, done in self.answers.items() if words in argv[-1]), Completed(tuple(argv), 0, "", ""))
+    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
+        if argv[0] == "date":
+            return super().run(argv, timeout)
+        return next((done for words, done in self.said.items() if words in argv[-1]), Completed(tuple(argv), 0, "", ""))
 
 
 def looked(**answers: tuple[int, str, str]) -> Look:

@@ -1,0 +1,318 @@
+"""`nvkeep setup` over real ssh, on servers that have nvkeep and keepalived and nothing configured. Needs root."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab import databases, protected, remote
+from lab.cluster import Lab
+from lab.commands import until
+from lab.databases import Database
+from tests.cluster.conftest import Pair, assert_clean
+from tests.cluster.stage import QUIET
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+
+    from lab.server import Server
+
+PAIR, THREE = ("srv-a", "srv-b"), ("srv-a", "srv-b", "srv-c")
+FILE, CONF, PART = "/etc/nvkeep/cluster.yaml", "/etc/keepalived/keepalived.conf", "/etc/keepalived/nvkeep.conf"
+UNITS = ("nvkeep.service", "nvkeep-reconcile.timer", "nvkeep-shutdown.service", "keepalived.service")
+BEFORE = "/etc/nvkeep/.staged/before.json"
+NOTHING = "nothing was changed on any host; mend this, then again: nvkeep setup\n"
+FAILS = "/etc/systemd/system/keepalived.service.d/fails.conf"
+SETUP = ("nvkeep", "setup")
+
+
+def bare(names: tuple[str, ...], heartbeats: int = 1) -> Lab:
+    """Make servers that could be set up, and are not; cluster.yaml is on the first only."""
+    return Lab(names, heartbeats=heartbeats, prepare=lambda server: remote.enable(server, names))
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with bare(PAIR) as made:
+        yield made
+
+
+def setup(server: Server, *options: str) -> subprocess.CompletedProcess[str]:
+    return server.run((*SETUP, *options), check=False, timeout=180)
+
+
+def standing(lab: Lab) -> dict[str, list[str]]:
+    """Tell everything of /etc, and how the units are: what must be as before where nothing was changed."""
+    return {server.name: [*etc(server), *units(server)] for server in lab}
+
+
+def etc(server: Server) -> list[str]:
+    files = server.run(("find", "/etc", "-type", "f", "-exec", "sha256sum", "{}", "+")).stdout.splitlines()
+    return sorted([*files, *server.run(("find", "/etc", "-printf", "%p %M %u %l\n")).stdout.splitlines()])
+
+
+def units(server: Server) -> list[str]:
+    asked = ("systemctl", "show", "--property=Id,ActiveState,UnitFileState", *UNITS)
+    return server.run(asked).stdout.split()
+
+
+def switch(lab: Lab, **states: str) -> None:
+    """Assert that on every server the units of nvkeep and keepalived are so."""
+    for server in lab:
+        for what, state in states.items():
+            said = {name: server.run(("systemctl", f"is-{what}", name), check=False).stdout.strip() for name in UNITS}
+            assert set(said.values()) == {state}, (server.name, what, said)
+
+
+def processes(server: Server) -> str:
+    return server.run(("cat", "/run/vrrp.pid", "/run/keepalived.pid")).stdout
+
+
+# --- what is refused
+
+
+def test_nothing_is_changed_anywhere_while_one_host_lacks_something(lab: Lab) -> None:
+    a, b = lab
+    a.write(FILE, protected.config())
+    before = standing(lab)
+
+    def lacks(*words: str) -> None:
+        found = standing(lab)
+        done = setup(a, "--yes")
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert done.stdout.endswith(NOTHING)
+        said = " ".join(done.stdout.split())
+        assert [word for word in words if word not in said] == [], done.stdout
+        assert standing(lab) == found
+
+    b.run(("systemctl", "stop", "ssh.service"))
+    lacks("srv-b (from srv-a) ssh: srv-b cannot be reached:", "Connection refused", "ssh srv-b true")
+    b.run(("systemctl", "start", "ssh.service"))
+
+    conf = b.read(CONF) if b.path(CONF).exists() else None
+    b.write(CONF, "global_defs {\n    vrrp_strict\n}\n")
+    lacks("srv-b keepalived: /etc/keepalived/keepalived.conf:2: vrrp_strict: it forbids unicast")
+    b.write(CONF, "vrrp_instance other {\n    adwert_int 1\n}\n")
+    lacks("srv-b keepalived: `keepalived -t -f /etc/keepalived/keepalived.conf` ended with", "Unknown keyword 'adwert_int'")
+    number = a.run(("nvkeep", "show")).stdout.split("router_id: ")[1].split()[0]
+    b.write(CONF, f"vrrp_instance other {{\n    interface hb0\n    virtual_router_id {number}\n}}\n")
+    lacks(f"vrrp_instance other has virtual router id {number} on hb0", "write there router_id: 1")
+    if conf is None:
+        b.path(CONF).unlink()
+    else:
+        b.write(CONF, conf)
+
+    b.write("/etc/fstab", "# comment\n/dev/nvmesh/vol1 /srv/pg ext4 defaults 0 0\n")
+    lacks("srv-b mount /srv/pg: /etc/fstab:2 has systemd mount", "sed -i '2s/^/# /' /etc/fstab && systemctl daemon-reload")
+    b.write("/etc/fstab", "")
+    b.write(
+        "/etc/systemd/system/srv-pg.mount", "[Mount]\nWhat=/dev/vol1\nWhere=/srv/pg\n[Install]\nWantedBy=multi-user.target\n"
+    )
+    b.run(("systemctl", "enable", "srv-pg.mount"))
+    lacks("srv-b mount /srv/pg: srv-pg.mount has systemd mount", "systemctl disable srv-pg.mount")
+    b.run(("systemctl", "disable", "srv-pg.mount"))
+    b.path("/etc/systemd/system/srv-pg.mount").unlink()
+    b.run(("systemctl", "daemon-reload"))
+
+    b.run(("mv", "/usr/bin/nvkeep", "/usr/bin/nvkeep.away"))
+    lacks("srv-b nvkeep: it is not installed", "make install")
+    b.write("/usr/bin/nvkeep", "#!/bin/sh\necho nvkeep 0.0.1\n", 0o755)
+    lacks("srv-b nvkeep: it is nvkeep 0.0.1, and srv-a has nvkeep")
+    b.run(("mv", "/usr/bin/nvkeep.away", "/usr/bin/nvkeep"))
+
+    b.run(("hostname", "srv-x"))
+    lacks("srv-b host name: `hostname -s` says srv-x there, and cluster.yaml calls it srv-b", "hostnamectl set-hostname srv-b")
+    b.run(("hostname", "srv-b"))
+
+    a.write(FILE, protected.config().replace("10.78.0.2}", "10.78.0.9}"))
+    lacks("srv-b heartbeat: 10.78.0.9 is not on hb0")
+    a.write(FILE, protected.config())
+    assert standing(lab) == before
+
+
+def test_whoever_cannot_be_asked_changes_nothing(lab: Lab) -> None:
+    a, _ = lab
+    a.write(FILE, protected.config())
+    before = standing(lab)
+    done = setup(a)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no terminal" in done.stderr
+    assert "nvkeep setup --yes" in done.stderr
+    assert a.run(("setpriv", "--reuid=65534", *SETUP, "--yes"), check=False).returncode == 2
+    assert standing(lab) == before
+    a.path(FILE).unlink()
+    done = setup(a, "--yes")
+    assert done.returncode == 2
+    assert f"there is no {FILE}" in done.stderr
+
+
+# --- the questions
+
+
+ON_A_TERMINAL = textwrap.dedent("""
+    import json, os, pty, select, sys
+    answers = json.loads(sys.argv[1])
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execv("/usr/bin/nvkeep", ["nvkeep", "setup"])
+    seen = b""
+    while select.select([terminal], [], [], 120)[0]:
+        try:
+            seen += os.read(terminal, 4096)
+        except OSError:
+            break
+        while answers and answers[0][0].encode() in seen[-400:].split(b"\\n")[-1]:
+            os.write(terminal, answers.pop(0)[1].encode() + b"\\n")
+            seen += b"\\n"
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    print(json.dumps({"code": code, "seen": seen.decode(), "left": answers}))
+""")
+
+
+def on_a_terminal(server: Server, *answers: tuple[str, str]) -> tuple[int, str, list[list[str]]]:
+    """Type answers at prompts; give the exit code, what was seen, and what was not asked."""
+    done = server.run(("python3", "-I", "-c", ON_A_TERMINAL, json.dumps(answers)), timeout=240)
+    told = json.loads(done.stdout)
+    return told["code"], told["seen"].replace("\r\n", "\n"), told["left"]
+
+
+def test_the_questions_make_a_file_that_is_right(lab: Lab) -> None:
+    a, b = lab
+    a.path(FILE).unlink(missing_ok=True)
+    before = standing(lab)
+    code, seen, left = on_a_terminal(
+        a, ("Name of the cluster [cluster]", ""), ("The other hosts", "srv_b"), ("The other hosts", "srv-b"),
+        ("Interface on srv-a", "hb0"), ("its address on srv-a [10.78.0.1]", ""),
+        ("Interface on srv-b for the heartbeat [hb0]", ""), ("its address on srv-b [10.78.0.2]", ""),
+        ("Another heartbeat network", "none"), ("first service", "pg"), ("[nvmesh]", ""), ("Name of the volume", "vol1"),
+        ("Mount point, or none [/srv/pg]", ""), ("type of the file system", "ext4"), ("Floating address", "10.77.0.10"),
+        ("Floating address", "10.77.0.10/24"), ("belongs on [host0]", ""), ("Units to run", "postgresql@15-main.service"),
+        ("TCP port", "5432"), ("Write this to", "y"), ("Do it?", "n"),
+    )  # fmt: skip
+    assert '"srv_b" is not a host name; write it as `hostname -s` prints it' in seen
+    assert '"10.77.0.10" has no prefix length; write 10.77.0.10/24' in seen
+    assert left in ([], [["Do it?", "n"]]), seen
+    assert code == 1, seen
+    assert "nothing was changed" in seen
+    assert a.run(("nvkeep", "check")).stdout.endswith("right: pg on srv-a, srv-b\n")
+    a.path(FILE).unlink()
+    assert standing(lab) == before
+    assert not b.path(FILE).exists()
+
+
+# --- all or none
+
+
+def test_what_one_host_cannot_do_is_taken_back_on_all(lab: Lab) -> None:
+    """The keepalived of srv-b takes its file and does not start: srv-a may serve by then, and hands that over first."""
+    a, b = lab
+    a.write(FILE, protected.config())
+    b.write(FAILS, "[Service]\nExecStartPre=/bin/false\n")
+    b.run(("systemctl", "daemon-reload"))
+    before = standing(lab)
+    done = setup(a, "--yes")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "srv-b: `systemctl start -- keepalived.service` ended with" in done.stdout
+    assert "srv-a: as it was\n" in done.stdout
+    assert "srv-b: as it was\n" in done.stdout
+    b.run(("systemctl", "reset-failed", "keepalived.service"))
+    assert standing(lab) == before
+    for server in lab:
+        assert_clean(server)
+        assert not server.path("/run/nvkeep/leaving").exists()
+    b.run(("rm", "-r", FAILS.rpartition("/")[0]))
+    b.run(("systemctl", "daemon-reload"))
+
+
+def test_killed_in_the_middle_it_is_made_again_or_taken_back(lab: Lab) -> None:
+    a, b = lab
+    a.write(FILE, protected.config())
+    before = standing(lab)
+
+    def killed() -> None:
+        a.run(("systemd-run", "--quiet", "--collect", "--unit=guided", *SETUP, "--yes"))
+        until(lambda: b.path(BEFORE).exists() or a.path(BEFORE).exists(), within=60, what="no host is changed", every=0.002)
+        a.run(("systemctl", "kill", "--signal=KILL", "guided.service"))
+        until(lambda: not guided(a, b), within=60, what="a step that had begun does not end")
+
+    killed()
+    assert standing(lab) != before
+    for server in lab:
+        assert setup(server, "--undo").returncode == 0
+    assert standing(lab) == before
+    killed()
+    done = setup(a, "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    switch(lab, active="active", enabled="enabled")
+    assert not any(server.path(BEFORE).exists() for server in lab)
+
+
+def guided(*servers: Server) -> bool:
+    return any("nvkeep setup" in server.run(("ps", "-eo", "args")).stdout for server in servers)
+
+
+# --- set up
+
+
+def test_setup_serves_and_made_again_changes_nothing_for_whoever_writes(lab: Lab) -> None:
+    """What is changed in cluster.yaml later is brought to both without a gap; keepalived goes on as the same process."""
+    a, b = lab
+    a.write(FILE, protected.config())
+    assert setup(a, "--yes").returncode == 0
+    pair = Pair(lab)
+    before, running = standing(lab), [processes(server) for server in lab]
+    again = setup(a, "--yes")
+    assert again.returncode == 0, again.stdout
+    assert again.stdout == ("srv-a, srv-b: set up as cluster.yaml says; nothing was changed\nnext: nvkeep status --all\n")
+    assert standing(lab) == before
+
+    b.write(FILE, protected.config().replace("advert: 0.2", "advert: 0.3"))
+    code, seen, left = on_a_terminal(b, ("Do it?", "y"))
+    assert (code, left) == (0, []), seen
+    assert f"srv-a: write {FILE}, write {PART}, reload keepalived.service" in seen
+    assert "srv-b: write /etc/keepalived/nvkeep.conf, reload keepalived.service" in seen
+    order = [line.partition(":")[0] for line in seen.splitlines() if "keepalived was reloaded" in line]
+    assert order == [pair.other.name, pair.active.name]
+    assert "advert_int 0.3" in a.read(PART)
+    assert a.read(FILE) == b.read(FILE)
+    assert [processes(server) for server in lab] == running
+
+    active, other = pair.active, pair.other
+    other.run(("systemctl", "stop", "keepalived.service"))  # by hand, for whatever reason
+    assert setup(active, "--yes").stdout.startswith("srv-a, srv-b: set up as")
+    other.run(("systemctl", "start", "keepalived.service"))
+    pair.wait_ready(other)
+    result = pair.finish(active, other)
+    assert result.longest_gap_seconds < QUIET
+
+
+def test_local_tells_what_is_left_to_do(lab: Lab) -> None:
+    a, b = lab
+    b.run(("systemctl", "stop", "ssh.service"))
+    done = setup(a, "--yes", "--local", "--no-keepalived-at-boot")
+    b.run(("systemctl", "start", "ssh.service"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "disable keepalived.service" in done.stdout
+    assert "on srv-b, too: put the same /etc/nvkeep/cluster.yaml there" in done.stdout
+    assert a.run(("systemctl", "is-enabled", "keepalived"), check=False).stdout == "disabled\n"
+    assert setup(a, "--yes").stdout.startswith("srv-a, srv-b: set up as")
+    assert json.loads(setup(b, "--check", "--json").stdout)["changes"] == []
+
+
+def test_three_servers() -> None:
+    pg = Database(hosts=THREE, more=("health: {tcp: 5432}",))
+    with bare(THREE, heartbeats=2) as lab:
+        first, *_ = lab
+        first.write(FILE, databases.config((pg,), THREE, heartbeats=2))
+        done = setup(first, "--yes")
+        assert done.returncode == 0, done.stdout + done.stderr
+        switch(lab, active="active", enabled="enabled")
+        pair = Pair(lab)
+        third = next(server for server in lab if server not in (pair.active, pair.other))
+        pair.wait_ready(third)
+        assert setup(third, "--yes").stdout.startswith("srv-a, srv-b, srv-c: set up as cluster.yaml says; nothing was changed")
+        assert pair.finish(pair.active, pair.other).longest_gap_seconds < QUIET
