@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nvkeep.errors import CommandError
 from nvkeep.host import Host
 from nvkeep.keepalived import place
-from nvkeep.keepalived.draft import draft
+from nvkeep.keepalived.draft import Draft, draft
 from nvkeep.keepalived.names import CONF, FIFO, PART, UNIT, every_instance
 from nvkeep.keepalived.traps import TMPFILES
 from nvkeep.keepalived.version import here
@@ -47,8 +47,12 @@ def lead(host: Host, order: Order) -> Ended:
     """Let keepalived run, and see that it knows every instance: from now on this host may become master."""
     one = turn(host, keepalived(host, order))
     ended = _turned(host, [one])
-    problem = one.start and place.come(host, every_instance(order.cluster, host.name))
-    return Ended(well=False, lines=(f"{problem}; journalctl -u keepalived",)) if problem else ended
+    if not one.start:
+        return ended
+    if problem := place.come(host, every_instance(order.cluster, host.name)):
+        return Ended(well=False, lines=(f"{problem}; journalctl -u keepalived",))
+    host.remove(place.PENDING)  # it was just started, and has read what stands there
+    return ended
 
 
 def finish(host: Host) -> Ended:
@@ -61,10 +65,17 @@ def finish(host: Host) -> Ended:
 def _remember(host: Host, order: Order) -> None:
     made = draft(host, order.cluster, here(host))
     ours = {TARGET: order.text, CONF: made.new.main, PART: made.new.part}
-    ours |= {f"{CONF}{place.PREVIOUS}": made.old.main, f"{PART}{place.PREVIOUS}": made.old.part}
+    ours |= dict(_previous(host, made))
     texts = {path: Text(written(host, path), text) for path, text in ours.items()}
     units = {name: Unit(is_enabled(host, name), unit.read(host, name).active in RUNS) for name in (*OURS, UNIT)}
     record.save(host, record.carried(record.standing(host), Record(texts, units)))
+
+
+def _previous(host: Host, made: Draft) -> Iterator[tuple[str, str | None]]:
+    """Give the copies that putting files in place leaves: of what is replaced."""
+    for path, old, new in ((CONF, made.old.main, made.new.main), (PART, made.old.part, made.new.part)):
+        copy = f"{path}{place.PREVIOUS}"
+        yield copy, written(host, copy) if old in (new, None) else old
 
 
 def _turned(host: Host, turns: list[Turn]) -> Ended:
