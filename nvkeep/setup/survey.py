@@ -89,7 +89,8 @@ def _told(look: Callable[[Host, Order], Iterator[Unmet]], host: Host, order: Ord
     try:
         yield from look(host, order)
     except Unsuited as error:
-        yield told("keepalived", str(error), "apt-get install keepalived")
+        tool = "apt-get" if host.exists("/usr/bin/apt-get") else "dnf"
+        yield Unmet("keepalived", str(error).partition(";")[0], f"{tool} install keepalived")
     except (NvkeepError, OSError) as error:
         yield Unmet("unknown", " ".join(str(error).split()), AGAIN)
 

@@ -48,6 +48,6 @@ def _drawn(rows: Sequence[Row]) -> str:
 
 def _broken(row: Row) -> Iterator[Row]:
     """Break the words of a row into lines; host and command stand on the first."""
-    first, *rest = wrap(row.what, WIDTH) or [""]
+    first, *rest = wrap(row.what, WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
     yield Row(row.host, first, row.mend)
     yield from (Row("", line, "") for line in rest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +28,8 @@ UNITS = ("nvkeep.service", "nvkeep-reconcile.timer", "nvkeep-shutdown.service", 
 BEFORE = "/etc/nvkeep/.staged/before.json"
 NOTHING = "nothing was changed on any host; mend this, then again: nvkeep setup\n"
 FAILS = "/etc/systemd/system/keepalived.service.d/fails.conf"
+REFUSES = "#!/bin/sh\n[ $1 != -t ] || { echo not with me >&2; exit 1; }\nexec keepalived.real $*\n"
+MOUNT = "srv-pg.mount"
 SETUP = ("nvkeep", "setup")
 
 
@@ -75,63 +78,102 @@ def processes(server: Server) -> str:
 # --- what is refused
 
 
-def test_nothing_is_changed_anywhere_while_one_host_lacks_something(lab: Lab) -> None:
-    a, b = lab
-    a.write(FILE, protected.config())
+@pytest.fixture
+def unset(lab: Lab) -> Iterator[Lab]:
+    """Give a lab that nothing was set up in, and see that it stays so."""
+    lab["srv-a"].write(FILE, protected.config())
     before = standing(lab)
+    yield lab
+    lab["srv-a"].write(FILE, protected.config())
+    assert standing(lab) == before
 
-    def lacks(*words: str) -> None:
-        found = standing(lab)
-        done = setup(a, "--yes")
-        assert done.returncode == 1, done.stdout + done.stderr
-        assert done.stdout.endswith(NOTHING)
-        said = " ".join(done.stdout.split())
-        assert [word for word in words if word not in said] == [], done.stdout
-        assert standing(lab) == found
 
+def lacks(lab: Lab, host: str, what: str, mend: str) -> None:
+    """Assert that setting up finds this row, and changes nothing on any host."""
+    found = standing(lab)
+    done = setup(lab["srv-a"], "--yes")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert done.stdout.endswith(NOTHING)
+    assert any(what in row[1] and (row[0], row[2]) == (host, mend) for row in rows(done.stdout)), done.stdout
+    assert standing(lab) == found
+
+
+def test_a_host_that_cannot_be_reached_leaves_all_as_they_are(unset: Lab) -> None:
+    b = unset["srv-b"]
     b.run(("systemctl", "stop", "ssh.service"))
-    lacks("srv-b (from srv-a) ssh: srv-b cannot be reached:", "Connection refused", "ssh srv-b true")
+    lacks(
+        unset, "srv-b (from srv-a)", "ssh: srv-b cannot be reached: ssh: connect to host srv-b port 22: Conn", "ssh srv-b true"
+    )
     b.run(("systemctl", "start", "ssh.service"))
 
+
+def test_what_one_keepalived_refuses_leaves_all_as_they_are(unset: Lab) -> None:
+    a, b = unset
     conf = b.read(CONF) if b.path(CONF).exists() else None
     b.write(CONF, "global_defs {\n    vrrp_strict\n}\n")
-    lacks("srv-b keepalived: /etc/keepalived/keepalived.conf:2: vrrp_strict: it forbids unicast")
+    mend = "write strict_mode into the vrrp_instances that need it"
+    lacks(
+        unset,
+        "srv-b",
+        "keepalived: /etc/keepalived/keepalived.conf:2: vrrp_strict: it forbids unicast, which nvkeep uses",
+        mend,
+    )
     b.write(CONF, "vrrp_instance other {\n    adwert_int 1\n}\n")
-    lacks("srv-b keepalived: `keepalived -t -f /etc/keepalived/keepalived.conf` ended with", "Unknown keyword 'adwert_int'")
+    lacks(unset, "srv-b", "Unknown keyword 'adwert_int'", f"$EDITOR {CONF} && keepalived -t")
     number = a.run(("nvkeep", "show")).stdout.split("router_id: ")[1].split()[0]
     b.write(CONF, f"vrrp_instance other {{\n    interface hb0\n    virtual_router_id {number}\n}}\n")
-    lacks(f"vrrp_instance other has virtual router id {number} on hb0", "write there router_id: 1")
-    if conf is None:
-        b.path(CONF).unlink()
-    else:
+    lacks(unset, "srv-b", f"has virtual router id {number} on hb0, as service pg of cluster.yaml", "write there router_id: 1")
+    b.path(CONF).unlink()
+    if conf is not None:
         b.write(CONF, conf)
+    b.run(("mv", "/usr/sbin/keepalived", "/usr/sbin/keepalived.real"))
+    b.write("/usr/sbin/keepalived", REFUSES, 0o755)
+    lacks(unset, "srv-b", "ended with 1: not with me", f"$EDITOR {CONF} && keepalived -t")
+    b.path("/usr/sbin/keepalived").unlink()
+    lacks(unset, "srv-b", "keepalived: keepalived is not installed here", "apt-get install keepalived")
+    b.run(("mv", "/usr/sbin/keepalived.real", "/usr/sbin/keepalived"))
 
+
+def test_what_systemd_would_mount_leaves_all_as_they_are(unset: Lab) -> None:
+    b = unset["srv-b"]
     b.write("/etc/fstab", "# comment\n/dev/nvmesh/vol1 /srv/pg ext4 defaults 0 0\n")
-    lacks("srv-b mount /srv/pg: /etc/fstab:2 has systemd mount", "sed -i '2s/^/# /' /etc/fstab && systemctl daemon-reload")
+    mend = "sed -i '2s/^/# /' /etc/fstab && systemctl daemon-reload"
+    lacks(unset, "srv-b", "mount /srv/pg: /etc/fstab:2 has systemd mount", mend)
     b.write("/etc/fstab", "")
-    b.write(
-        "/etc/systemd/system/srv-pg.mount", "[Mount]\nWhat=/dev/vol1\nWhere=/srv/pg\n[Install]\nWantedBy=multi-user.target\n"
-    )
-    b.run(("systemctl", "enable", "srv-pg.mount"))
-    lacks("srv-b mount /srv/pg: srv-pg.mount has systemd mount", "systemctl disable srv-pg.mount")
-    b.run(("systemctl", "disable", "srv-pg.mount"))
-    b.path("/etc/systemd/system/srv-pg.mount").unlink()
+    b.write(f"/etc/systemd/system/{MOUNT}", "[Mount]\nWhat=/dev/vol1\nWhere=/srv/pg\n[Install]\nWantedBy=multi-user.target\n")
+    b.run(("systemctl", "enable", MOUNT))
+    lacks(unset, "srv-b", f"mount /srv/pg: {MOUNT} has systemd mount", f"systemctl disable {MOUNT}")
+    b.run(("systemctl", "disable", MOUNT))
+    b.path(f"/etc/systemd/system/{MOUNT}").unlink()
     b.run(("systemctl", "daemon-reload"))
 
+
+def test_a_host_that_is_another_one_leaves_all_as_they_are(unset: Lab) -> None:
+    a, b = unset
     b.run(("mv", "/usr/bin/nvkeep", "/usr/bin/nvkeep.away"))
-    lacks("srv-b nvkeep: it is not installed", "make install")
+    lacks(unset, "srv-b", "nvkeep: it is not installed", "make install")
     b.write("/usr/bin/nvkeep", "#!/bin/sh\necho nvkeep 0.0.1\n", 0o755)
-    lacks("srv-b nvkeep: it is nvkeep 0.0.1, and srv-a has nvkeep")
+    lacks(unset, "srv-b", "nvkeep: it is nvkeep 0.0.1, and srv-a has nvkeep", "make install")
     b.run(("mv", "/usr/bin/nvkeep.away", "/usr/bin/nvkeep"))
-
     b.run(("hostname", "srv-x"))
-    lacks("srv-b host name: `hostname -s` says srv-x there, and cluster.yaml calls it srv-b", "hostnamectl set-hostname srv-b")
+    lacks(unset, "srv-b", "`hostname -s` says srv-x there, and cluster.yaml calls it srv-b", "hostnamectl set-hostname srv-b")
     b.run(("hostname", "srv-b"))
-
     a.write(FILE, protected.config().replace("10.78.0.2}", "10.78.0.9}"))
-    lacks("srv-b heartbeat: 10.78.0.9 is not on hb0")
-    a.write(FILE, protected.config())
-    assert standing(lab) == before
+    lacks(unset, "srv-b", "heartbeat: 10.78.0.9 is not on hb0", "ip address show dev hb0")
+
+
+def rows(printed: str) -> list[list[str]]:
+    """Read the table as a person does: host, what is missing, what mends it."""
+    head, *lines = printed[: printed.index(NOTHING)].splitlines()
+    ends = (2, head.index("what is missing"), head.index("what mends it"), None)
+    found: list[list[str]] = []
+    for line in lines:
+        cells = [line[begin:end].strip() for begin, end in pairwise(ends)]
+        if cells[0]:
+            found.append(cells)
+        else:
+            found[-1][1] += f" {cells[1]}"
+    return found
 
 
 def test_whoever_cannot_be_asked_changes_nothing(lab: Lab) -> None:
