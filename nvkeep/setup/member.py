@@ -50,7 +50,7 @@ class Member:
             done = self._run(("nvkeep", "setup", "--step", name, "--digest", self.order.digest, *self._boot()), STEP)
         except (Unreachable, CommandTimeout) as error:
             return Ended(well=False, lines=(str(error),))
-        lines = tuple(line for line in (done.out + done.err).splitlines() if line.strip())
+        lines = tuple(line.removeprefix("nvkeep: ") for line in (done.out + done.err).splitlines() if line.strip())
         return Ended(not done.code, lines or ((f"`nvkeep setup --step {name}` ended with {done.code}",) if done.code else ()))
 
     def clear(self) -> None:

@@ -76,22 +76,30 @@ class Interview:
 
     def _network(self, number: int, found: dict[str, tuple[Entry, ...]]) -> bool:
         """Ask for the ends of one heartbeat network; tell whether there is one."""
-        near, used = "", [beat["interface"] for beat in self.talk.document["hosts"][self.hosts[0]].get("heartbeats", [])]
-        for name in self.hosts:
-            proposed = seen.beat(found[name], near, used)
-            optional = number > 0 and name == self.hosts[0]
-            question = f"{'Another heartbeat network: i' if optional else 'I'}nterface on {name}"
-            default = proposed.interface if proposed else NONE if optional else ""
-            loc: Loc = ("hosts", name, "heartbeats", number)
-            question += ", or none" if optional else " for the heartbeat"
-            interface = self.talk.fill((*loc, "interface"), question, default, optional=optional)
-            if interface is None:
-                del self.talk.document["hosts"][name]["heartbeats"][number:]
-                return False
-            on = next((one.address for one in found[name] if one.interface == interface), "")
-            same = proposed.address if proposed and proposed.interface == interface else on
-            self.talk.fill((*loc, "address"), f"  its address on {name}", same)
-            near = near or next((seen.network(one) for one in found[name] if one.address == same), "")
+        first, *others = self.hosts
+        beats = self.talk.document["hosts"][first].get("heartbeats", [])
+        free = seen.beat(found[first], "", [beat["interface"] for beat in beats])
+        if not self._end(first, number, found[first], free):
+            del self.talk.document["hosts"][first]["heartbeats"][number:]
+            return False
+        chosen = self.talk.document["hosts"][first]["heartbeats"][number]["address"]
+        near = next((seen.network(one) for one in found[first] if one.address == chosen), "")
+        for name in others:
+            self._end(name, number, found[name], seen.beat(found[name], near, ()))
+        return True
+
+    def _end(self, name: str, number: int, found: tuple[Entry, ...], proposed: Entry | None) -> bool:
+        """Ask for one host's end of a network; tell whether there is one: after the first network there need not be."""
+        optional = number > 0 and name == self.hosts[0]
+        loc: Loc = ("hosts", name, "heartbeats", number)
+        default = proposed.interface if proposed else NONE if optional else ""
+        question = f"Another heartbeat network: interface on {name}, or none" if optional else f"Heartbeat interface on {name}"
+        interface = self.talk.fill((*loc, "interface"), question, default, optional=optional)
+        if interface is None:
+            return False
+        there = [proposed.address] if proposed and proposed.interface == interface else []
+        there += [one.address for one in found if one.interface == interface]
+        self.talk.fill((*loc, "address"), f"  its address on {name}", next(iter(there), ""))
         return True
 
     def _name_service(self) -> None:
@@ -108,7 +116,6 @@ class Interview:
 
     def _volume(self) -> None:
         """Ask for the volume, and for what its backend needs; what does not fit together is asked for again."""
-        config.mistakes({})  # loads the backends
         at = self._at("volumes", 0)
         while True:
             drop(self.talk.document, self._at("volumes"))

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from nvkeep.setup.member import Look, Member
+from nvkeep.setup.steps import Ended
 
 Say = Callable[[str], None]
 Answer = TypeVar("Answer")
@@ -20,13 +21,6 @@ class Code(IntEnum):
     REFUSED = 2
     TAKEN_BACK = 3
     BROKEN = 4
-
-
-class Failed(NamedTuple):
-    """The host that could not, and why."""
-
-    name: str
-    lines: tuple[str, ...]
 
 
 @dataclass
@@ -56,8 +50,8 @@ class Rollout:
         if not failed:
             together(lambda one: one.step("finish"), ordered)
             return Code.DONE
-        for line in failed.lines:
-            self.say(f"{failed.name}: {line}")
+        for line in failed:
+            self.say(line)
         return self._take_back()
 
     def _ordered(self, looks: Sequence[Look]) -> list[Member]:
@@ -66,22 +60,26 @@ class Rollout:
         due = [(one, survey) for one in self.members if (survey := seen[one.name]) and survey.changes]
         return [one for one, survey in sorted(due, key=lambda pair: bool(pair[1].serves))]
 
-    def _files(self, members: Sequence[Member]) -> Failed | None:
+    def _files(self, members: Sequence[Member]) -> list[str]:
+        """Put files in place, host by host; say what the first that could not said."""
         for one in members:
             self.begun.append(one)
             ended = one.step("commit")
             if not ended.well:
-                return Failed(one.name, ended.lines)
+                return _named(one, ended)
             self.say(f"{one.name}: {'; '.join(ended.lines) or 'its files are in place'}")
-        return None
+        return []
 
-    def _together(self, step: str, members: Sequence[Member]) -> Failed | None:
+    def _together(self, step: str, members: Sequence[Member]) -> list[str]:
         """Let all hosts do it at the same moment: so the preferred one is master, and not the first one."""
         ended = together(lambda one: one.step(step), members)
+        failed = []
         for one, said in zip(members, ended, strict=True):
-            for line in said.lines if said.well else ():
-                self.say(f"{one.name}: {line}")
-        return next((Failed(one.name, said.lines) for one, said in zip(members, ended, strict=True) if not said.well), None)
+            if not said.well:
+                failed += _named(one, said)
+            for line in _named(one, said) if said.well else ():
+                self.say(line)
+        return failed
 
     def _take_back(self) -> Code:
         """Make every host that was begun as it was; each by itself, so that one that cannot be reached is all that is left."""
@@ -92,6 +90,11 @@ class Rollout:
                 f"{one.name}: {words}" if said.well else f"{one.name}: NOT taken back: {words}; there: nvkeep setup --undo"
             )
         return Code.TAKEN_BACK if all(said.well for said in ended) else Code.BROKEN
+
+
+def _named(one: Member, said: Ended) -> list[str]:
+    """Give what a host said, with its name."""
+    return [f"{one.name}: {line}" for line in said.lines or (() if said.well else ("it did not say why",))]
 
 
 def together(does: Callable[[Member], Answer], members: Sequence[Member]) -> list[Answer]:

@@ -228,8 +228,8 @@ def test_the_questions_make_a_file_that_is_right(lab: Lab) -> None:
     before = standing(lab)
     code, seen, left = on_a_terminal(
         a, ("Name of the cluster [cluster]", ""), ("The other hosts", "srv_b"), ("The other hosts", "srv-b"),
-        ("Interface on srv-a", "hb0"), ("its address on srv-a [10.78.0.1]", ""),
-        ("Interface on srv-b for the heartbeat [hb0]", ""), ("its address on srv-b [10.78.0.2]", ""),
+        ("Heartbeat interface on srv-a", "hb0"), ("its address on srv-a [10.78.0.1]", ""),
+        ("Heartbeat interface on srv-b [hb0]", ""), ("its address on srv-b [10.78.0.2]", ""),
         ("Another heartbeat network", "none"), ("first service", "pg"), ("[nvmesh]", ""), ("Name of the volume", "vol1"),
         ("Mount point, or none [/srv/pg]", ""), ("type of the file system", "ext4"), ("Floating address", "10.77.0.10"),
         ("Floating address", "10.77.0.10/24"), ("belongs on [host0]", ""), ("Units to run", "postgresql@15-main.service"),
