@@ -26,12 +26,12 @@ from contextlib import suppress
 from types import FrameType
 
 from nvkeep.cli.common import file_option
-from nvkeep.errors import NotHere
+from nvkeep.errors import NotHere, NvkeepError
 from nvkeep.host import Host, LocalHost
 from nvkeep.setup import order as orders
 from nvkeep.setup import table
 from nvkeep.setup.member import Look, Member
-from nvkeep.setup.order import Order
+from nvkeep.setup.order import DIRECTORY, Order
 from nvkeep.setup.rollout import Code, Rollout
 from nvkeep.state import RUN
 
@@ -60,7 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Set up, or do the one part of it that is asked for."""
     if os.geteuid():
         raise NotHere("only root can set up a host; type it as root")
-    host = LocalHost()
+    try:
+        return _run(LocalHost(), arguments)
+    except (PermissionError, BrokenPipeError):
+        raise
+    except OSError as error:
+        raise NvkeepError(f"{error.filename or 'this host'}: {error.strerror}; df {DIRECTORY}") from error
+
+
+def _run(host: Host, arguments: argparse.Namespace) -> int:
     if arguments.step:
         with host.lock(f"{RUN}/lock/.setup-step", PATIENCE):  # one whose ssh broke off goes on, and is taken back after it
             return _step(host, arguments)
