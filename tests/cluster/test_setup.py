@@ -13,7 +13,7 @@ from lab import protected
 from lab.commands import until
 from tests.cluster.bare import FILE, SETUP, bare, setup, standing, switch
 from tests.cluster.conftest import Pair, assert_clean
-from tests.cluster.stage import QUIET
+from tests.cluster.stage import MEASURED, QUIET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -289,6 +289,32 @@ def test_setup_serves_and_made_again_changes_nothing_for_whoever_writes(lab: Lab
     other.run(("systemctl", "start", "keepalived.service"))
     pair.wait_ready(other)
     result = pair.finish(active, other)
+    MEASURED.append(
+        f"setup: first served by {active.name}; longest gap of what was made again {result.longest_gap_seconds:.2f} s"
+    )
+    assert result.longest_gap_seconds < QUIET
+
+
+def test_a_change_that_the_serving_host_refuses_is_taken_back_and_nobody_who_writes_notices(lab: Lab) -> None:
+    """The standby has it already, and runs with it, when keepalived of the host that serves cannot be reloaded."""
+    pair = Pair(lab)
+    pair.active.write(FAILS, "[Service]\nExecReload=\nExecReload=/bin/false\n")
+    pair.active.run(("systemctl", "daemon-reload"))
+    before = standing(lab)
+    pair.other.write("/root/new.yaml", pair.other.read(FILE).replace("advert: 0.3", "advert: 0.4"))
+    done = setup(pair.other, "--yes", "-f", "/root/new.yaml")
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert f"{pair.other.name}: {PART} is in place; keepalived was reloaded" in done.stdout
+    assert f"{pair.active.name}: systemctl reload keepalived.service ended with 1" in done.stdout
+    assert [line for line in done.stdout.splitlines() if line.endswith(": as it was")] == [
+        f"{pair.other.name}: as it was", f"{pair.active.name}: as it was"
+    ]  # fmt: skip
+    assert standing(lab) == before
+    pair.active.run(("rm", "-r", FAILS.rpartition("/")[0]))
+    pair.active.run(("systemctl", "daemon-reload"))
+    pair.wait_ready(pair.other)
+    result = pair.finish(pair.active, pair.other)
+    MEASURED.append(f"setup: longest gap of a change that was taken back {result.longest_gap_seconds:.2f} s")
     assert result.longest_gap_seconds < QUIET
 
 
