@@ -1,7 +1,7 @@
 """What one host lacks before it can be set up, and what setting up would change on it. Changes nothing that stays."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
 from nvkeep import __version__, readiness
@@ -20,9 +20,9 @@ from nvkeep.state import RUN, Store
 
 INSTALL = "make install"
 AGAIN = "nvkeep setup"
-# What readiness may miss on a host that is new, and setup itself brings: the file, the FIFO, the units of nvkeep.
-BROUGHT = (MEND, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl start keepalived",
-           "systemctl enable --now", "systemctl start nvkeep")  # fmt: skip
+# What readiness may miss, and setup itself brings (files, the FIFO, running units) or does not need.
+BROUGHT = (MEND, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl restart keepalived",
+           "systemctl start keepalived", "systemctl enable --now", "systemctl start nvkeep")  # fmt: skip
 
 
 class Survey(NamedTuple):
@@ -80,8 +80,10 @@ def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
         why = f"`hostname -s` says {host.name} there, and cluster.yaml calls it {name}"
         yield Unmet("host name", why, f"hostnamectl set-hostname {name}")
         return
-    for look in (_installed, _writable, _orphans, _clashes, _keepalived, unready):
-        yield from _told(look, host, order)
+    looks = (_installed, _writable, _orphans, _clashes, _keepalived)
+    found = [one for look in looks for one in _told(look, host, order)]
+    yield from found
+    yield from (one for one in _told(_unready, host, order) if not said(one, found))
 
 
 def _told(look: Callable[[Host, Order], Iterator[Unmet]], host: Host, order: Order) -> Iterator[Unmet]:
@@ -132,9 +134,18 @@ def _keepalived(host: Host, order: Order) -> Iterator[Unmet]:
             yield Unmet("keepalived", " ".join(said.split()), f"$EDITOR {CONF} && keepalived -t")
 
 
-def unready(host: Host, order: Order) -> Iterator[Unmet]:
+def _unready(host: Host, order: Order) -> Iterator[Unmet]:
     """Name what the readiness of this host lacks, without what setting up brings."""
     for service in order.cluster.services_of(host.name):
-        for one in readiness.unmet(host, order.cluster, service):
-            if not any(mend in one.mend for mend in BROUGHT):
-                yield one
+        yield from (one for one in readiness.unmet(host, order.cluster, service) if not brought(one))
+
+
+def brought(one: Unmet) -> bool:
+    """Tell whether setting up brings what is missing."""
+    return any(mend in one.mend for mend in BROUGHT)
+
+
+def said(one: Unmet, found: Sequence[Unmet]) -> bool:
+    """Tell whether readiness only says again what was found here: the same words, or a clash over the same mount point."""
+    place = one.what.rpartition(" ")[2]
+    return any(other.why == one.why or other.what == f"mount {place}" for other in found)

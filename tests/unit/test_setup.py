@@ -22,7 +22,7 @@ from nvkeep.setup.order import Order
 from nvkeep.setup.record import Record, Text, Unit
 from nvkeep.setup.rollout import Code, Rollout
 from nvkeep.setup.steps import Ended
-from nvkeep.setup.survey import Survey, told
+from nvkeep.setup.survey import Survey, brought, said, told
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml"
 CLUSTER = config.parse(GOLDEN.read_text())
@@ -301,3 +301,26 @@ def test_the_table_names_host_lack_and_command() -> None:
 )
 def test_a_sentence_becomes_a_row(sentence: str, why: str, mend: str) -> None:
     assert told("keepalived", sentence, "x") == Unmet("keepalived", why, mend)
+
+
+@pytest.mark.parametrize(
+    ("mend", "brings"),
+    [
+        ("nvkeep keepalived --install", True),
+        ("systemd-tmpfiles --create nvkeep.conf", True),
+        ("systemctl daemon-reload && systemctl restart keepalived", True),
+        ("systemctl disable nfs-server.service", False),
+        ("modprobe xfs", False),
+        ("", False),
+    ],
+)
+def test_what_setting_up_brings_keeps_nobody_from_it(mend: str, brings: bool) -> None:
+    assert brought(Unmet("x", "y", mend)) is brings
+
+
+def test_readiness_does_not_say_again_what_was_found() -> None:
+    found = [Unmet("mount /srv/nfs", "/etc/fstab:2 has systemd mount it", "sed"), Unmet("keepalived", "vrrp_strict: no", "x")]
+    assert said(Unmet("MOUNTPOINT /srv/nfs", "line 2 of /etc/fstab mounts it as well", "sed"), found)
+    assert said(Unmet("KEEPALIVED", "vrrp_strict: no", "x"), found)
+    assert not said(Unmet("MOUNTPOINT /srv/other", "it is not there", "mkdir"), found)
+    assert not said(Unmet("SERVICE nfs-server.service", "it is enabled at boot", "systemctl disable"), found)
