@@ -19,7 +19,8 @@ from nvkeep.state import LEAVING, Store
 HAND_OVER = "nvkeep-shutdown.service"
 PERMIT = f"/run/systemd/system/{HAND_OVER}.d/setup-undo.conf"
 ENDING = 300.0  # seconds for the services to be let go
-AGENT, TIMER, PASS = "nvkeep.service", "nvkeep-reconcile.timer", "nvkeep-reconcile.service"
+AGENT, TIMER = "nvkeep.service", "nvkeep-reconcile.timer"
+BESIDE = ("nvkeep-reconcile.service", "nvkeep-failback.timer", "nvkeep-failback.service")  # what those two let run
 NOTHING = "nothing to take back here"
 
 
@@ -46,8 +47,10 @@ def _end(host: Host, before: Record) -> None:
     ended = [name for name in (TIMER, UNIT, AGENT) if not before.units[name].active and _runs(host, name)]
     if not before.units[HAND_OVER].active and _runs(host, HAND_OVER):
         _hand_over(host)
+    if AGENT in ended:
+        ended += [name for name in BESIDE if _runs(host, name)]
     if ended:
-        _run(host, "systemctl", "stop", "--", *ended, *([PASS] if AGENT in ended else []))
+        _run(host, "systemctl", "stop", "--", *ended)
     if AGENT in ended:
         host.remove(LEAVING)
 
