@@ -51,7 +51,7 @@ def _end(host: Host, before: Record) -> None:
         ended += [name for name in BESIDE if _runs(host, name)]
     if ended:
         _run(host, "systemctl", "stop", "--", *ended)
-    if AGENT in ended:
+    if not before.units[AGENT].active:
         host.remove(LEAVING)
 
 
