@@ -7,7 +7,7 @@
 Without a cluster.yaml it asks the few questions that are needed and writes one. Every host is looked at, by ssh, before any is
 changed: what is missing is a table with the command that mends it. keepalived there looks at its new files before they are in
 place. Then files are put in place, first on hosts that serve nothing; units are enabled and started; and if one host cannot,
-every host is made as it was. A service that runs is not interrupted: a keepalived that runs is reloaded, never restarted.
+every host is made as it was. A service that runs is not interrupted: a keepalived that runs is reloaded.
 Made again, it changes nothing and says so; killed in the middle, made again it goes on.
 
 exit codes:
