@@ -18,6 +18,7 @@ VERBS = {
     "show": "print cluster.yaml with every default filled in",
     "schema": "print the JSON Schema of cluster.yaml",
     "keepalived": "print or install this host's keepalived configuration",
+    "setup": "from nothing to running: set up all hosts of the cluster, or none",
     "move": "hand a service over to another host, in order",
     "standby": "a host hands everything over, and serves nothing until it is activated",
     "activate": "a host may serve again",

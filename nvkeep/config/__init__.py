@@ -68,6 +68,13 @@ def parse(text: str, name: str = "cluster.yaml") -> Cluster:
     return Cluster.model_validate(found)
 
 
+def mistakes(found: Mapping[Any, Any]) -> Iterator[tuple[Loc, str]]:
+    """Name every mistake of a document that need not be whole yet, each with its place and what to write instead."""
+    backends.register()
+    for loc, text, _ in _mistakes(found):
+        yield loc, clean(text)
+
+
 def _mistakes(found: Mapping[Any, Any]) -> Iterator[tuple[Loc, str, bool]]:
     try:
         Cluster.model_validate(found)

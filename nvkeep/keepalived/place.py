@@ -1,40 +1,23 @@
 """Putting our part of keepalived's configuration in place: tried first, put there at once, taken back when it does not work."""
 
-import re
-from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from nvkeep.errors import CommandError, NvkeepError
+from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.keepalived import theirs
-from nvkeep.keepalived.clashes import clashes
-from nvkeep.keepalived.conf import configuration
-from nvkeep.keepalived.drift import MADE, build_of, includes
-from nvkeep.keepalived.names import CONF, DIRECTORY, INCLUDE, PART, UNIT, every_instance
+from nvkeep.keepalived.draft import Files, copy, draft, objections, tried
+from nvkeep.keepalived.names import CONF, PART, UNIT, every_instance
 from nvkeep.keepalived.roles import ask, running
-from nvkeep.keepalived.traps import before, tested
 from nvkeep.keepalived.version import Version
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit
 from nvkeep.state import RUN
 
-CANDIDATE = {CONF: f"{DIRECTORY}/.keepalived.conf.candidate", PART: f"{DIRECTORY}/.nvkeep.conf.candidate"}
 PREVIOUS = ".nvkeep-previous"
 PENDING = f"{RUN}/keepalived.pending"
 SETTLE = 2.0  # seconds after a reload in which a keepalived that does not survive it is gone
 PATIENCE = 15.0  # seconds for all instances to answer
-FRESH = f"""\
-# {CONF} - yours: write your own vrrp_instances here. Only the include line is nvkeep's.
-global_defs {{
-    enable_script_security
-    script_user root
-}}
-{INCLUDE}
-"""
-OURS = re.compile(
-    r"(global_defs|vrrp_track_file nvkeep_\S+|track_file nvkeep_\S+|vrrp_script nvkeep_\S+|vrrp_instance \S+@\S+) \{$"
-)
 
 
 class Code(IntEnum):
@@ -53,30 +36,18 @@ class Done(NamedTuple):
     lines: tuple[str, ...]
 
 
-class Files(NamedTuple):
-    """The administrator's file and our part; None where there is none."""
-
-    main: str | None
-    part: str | None
-
-
 def install(host: Host, cluster: Cluster, version: Version) -> Done:
     """Put our part in place. Raises NotHere, Unsuited, ProbeError before anything is changed; OSError."""
     with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
-        old = Files(_text(host, CONF), _text(host, PART))
-        build = build_of(host, version)
-        new = Files(main_with_include(old.main), configuration(cluster, host.name, build))
-        others = list(theirs.whole(host, new.main or ""))
-        wrong = [*before(host, cluster, build), *clashes(others, cluster, host.name, version), *_link(host, old, new)]
+        made = draft(host, cluster, version)
+        wrong = objections(host, cluster, version, made)
         if wrong:
             return Done(Code.REFUSED, (*wrong, "nothing was changed"))
-        runs = unit.read(host, UNIT).active in (
-            "active",
-            "reloading",
-        )  # one that dies and is started again reads them by itself
-        if new == old:
+        runs = _runs(host)
+        if made.same:
             return _again(host, cluster) if runs else Done(Code.DONE, (f"{PART} is as generated; nothing to change",))
-        said = _tried(host, new, version)
+        old, new = made
+        said = tried(host, new, version)
         if said:
             return Done(Code.REFUSED, (said, "nothing was changed"))
         _put(host, old, new)
@@ -86,48 +57,28 @@ def install(host: Host, cluster: Cluster, version: Version) -> Done:
         return _reloaded(host, cluster, old)
 
 
-def main_with_include(old: str | None) -> str:
-    """Give keepalived.conf as it has to be: others' statements, without our old passage, and our include line."""
-    kept = without_passage(old or "")
-    if not kept.strip():
-        return FRESH
-    return kept if includes(kept) else f"{kept.rstrip()}\n\n# nvkeep's part; made by `nvkeep keepalived`\n{INCLUDE}\n"
+def restore(host: Host, old: Files) -> str:
+    """Put earlier files back, and let a keepalived that runs go on with them; say what is wrong then. Raises ProbeError."""
+    with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
+        if _runs(host):
+            return _restore(host, old)
+        _put_back(host, old)
+        return ""
 
 
-def without_passage(text: str) -> str:
-    """Take out what an earlier `nvkeep keepalived > keepalived.conf` wrote: from its first line to its last block."""
-    lines = text.splitlines(keepends=True)
-    start = next((number for number, line in enumerate(lines) if MADE.match(line)), None)
-    if start is None:
-        return text
-    end, within = start + 1, False
-    for number, line in enumerate(lines[start + 1 :], start + 1):
-        bare = line.rstrip()
-        if within:
-            within = bare != "}"
-            end = number + 1
-        elif OURS.match(bare) and (bare != "global_defs {" or not _blocks(lines[start:end])):
-            within = True
-        elif bare and not bare.startswith("#"):
-            break
-    return "".join(lines[:start] + lines[end:])
+def come(host: Host, wanted: tuple[str, ...], patience: float = PATIENCE) -> str:
+    """Wait until keepalived knows all instances; say what is missing when it does not."""
+    deadline = host.now() + patience
+    while problem := _missing(host, wanted):
+        if host.now() >= deadline:
+            return problem
+        host.sleep(0.2)
+    return ""
 
 
-def _blocks(lines: list[str]) -> bool:
-    return any(line.rstrip() == "}" for line in lines)
-
-
-def _text(host: Host, path: str) -> str | None:
-    try:
-        return host.read(path)
-    except FileNotFoundError:
-        return None
-
-
-def _link(host: Host, old: Files, new: Files) -> Iterator[str]:
-    target = host.link_target(CONF)
-    if target is not None and new.main != old.main:
-        yield f"{CONF} is a link to {target}, which something else manages; write `{INCLUDE}` there, at its end, and try again"
+def _runs(host: Host) -> bool:
+    """Tell whether keepalived runs; one that dies and is started again reads its files by itself."""
+    return unit.read(host, UNIT).active in ("active", "reloading")
 
 
 def _again(host: Host, cluster: Cluster) -> Done:
@@ -142,43 +93,14 @@ def _again(host: Host, cluster: Cluster) -> Done:
     return Done(Code.DONE, (f"{PART} is as generated, but keepalived did not know it: it was reloaded",))
 
 
-def _tried(host: Host, new: Files, version: Version) -> str:
-    """Let keepalived look at both files under other names, which no wildcard of an include matches."""
-    main = "".join(f"{_renamed(line)}\n" for line in (new.main or "").splitlines())
-    try:
-        if host.exists(CONF):  # what is in it may be secret: the candidate gets its mode
-            _copy(host, CONF, CANDIDATE[CONF])
-        host.write(CANDIDATE[CONF], main)
-        host.write(CANDIDATE[PART], new.part or "")
-        said = tested(host, version, CANDIDATE[CONF])
-    finally:
-        for path in CANDIDATE.values():
-            host.remove(path)
-    for path, candidate in CANDIDATE.items():
-        said = said.replace(candidate, path)
-    return said
-
-
-def _renamed(line: str) -> str:
-    found = [one for one in theirs.statements(line) if theirs.included(one) == PART]
-    return f"include {CANDIDATE[PART]}" if found else line
-
-
 def _put(host: Host, old: Files, new: Files) -> None:
     """Put our part in place first: a main file that includes it must find it."""
     host.write(PENDING, "put in place, and not known to keepalived yet\n")
     for path, have, want in ((PART, old.part, new.part), (CONF, old.main, new.main)):
         if have != want and want is not None:
             if have is not None:
-                _copy(host, path, path + PREVIOUS)
+                copy(host, path, path + PREVIOUS)
             host.write(path, want, durable=True)
-
-
-def _copy(host: Host, path: str, to: str) -> None:
-    argv = ("cp", "--preserve=mode,ownership", "--", path, to)
-    done = host.run(argv, 10.0)
-    if done.code:
-        raise CommandError(argv, done.code, done.err)
 
 
 def _reloaded(host: Host, cluster: Cluster, old: Files) -> Done:
@@ -202,7 +124,7 @@ def _reload(host: Host, wanted: tuple[str, ...]) -> str:
     if done.code:
         return f"systemctl reload {UNIT} ended with {done.code}: {done.err.strip()}"
     host.sleep(SETTLE)
-    problem = _come(host, wanted)
+    problem = come(host, wanted)
     if not problem and ident and _ident(host) != ident:
         return "keepalived's vrrp process did not survive the reload, and was started again"
     return problem and f"after the reload {problem}"
@@ -210,28 +132,22 @@ def _reload(host: Host, wanted: tuple[str, ...]) -> str:
 
 def _restore(host: Host, old: Files) -> str:
     """Put the previous files back and let keepalived run with them; say what is wrong then."""
+    _put_back(host, old)
+    wanted = tuple(one.name for text in old if text for one in theirs.instances(list(theirs.statements(text))))
+    if _ident(host) and not _reload(host, wanted):
+        return ""
+    host.run(("systemctl", "reset-failed", UNIT), 10.0)  # it may have died too often to be started again
+    done = host.run(("systemctl", "restart", UNIT), 60.0)
+    return f"keepalived does not start: {done.err.strip()}" if done.code else come(host, wanted)
+
+
+def _put_back(host: Host, old: Files) -> None:
     for path, text in ((CONF, old.main), (PART, old.part)):
         if text is None:
             host.remove(path)
         else:
             host.write(path, text, durable=True)
     host.remove(PENDING)
-    wanted = tuple(one.name for text in old if text for one in theirs.instances(list(theirs.statements(text))))
-    if _ident(host) and not _reload(host, wanted):
-        return ""
-    host.run(("systemctl", "reset-failed", UNIT), 10.0)  # it may have died too often to be started again
-    done = host.run(("systemctl", "restart", UNIT), 60.0)
-    return f"keepalived does not start: {done.err.strip()}" if done.code else _come(host, wanted)
-
-
-def _come(host: Host, wanted: tuple[str, ...]) -> str:
-    """Wait until keepalived knows all instances; say what is missing when it does not."""
-    deadline = host.now() + PATIENCE
-    while problem := _missing(host, wanted):
-        if host.now() >= deadline:
-            return problem
-        host.sleep(0.2)
-    return ""
 
 
 def _missing(host: Host, wanted: tuple[str, ...]) -> str:

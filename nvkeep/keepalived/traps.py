@@ -32,10 +32,11 @@ def seen(host: Host, cluster: Cluster) -> tuple[str, ...]:
     )
 
 
-def before(host: Host, cluster: Cluster, build: Build) -> Iterator[str]:
-    """Name what must be mended before our part may be in place, whatever stands there now."""
-    yield from _fifo(host)
-    yield from _interfaces(host, cluster)
+def before(host: Host, cluster: Cluster, build: Build, *, fifo: bool = True) -> Iterator[str]:
+    """Name what must be mended before our part may be in place, whatever stands there now. `fifo`: ours has to be there."""
+    if fifo or host.exists(FIFO):
+        yield from _fifo(host)
+    yield from interfaces(host, cluster)
     if build.version < REVERSE and not host.exists(build.grep):
         yield f"{build.grep} is missing: keepalived {build.version} would run without looking at the flag; install grep"
 
@@ -83,7 +84,8 @@ def _fifo(host: Host) -> Iterator[str]:
         yield f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0; {mend}"
 
 
-def _interfaces(host: Host, cluster: Cluster) -> Iterator[str]:
+def interfaces(host: Host, cluster: Cluster) -> Iterator[str]:
+    """Name what of this host's heartbeats in cluster.yaml it does not have."""
     try:
         have = {(one.interface, one.address) for one in address.read(host)}
     except ProbeError as error:

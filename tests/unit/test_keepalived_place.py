@@ -16,10 +16,10 @@ from nvkeep.errors import Unsuited
 from nvkeep.host import Completed, LocalHost
 from nvkeep.keepalived import CONF, PART, Build, Version, configuration, drifted, place
 from nvkeep.keepalived.clashes import clashes
+from nvkeep.keepalived.draft import FRESH, main_with_include, without_passage
 from nvkeep.keepalived.drift import build_of
 from nvkeep.keepalived.dump import parse, parse_text
 from nvkeep.keepalived.names import INCLUDE
-from nvkeep.keepalived.place import FRESH, main_with_include, without_passage
 from nvkeep.keepalived.roles import _written
 from nvkeep.keepalived.theirs import instances, statements, whole
 from nvkeep.keepalived.version import refuse, said

@@ -1,0 +1,105 @@
+"""What setting up would change on this host, a sentence each; none: it is set up. Changes nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from nvkeep.host import Host
+from nvkeep.keepalived.draft import Draft, draft
+from nvkeep.keepalived.names import CONF, FIFO, PART, UNIT, every_instance
+from nvkeep.keepalived.place import PENDING, come
+from nvkeep.keepalived.version import here
+from nvkeep.probes import unit
+from nvkeep.setup import record
+from nvkeep.setup.order import TARGET, Order
+
+OURS = ("nvkeep.service", "nvkeep-reconcile.timer", "nvkeep-shutdown.service")
+RUNS = ("active", "activating", "reloading")
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A unit as it should be. `boot`: enabled or disabled; None: as it is. `start`: it should run."""
+
+    name: str
+    boot: bool | None = True
+    start: bool = True
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What has to be done about a unit."""
+
+    name: str
+    enable: bool = False
+    disable: bool = False
+    start: bool = False
+
+    def __str__(self) -> str:
+        does = [word for word, due in (("enable", self.enable), ("disable", self.disable), ("start", self.start)) if due]
+        return f"{' and '.join(does)} {self.name}"
+
+    def __bool__(self) -> bool:
+        return self.enable or self.disable or self.start
+
+
+def changes(host: Host, order: Order) -> tuple[str, ...]:
+    """Say what setting up would change here. Raises Unsuited, NotHere, ProbeError, OSError."""
+    made = draft(host, order.cluster, here(host))
+    turns = [turn(host, one) for one in (*(Switch(name) for name in OURS), keepalived(host, order))]
+    return (*_killed(host), *_files(host, order, made), *_reload(host, order, made), *(str(one) for one in turns if one))
+
+
+def keepalived(host: Host, order: Order) -> Switch:
+    """Say how keepalived should be: where everything was set up before, whoever stopped or disabled it meant it."""
+    new = record.standing(host) is not None or not host.exists(PART)
+    return Switch(UNIT, order.at_boot if order.at_boot is not None or not new else True, new)
+
+
+def turn(host: Host, wanted: Switch) -> Turn:
+    """Compare a unit with how it should be. Raises ProbeError."""
+    there = is_enabled(host, wanted.name)
+    runs = unit.read(host, wanted.name).active in RUNS
+    return Turn(
+        wanted.name,
+        enable=wanted.boot is True and not there,
+        disable=wanted.boot is False and there,
+        start=wanted.start and not runs,
+    )
+
+
+def is_enabled(host: Host, name: str) -> bool:
+    """Tell whether a unit is enabled at boot. Raises ProbeError."""
+    return unit.enabled(host, name)
+
+
+def written(host: Host, path: str) -> str | None:
+    """Read a file that may be missing. Raises OSError."""
+    try:
+        return host.read(path)
+    except FileNotFoundError:
+        return None
+
+
+def _killed(host: Host) -> Iterator[str]:
+    """Tell of a record that waits: this host has to go on together with the others, or to be taken back with them."""
+    if record.standing(host) is not None:
+        yield "end a setup that was killed"
+
+
+def _files(host: Host, order: Order, made: Draft) -> Iterator[str]:
+    if written(host, TARGET) != order.text:
+        yield f"write {TARGET}"
+    if made.old.part != made.new.part:
+        yield f"write {PART}"
+    if made.old.main != made.new.main:
+        yield f"{'write' if made.old.main is None else 'have our part included in'} {CONF}"
+    if not host.exists(FIFO):
+        yield f"make {FIFO}"
+
+
+def _reload(host: Host, order: Order, made: Draft) -> Iterator[str]:
+    """Tell whether a keepalived that runs has to read its files anew."""
+    if unit.read(host, UNIT).active in RUNS:
+        unknown = host.exists(PENDING) or come(host, every_instance(order.cluster, host.name), 0.0)
+        if not made.same or unknown:
+            yield f"reload {UNIT}"

@@ -1,0 +1,109 @@
+"""One host of the cluster, this one or another: the same commands, run here or by ssh."""
+
+from typing import NamedTuple
+
+from nvkeep import __version__
+from nvkeep.errors import CommandTimeout, Unreachable
+from nvkeep.host import Completed, Host
+from nvkeep.peers import Peer
+from nvkeep.readiness import Unmet
+from nvkeep.setup import order as orders
+from nvkeep.setup.order import FILE, STAGED, Order
+from nvkeep.setup.steps import Ended
+from nvkeep.setup.survey import INSTALL, Survey, clock
+
+NO_SUCH_PROGRAM = 127
+LOOK = 120.0  # seconds for a survey; keepalived is asked, and so are the tools of the storage
+STEP = 400.0  # seconds for a step; the longest waits for a service to be handed over
+SKEW = 3.0  # seconds that a clock may differ: nothing is decided by it, but two logs should be read side by side
+
+
+class Look(NamedTuple):
+    """What was seen of a host. `survey` is None where it could not be looked at; `warnings` keep nobody from going on."""
+
+    name: str
+    survey: Survey | None
+    unmet: tuple[Unmet, ...]
+    warnings: tuple[Unmet, ...] = ()
+
+
+class Member:
+    """A host, by its name in cluster.yaml."""
+
+    def __init__(self, host: Host, name: str, order: Order) -> None:
+        self.host = host
+        self.name = name
+        self.order = order
+        self.peer = None if name == host.name else Peer(host, name)
+
+    def look(self) -> Look:
+        """Send the order there, and look at the host. Raises nothing that another host can be blamed for."""
+        try:
+            return self._strange() or self._looked()
+        except Unreachable as error:
+            why, _, _ = str(error).partition("; this has to work")
+            return Look(self.name, None, (Unmet("ssh", why, f"ssh {self.name} true"),))
+
+    def step(self, name: str) -> Ended:
+        """Let the host do one step. What goes wrong is told, not raised: the others have to be taken back."""
+        try:
+            done = self._run(("nvkeep", "setup", "--step", name, "--digest", self.order.digest, *self._boot()), STEP)
+        except (Unreachable, CommandTimeout) as error:
+            return Ended(well=False, lines=(str(error),))
+        lines = tuple(line.removeprefix("nvkeep: ") for line in (done.out + done.err).splitlines() if line.strip())
+        return Ended(not done.code, lines or ((f"`nvkeep setup --step {name}` ended with {done.code}",) if done.code else ()))
+
+    def clear(self) -> None:
+        """Leave no trace of the order there; where that cannot be, the next setup replaces it."""
+        if self.peer:
+            self.step("clear")
+        else:
+            orders.clear(self.host)
+
+    def _boot(self) -> tuple[str, ...]:
+        known = {None: (), True: ("--keepalived-at-boot",), False: ("--no-keepalived-at-boot",)}
+        return known[self.order.at_boot]
+
+    def _strange(self) -> Look | None:
+        """Tell whether the host has another nvkeep than this one, which would not understand the rest."""
+        if not self.peer:
+            return None
+        done = self._run(("nvkeep", "--version"), LOOK)
+        mine, theirs = f"nvkeep {__version__}", done.out.strip()
+        if done.code == NO_SUCH_PROGRAM:
+            why = f"it is not installed; {self.host.name} has {__version__}"
+        elif done.code or theirs != mine:
+            why = f"it is {theirs or done.err.strip() or 'without a version'}, and {self.host.name} has {mine}"
+        else:
+            return None
+        return Look(self.name, None, (Unmet("nvkeep", why, INSTALL),))
+
+    def _looked(self) -> Look:
+        self._send()
+        before = clock(self.host)
+        done = self._run(("nvkeep", "setup", "--check", "--json", "-f", FILE, "--as", self.name, *self._boot()), LOOK)
+        try:
+            found = Survey.parse(done.out)
+        except (ValueError, TypeError, KeyError):
+            said = " ".join((done.err or done.out).split()) or "no message"
+            why = f"`nvkeep setup --check` ended with {done.code}: {said}"
+            return Look(self.name, None, (Unmet("nvkeep", why, f"nvkeep setup --check -f {FILE}"),))
+        return Look(self.name, found, found.unmet, self._skew(found.clock, before, clock(self.host)))
+
+    def _send(self) -> None:
+        if not self.peer:
+            return  # it waits here: it is what is sent
+        done = self.peer.run(("install", "-d", "-m", "700", "--", STAGED))
+        if done.code:
+            raise Unreachable(self.name, done.err)
+        self.peer.put(FILE, FILE)
+
+    def _skew(self, there: float, before: float, after: float) -> tuple[Unmet, ...]:
+        off = min(0.0, there - before) or max(0.0, there - after)
+        if abs(off) <= SKEW:
+            return ()
+        why = f"it is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} that of {self.host.name}"
+        return (Unmet("clock", why, "timedatectl set-ntp true"),)
+
+    def _run(self, argv: tuple[str, ...], timeout: float) -> Completed:
+        return self.peer.run(argv, timeout) if self.peer else self.host.run(argv, timeout)

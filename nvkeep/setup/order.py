@@ -1,0 +1,58 @@
+"""What is to be on every host, and where it waits until all hosts agree."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from nvkeep import config
+from nvkeep.errors import NotHere
+from nvkeep.host import Host
+from nvkeep.model.spec import Cluster
+
+TARGET = config.DEFAULT_FILE
+DIRECTORY = TARGET.rpartition("/")[0]
+STAGED = f"{DIRECTORY}/.staged"
+FILE = f"{STAGED}/cluster.yaml"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A cluster.yaml, and whether keepalived starts at boot (None: on a host that is new, yes; elsewhere as it is)."""
+
+    cluster: Cluster
+    text: str
+    at_boot: bool | None = None
+
+    @property
+    def digest(self) -> str:
+        """Name this text, so that no host takes another one for it."""
+        return sha256(self.text.encode()).hexdigest()
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Name the hosts that may run a service: nothing is set up on others."""
+        return tuple(name for name in self.cluster.hosts if self.cluster.services_of(name))
+
+
+def read(host: Host, path: str, at_boot: bool | None = None) -> Order:
+    """Read a cluster.yaml as an order. Raises ConfigError, UnsafeFile, OSError."""
+    return Order(config.load(path), host.read(path), at_boot)
+
+
+def staged(host: Host, digest: str, at_boot: bool | None) -> Order:
+    """Read the order that waits here. Raises NotHere when another one does."""
+    found = read(host, FILE, at_boot) if host.exists(FILE) else None
+    if found is None or found.digest != digest:
+        raise NotHere(f"{FILE} is not the file that was sent to {host.name}: another setup is under way; try again after it")
+    return found
+
+
+def stage(host: Host, order: Order) -> None:
+    """Let an order wait here; only root may look at what waits. Raises OSError."""
+    host.run(("install", "-d", "-m", "700", "--", STAGED), 10.0)
+    host.write(FILE, order.text)
+
+
+def clear(host: Host) -> None:
+    """Leave no trace of an order; the record of a setup that was killed stays, and the directory with it."""
+    host.remove(FILE)
+    host.run(("rmdir", "--", STAGED), 10.0)

@@ -1,0 +1,181 @@
+"""The few questions that a cluster.yaml needs, in the order in which people think of them."""
+
+import shlex
+
+from nvkeep import config
+from nvkeep.errors import NotHere
+from nvkeep.host import Host
+from nvkeep.model.spec import BACKENDS, VolumeSpec
+from nvkeep.probes.address import Entry
+from nvkeep.setup import seen
+from nvkeep.setup.talk import NONE, Loc, Talk, drop, put
+from nvkeep.setup.template import written
+
+HELLO = """\
+There is no {path} yet. A few questions, and one is written; an empty answer takes what stands in [brackets].
+Ctrl-C ends this at any time, and nothing is written."""
+
+
+def interview(host: Host, path: str, talk: Talk | None = None) -> None:
+    """Ask for everything, and write the file when that is wanted. Raises NotHere when it is not."""
+    one = Interview(host, talk or Talk())
+    one.talk.say(HELLO.format(path=path))
+    one.everything()
+    text = written(one.talk.document, path)
+    config.parse(text, path)
+    one.talk.say(f"\n{text}")
+    if one.talk.ask(f"Write this to {path}?", "y").lower() not in ("y", "yes"):
+        raise NotHere("nothing was written")
+    host.write(path, text, durable=True)
+
+
+class Interview:
+    """One set of questions."""
+
+    def __init__(self, host: Host, talk: Talk) -> None:
+        self.host = host
+        self.talk = talk
+        self.hosts: list[str] = []
+        self.service = ""
+
+    def everything(self) -> None:
+        """Ask all of them."""
+        self.talk.fill(("cluster",), "Name of the cluster", "cluster")
+        self._hosts()
+        self._heartbeats()
+        self._name_service()
+        self._volume()
+        self._mount()
+        self._address()
+        self._units()
+        self._health()
+
+    def _hosts(self) -> None:
+        while True:
+            others = self.talk.ask(f"The other hosts beside {self.host.name}, with spaces between them")
+            self.hosts = list(dict.fromkeys([self.host.name, *others.replace(",", " ").split()]))
+            self.talk.document["hosts"] = {name: {} for name in self.hosts}
+            wrong = [text for name in self.hosts for text in self.talk.wrong(("hosts", name), below=False)]
+            if len(self.hosts) == 1:
+                wrong.append(f"has only {self.host.name}; write one or more other hosts")
+            if not wrong:
+                return
+            self.talk.refuse(wrong)
+
+    def _heartbeats(self) -> None:
+        """Ask for one network after the other, on all hosts: the n-th heartbeats of all hosts are one network."""
+        found = {name: seen.addresses(self.host, name) for name in self.hosts}
+        for name in self.hosts:
+            if not found[name]:
+                self.talk.say(
+                    f"  the addresses of {name} cannot be seen from here (ssh {name} true): nothing to propose for it"
+                )
+        number = 0
+        while self._network(number, found):
+            number += 1
+
+    def _network(self, number: int, found: dict[str, tuple[Entry, ...]]) -> bool:
+        """Ask for the ends of one heartbeat network; tell whether there is one."""
+        first, *others = self.hosts
+        beats = self.talk.document["hosts"][first].get("heartbeats", [])
+        free = seen.beat(found[first], "", [beat["interface"] for beat in beats])
+        if not self._end(first, number, found[first], free):
+            del self.talk.document["hosts"][first]["heartbeats"][number:]
+            return False
+        chosen = self.talk.document["hosts"][first]["heartbeats"][number]["address"]
+        near = next((seen.network(one) for one in found[first] if one.address == chosen), "")
+        for name in others:
+            self._end(name, number, found[name], seen.beat(found[name], near, ()))
+        return True
+
+    def _end(self, name: str, number: int, found: tuple[Entry, ...], proposed: Entry | None) -> bool:
+        """Ask for one host's end of a network; tell whether there is one: after the first network there need not be."""
+        optional = number > 0 and name == self.hosts[0]
+        loc: Loc = ("hosts", name, "heartbeats", number)
+        default = proposed.interface if proposed else NONE if optional else ""
+        question = f"Another heartbeat network: interface on {name}, or none" if optional else f"Heartbeat interface on {name}"
+        interface = self.talk.fill((*loc, "interface"), question, default, optional=optional)
+        if interface is None:
+            return False
+        there = [proposed.address] if proposed and proposed.interface == interface else []
+        there += [one.address for one in found if one.interface == interface]
+        self.talk.fill((*loc, "address"), f"  its address on {name}", next(iter(there), ""))
+        return True
+
+    def _name_service(self) -> None:
+        while True:
+            self.service = self.talk.ask("Name of the first service to protect", "service")
+            self.talk.document["services"] = {self.service: {"hosts": list(self.hosts)}}
+            wrong = self.talk.wrong(("services", self.service), below=False)
+            if not wrong:
+                return
+            self.talk.refuse(wrong)
+
+    def _at(self, *loc: str | int) -> Loc:
+        return ("services", self.service, *loc)
+
+    def _volume(self) -> None:
+        """Ask for the volume, and for what its backend needs; what does not fit together is asked for again."""
+        at = self._at("volumes", 0)
+        while True:
+            drop(self.talk.document, self._at("volumes"))
+            backend = self.talk.fill(
+                (*at, "backend"), f"Backend of its volume ({', '.join(sorted(BACKENDS))})", seen.backend(self.host)
+            )
+            self.talk.fill((*at, "name"), "Name of the volume")
+            for key in needed(backend):
+                self.talk.fill((*at, key), f"  {key} of the volume")
+            wrong = self.talk.wrong(at)
+            if not wrong:
+                return
+            self.talk.refuse(wrong)
+
+    def _mount(self) -> None:
+        volume = self.talk.document["services"][self.service]["volumes"][0]
+        put(self.talk.document, self._at("mounts", 0, "volume"), volume["name"])
+        proposed = f"/srv/{self.service}"
+        if self.talk.fill(self._at("mounts", 0, "path"), "Mount point, or none", proposed, optional=True) is None:
+            drop(self.talk.document, self._at("mounts"))
+            return
+        here = seen.fstype(self.host, device(volume))
+        self.talk.fill(self._at("mounts", 0, "fstype"), "  type of the file system", here or "xfs")
+
+    def _address(self) -> None:
+        at = self._at("addresses", 0)
+        address = self.talk.fill((*at, "address"), "Floating address with its prefix, like 192.168.0.1/24")
+        proposed = seen.interface(seen.addresses(self.host, self.host.name), str(address))
+        self.talk.fill((*at, "interface"), "  the interface it belongs on", proposed)
+
+    def _units(self) -> None:
+        units = self.talk.fill(
+            self._at("units"), "Units to run, with spaces between them, or none", NONE, str.split, optional=True
+        )
+        if units is None:
+            drop(self.talk.document, self._at("units"))
+
+    def _health(self) -> None:
+        question = "How clients see that it is well: a TCP port, a command, or none"
+        if self.talk.fill(self._at("health"), question, NONE, health, optional=True) is None:
+            drop(self.talk.document, self._at("health"))
+
+
+def needed(backend: str) -> list[str]:
+    """Name the keys that a backend cannot do without, beside the name of the volume."""
+    spec = BACKENDS.get(backend)
+    fields = spec.model_fields if spec else {}
+    return [key for key, field in fields.items() if field.is_required() and key not in VolumeSpec.model_fields]
+
+
+def device(volume: dict[str, str]) -> str:
+    """Name the block device of a volume that is written rightly."""
+    return BACKENDS[volume["backend"]].model_validate(volume).device
+
+
+def health(answer: str) -> dict[str, object]:
+    """Read a port, or else a command."""
+    if answer.lstrip("-").isdigit():
+        return {"tcp": int(answer)}
+    try:
+        return {"command": shlex.split(answer)}
+    except ValueError:
+        return {"command": answer.split()}

@@ -1,0 +1,103 @@
+"""All hosts or none: every host is looked at before any is changed, and what one cannot do is taken back on all."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TypeVar
+
+from nvkeep.setup.member import Look, Member
+from nvkeep.setup.steps import Ended
+
+Say = Callable[[str], None]
+Answer = TypeVar("Answer")
+
+
+class Code(IntEnum):
+    """How it ended; the exit codes of `nvkeep setup`."""
+
+    DONE = 0
+    LACKING = 1
+    REFUSED = 2
+    TAKEN_BACK = 3
+    BROKEN = 4
+
+
+@dataclass
+class Rollout:
+    """One order for several hosts. `begun` are those that may have been changed, in that order."""
+
+    members: Sequence[Member]
+    say: Say
+    begun: list[Member] = field(default_factory=list)
+
+    def look(self) -> list[Look]:
+        """Look at every host at once."""
+        return together(lambda one: one.look(), self.members)
+
+    def clear(self) -> None:
+        """Leave no trace on any host that can be reached."""
+        together(lambda one: one.clear(), self.members)
+
+    def carry_out(self, looks: Sequence[Look]) -> Code:
+        """Change every host that needs it: files on one after the other, those that serve nothing first; then let them run."""
+        ordered = self._ordered(looks)
+        try:
+            failed = self._files(ordered) or self._together("start", ordered) or self._together("lead", ordered)
+        except BaseException:
+            self._take_back()
+            raise
+        if not failed:
+            together(lambda one: one.step("finish"), ordered)
+            return Code.DONE
+        for line in failed:
+            self.say(line)
+        return self._take_back()
+
+    def _ordered(self, looks: Sequence[Look]) -> list[Member]:
+        """Put hosts that serve last; leave out those on which nothing is to be changed."""
+        seen = {one.name: one.survey for one in looks}
+        due = [(one, survey) for one in self.members if (survey := seen[one.name]) and survey.changes]
+        return [one for one, survey in sorted(due, key=lambda pair: bool(pair[1].serves))]
+
+    def _files(self, members: Sequence[Member]) -> list[str]:
+        """Put files in place, host by host; say what the first that could not said."""
+        for one in members:
+            self.begun.append(one)
+            ended = one.step("commit")
+            if not ended.well:
+                return _named(one, ended)
+            self.say(f"{one.name}: {'; '.join(ended.lines) or 'its files are in place'}")
+        return []
+
+    def _together(self, step: str, members: Sequence[Member]) -> list[str]:
+        """Let all hosts do it at the same moment: so the preferred one is master, and not the first one."""
+        ended = together(lambda one: one.step(step), members)
+        failed = []
+        for one, said in zip(members, ended, strict=True):
+            if not said.well:
+                failed += _named(one, said)
+            for line in _named(one, said) if said.well else ():
+                self.say(line)
+        return failed
+
+    def _take_back(self) -> Code:
+        """Make every host that was begun as it was; each by itself, so that one that cannot be reached is all that is left."""
+        ended = together(lambda one: one.step("undo"), self.begun)
+        for one, said in zip(self.begun, ended, strict=True):
+            words = "; ".join(said.lines)
+            self.say(
+                f"{one.name}: {words}" if said.well else f"{one.name}: NOT taken back: {words}; there: nvkeep setup --undo"
+            )
+        return Code.TAKEN_BACK if all(said.well for said in ended) else Code.BROKEN
+
+
+def _named(one: Member, said: Ended) -> list[str]:
+    """Give what a host said, with its name."""
+    return [f"{one.name}: {line}" for line in said.lines or (() if said.well else ("it did not say why",))]
+
+
+def together(does: Callable[[Member], Answer], members: Sequence[Member]) -> list[Answer]:
+    """Do something with every host at the same moment; the answers are in the order of the hosts."""
+    with ThreadPoolExecutor(max(1, len(members))) as pool:
+        return list(pool.map(does, members))

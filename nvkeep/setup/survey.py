@@ -1,0 +1,151 @@
+"""What one host lacks before it can be set up, and what setting up would change on it. Changes nothing that stays."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
+
+from nvkeep import __version__, readiness
+from nvkeep.errors import NvkeepError, ProbeError, Unsuited
+from nvkeep.host import Host
+from nvkeep.keepalived import MEND, traps
+from nvkeep.keepalived.draft import draft, objections, tried
+from nvkeep.keepalived.names import CONF
+from nvkeep.keepalived.version import here
+from nvkeep.probes import unit
+from nvkeep.readiness import Unmet
+from nvkeep.setup.atboot import clashes
+from nvkeep.setup.changes import OURS, changes
+from nvkeep.setup.order import DIRECTORY, Order
+from nvkeep.state import RUN, Store
+
+INSTALL = "make install"
+AGAIN = "nvkeep setup"
+# What readiness may miss, and setup itself brings (files, the FIFO, running units) or does not need.
+BROUGHT = (MEND, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl restart keepalived",
+           "systemctl start keepalived", "systemctl enable --now", "systemctl start nvkeep")  # fmt: skip
+
+
+class Survey(NamedTuple):
+    """How one host stands: `clock` in seconds since 1970, `serves` what it holds now."""
+
+    name: str
+    version: str
+    clock: float
+    serves: tuple[str, ...] = ()
+    unmet: tuple[Unmet, ...] = ()
+    changes: tuple[str, ...] = ()
+
+    def dump(self) -> str:
+        """Write it for the host that asked."""
+        return json.dumps(self._asdict() | {"unmet": [one._asdict() for one in self.unmet]}, indent=2)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read what another host wrote. Raises ValueError, TypeError, KeyError."""
+        found: dict[str, Any] = json.loads(text)
+        lists = {key: tuple(found[key]) for key in ("serves", "changes")}
+        return cls(**found | lists | {"unmet": tuple(Unmet(**one) for one in found["unmet"])})
+
+
+def survey(host: Host, order: Order, name: str) -> Survey:
+    """Look at this host, which cluster.yaml calls `name`. Raises ProbeError when it has no clock."""
+    missing = tuple(dict.fromkeys(_missing(host, order, name)))
+    return Survey(
+        host.name,
+        __version__,
+        clock(host),
+        tuple(service for service in order.cluster.services_of(host.name) if Store(host, service).claimed()),
+        missing,
+        () if missing else changes(host, order),
+    )
+
+
+def clock(host: Host) -> float:
+    """Read the wall clock. Raises ProbeError."""
+    done = host.run(("date", "+%s.%N"), 5.0)
+    try:
+        return float(done.out)
+    except ValueError as error:
+        raise ProbeError(f"`date +%s.%N` printed {done.out!r}: {done.err.strip()}") from error
+
+
+def told(what: str, sentence: str, mend: str = AGAIN) -> Unmet:
+    """Make a row of a sentence that ends in what to type."""
+    why, _, last = " ".join(sentence.split()).rpartition("; ")
+    return Unmet(what, why or last, last if why else mend)
+
+
+def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
+    if host.name != name:
+        why = f"`hostname -s` says {host.name} there, and cluster.yaml calls it {name}"
+        yield Unmet("host name", why, f"hostnamectl set-hostname {name}")
+        return
+    looks = (_installed, _writable, _orphans, _clashes, _keepalived)
+    found = [one for look in looks for one in _told(look, host, order)]
+    yield from found
+    yield from (one for one in _told(_unready, host, order) if not said(one, found))
+
+
+def _told(look: Callable[[Host, Order], Iterator[Unmet]], host: Host, order: Order) -> Iterator[Unmet]:
+    """Look, and tell what cannot be told: that is as bad as what is missing."""
+    try:
+        yield from look(host, order)
+    except Unsuited as error:
+        tool = "apt-get" if host.exists("/usr/bin/apt-get") else "dnf"
+        yield Unmet("keepalived", str(error).partition(";")[0], f"{tool} install keepalived")
+    except (NvkeepError, OSError) as error:
+        yield Unmet("unknown", " ".join(str(error).split()), AGAIN)
+
+
+def _installed(host: Host, _: Order) -> Iterator[Unmet]:
+    for name in OURS:
+        if unit.read(host, name).load != "loaded":
+            yield Unmet(f"unit {name}", "systemd does not know it; nvkeep is not wholly installed", INSTALL)
+
+
+def _writable(host: Host, _: Order) -> Iterator[Unmet]:
+    for directory in (DIRECTORY, "/etc/keepalived"):
+        if why := host.unwritable(directory):
+            yield Unmet(directory, f"no file can be written there: {why}", f"df {directory}; findmnt -T {directory}")
+
+
+def _orphans(host: Host, order: Order) -> Iterator[Unmet]:
+    """Name what this host serves and would not know any more: it would run on, and nobody would look after it."""
+    for service in host.names(f"{RUN}/claim"):
+        if service not in order.cluster.services_of(host.name) and Store(host, service).claimed():
+            why = "it is served here, and this cluster.yaml does not give it to this host; write it there until it is let go"
+            yield Unmet(f"service {service}", why, f"nvkeep move {service}")
+
+
+def _clashes(host: Host, order: Order) -> Iterator[Unmet]:
+    yield from clashes(host, order.cluster)
+
+
+def _keepalived(host: Host, order: Order) -> Iterator[Unmet]:
+    """Show keepalived its files under other names; what is missing of the heartbeats has rows of its own."""
+    beats = tuple(traps.interfaces(host, order.cluster))
+    yield from (told("heartbeat", one) for one in beats)
+    with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
+        version = here(host)
+        made = draft(host, order.cluster, version)
+        wrong = [one for one in objections(host, order.cluster, version, made, fifo=False) if one not in beats]
+        yield from (told("keepalived", one) for one in wrong)
+        if not wrong and not beats and not made.same and (said := tried(host, made.new, version)):
+            yield Unmet("keepalived", " ".join(said.split()), f"$EDITOR {CONF} && keepalived -t")
+
+
+def _unready(host: Host, order: Order) -> Iterator[Unmet]:
+    """Name what the readiness of this host lacks, without what setting up brings."""
+    for service in order.cluster.services_of(host.name):
+        yield from (one for one in readiness.unmet(host, order.cluster, service) if not brought(one))
+
+
+def brought(one: Unmet) -> bool:
+    """Tell whether setting up brings what is missing."""
+    return any(mend in one.mend for mend in BROUGHT)
+
+
+def said(one: Unmet, found: Sequence[Unmet]) -> bool:
+    """Tell whether readiness only says again what was found here: the same words, or a clash over the same mount point."""
+    place = one.what.rpartition(" ")[2]
+    return any(other.why == one.why or other.what == f"mount {place}" for other in found)

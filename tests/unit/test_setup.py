@@ -1,0 +1,326 @@
+"""Setting up, as far as it needs no server: what is compared, who is changed when, what is taken back, what is shown."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from nvkeep import __version__, config
+from nvkeep.errors import NotHere, ProbeError
+from nvkeep.host import Completed, LocalHost
+from nvkeep.readiness import Unmet
+from nvkeep.setup import order as orders
+from nvkeep.setup import record, table
+from nvkeep.setup.atboot import clashes
+from nvkeep.setup.member import Look, Member
+from nvkeep.setup.order import Order
+from nvkeep.setup.record import Record, Text, Unit
+from nvkeep.setup.rollout import Code, Rollout
+from nvkeep.setup.steps import Ended
+from nvkeep.setup.survey import Survey, brought, said, told
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml"
+CLUSTER = config.parse(GOLDEN.read_text())
+ORDER = Order(CLUSTER, GOLDEN.read_text())
+HOSTS = tuple(CLUSTER.hosts)
+MOUNT = next(mount for service in CLUSTER.services.values() for mount in service.mounts)
+VOLUME = next(volume for service in CLUSTER.services.values() for volume in service.volumes)
+
+
+# --- what systemd would mount by itself
+
+
+class Booting(LocalHost):
+    """A host with an fstab and with mount units."""
+
+    def __init__(self, fstab: str = "", units: dict[str, str] | None = None, code: int = 0) -> None:
+        super().__init__(HOSTS[0])
+        self.fstab, self.units, self.code = fstab, units or {}, code
+
+    def read(self, path: str) -> str:
+        assert path == "/etc/fstab"
+        return self.fstab
+
+    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:  # noqa: ARG002 - the protocol's
+        listed = "".join(f"{name} enabled enabled\n" for name in self.units)
+        return Completed(tuple(argv), self.code, self.units.get(argv[-1], "") if argv[1] == "show" else listed, "no bus")
+
+
+def test_a_mount_point_in_fstab_is_named_with_its_line() -> None:
+    found = list(clashes(Booting(f"# a comment\n\n/dev/sdz1 {MOUNT.path} xfs noauto 0 0\n"), CLUSTER))
+    assert [(one.what, one.mend) for one in found] == [
+        (f"mount {MOUNT.path}", "sed -i '3s/^/# /' /etc/fstab && systemctl daemon-reload")
+    ]
+    assert "/etc/fstab:3 has systemd mount" in found[0].why
+
+
+def test_a_device_in_fstab_is_named_wherever_it_is_mounted() -> None:
+    assert [one.what for one in clashes(Booting(f"{VOLUME.device} /elsewhere xfs defaults 0 0\n"), CLUSTER)] == [
+        "mount /elsewhere"
+    ]
+
+
+def test_an_fstab_with_other_things_is_fine() -> None:
+    assert not list(clashes(Booting(f"# {VOLUME.device} {MOUNT.path}\nUUID=1-2 / ext4\nproc /proc proc\nhalf\n"), CLUSTER))
+
+
+def test_a_mount_unit_that_is_enabled_is_named() -> None:
+    host = Booting(units={"a.mount": f"What=/dev/x\nWhere={MOUNT.path}\n", "b.mount": "What=/dev/y\nWhere=/other\n"})
+    assert [one.mend for one in clashes(host, CLUSTER)] == ["systemctl disable a.mount"]
+
+
+def test_mount_units_that_cannot_be_listed_are_not_taken_for_none() -> None:
+    with pytest.raises(ProbeError, match="no bus"):
+        list(clashes(Booting(code=1), CLUSTER))
+
+
+# --- the order, the record
+
+
+class Rooted(LocalHost):
+    """A host whose files are somewhere else."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(HOSTS[0])
+        self.root = root
+
+    def read(self, path: str) -> str:
+        return super().read(f"{self.root}{path}")
+
+    def write(self, path: str, text: str, *, durable: bool = False) -> None:
+        super().write(f"{self.root}{path}", text, durable=durable)
+
+    def exists(self, path: str) -> bool:
+        return super().exists(f"{self.root}{path}")
+
+
+def test_no_host_takes_another_file_for_the_one_that_was_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = Rooted(tmp_path)
+    with pytest.raises(NotHere, match="another setup is under way"):
+        orders.staged(host, ORDER.digest, None)
+    monkeypatch.setattr(config, "load", lambda _: CLUSTER)
+    host.write(orders.FILE, ORDER.text)
+    assert orders.staged(host, ORDER.digest, None) == ORDER
+    host.write(orders.FILE, f"{ORDER.text}# another\n")
+    with pytest.raises(NotHere, match="another setup is under way"):
+        orders.staged(host, ORDER.digest, None)
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    host, before = Rooted(tmp_path), Record({"/a": Text(None, "x\n")}, {"u.service": Unit(enabled=True, active=False)})
+    assert record.standing(host) is None
+    record.save(host, before)
+    assert record.standing(host) == before
+    host.write(record.FILE, before.dump()[:-9])
+    assert record.standing(host) is None
+
+
+@pytest.mark.parametrize(
+    ("now", "before"),
+    [
+        ("first try", "long ago"),  # the killed setup wrote it
+        ("long ago", "long ago"),  # it did not get that far
+        ("by hand", "by hand"),  # somebody has changed it since then: taking that away would be a trap
+    ],
+)
+def test_a_killed_setup_is_taken_back_to_before_it(now: str, before: str) -> None:
+    old = Record({"/a": Text("long ago", "first try")}, {"u": Unit(enabled=False, active=False)})
+    new = Record({"/a": Text(now, "second try")}, {"u": Unit(enabled=True, active=True), "v": Unit(enabled=True, active=True)})
+    got = record.carried(old, new)
+    assert got.texts == {"/a": Text(before, "second try")}
+    assert got.units == {"u": Unit(enabled=False, active=False), "v": Unit(enabled=True, active=True)}
+    assert record.carried(None, new) == new
+
+
+# --- all hosts or none
+
+
+@dataclass
+class Actor(Member):
+    """A host that does what it is told, but for the steps it fails."""
+
+    name: str
+    serves: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ("write a file",)
+    fails: tuple[str, ...] = ()
+    did: list[str] = field(default_factory=list)
+
+    def look(self) -> Look:
+        return Look(self.name, Survey(self.name, "1", 0.0, self.serves, (), self.changes), ())
+
+    def step(self, name: str) -> Ended:
+        LOG.append(f"{self.name} {name}")
+        return Ended(well=name not in self.fails, lines=(f"{name} said",))
+
+
+LOG: list[str] = []
+
+
+def rolled(*actors: Actor) -> tuple[Code, list[str], str]:
+    LOG.clear()
+    said: list[str] = []
+    rollout = Rollout(actors, said.append)
+    return rollout.carry_out(rollout.look()), list(LOG), "\n".join(said)
+
+
+def test_hosts_that_serve_come_last_and_nothing_runs_before_all_files_are_in_place() -> None:
+    code, log, _ = rolled(Actor("a", serves=("pg",)), Actor("b"), Actor("c"))
+    assert code is Code.DONE
+    assert log[:3] == ["b commit", "c commit", "a commit"]
+    assert sorted(log[3:6]) == ["a start", "b start", "c start"]
+    assert sorted(log[6:9]) == ["a lead", "b lead", "c lead"]
+    assert sorted(log[9:]) == ["a finish", "b finish", "c finish"]
+
+
+def test_a_host_without_changes_is_left_alone() -> None:
+    assert {one[0] for one in rolled(Actor("a", changes=()), Actor("b"))[1]} == {"b"}
+
+
+@pytest.mark.parametrize("step", ["commit", "start", "lead"])
+def test_what_one_host_cannot_do_is_taken_back_on_all(step: str) -> None:
+    code, log, said = rolled(Actor("a"), Actor("b", fails=(step,)), Actor("c"))
+    assert code is Code.TAKEN_BACK
+    begun = {"a", "b"} if step == "commit" else {"a", "b", "c"}
+    assert {one[0] for one in log if one.endswith("undo")} == begun
+    assert {one[0] for one in log} == begun
+    assert f"b: {step} said" in said
+
+
+def test_a_host_that_cannot_be_taken_back_is_named_with_what_to_type() -> None:
+    code, _, said = rolled(Actor("a", fails=("undo",)), Actor("b", fails=("commit",)))
+    assert code is Code.BROKEN
+    assert "a: NOT taken back: undo said; there: nvkeep setup --undo" in said
+
+
+def test_a_setup_that_is_interrupted_is_taken_back() -> None:
+    class Interrupting(Actor):
+        def step(self, name: str) -> Ended:
+            if name == "start":
+                raise KeyboardInterrupt
+            return super().step(name)
+
+    with pytest.raises(KeyboardInterrupt):
+        rolled(Actor("a"), Interrupting("b"))
+    assert {"a undo", "b undo"} <= set(LOG)
+
+
+# --- asking a host
+
+
+class Answering(LocalHost):
+    """This host, on which commands are answered by their last words."""
+
+    def __init__(self, answers: dict[str, Completed]) -> None:
+        super().__init__(HOSTS[0])
+        self.said = answers
+
+    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
+        if argv[0] == "date":
+            return super().run(argv, timeout)
+        return next((done for words, done in self.said.items() if words in argv[-1]), Completed(tuple(argv), 0, "", ""))
+
+
+def looked(**answers: tuple[int, str, str]) -> Look:
+    words = {"version": "--version", "check": "--check"}
+    found = {words[key]: Completed((), *answer) for key, answer in answers.items()}
+    return Member(Answering(found), HOSTS[1], ORDER).look()
+
+
+SAME = (0, f"nvkeep {__version__}\n", "")
+
+
+def test_a_host_that_cannot_be_reached_is_a_row_with_the_command_to_try() -> None:
+    look = looked(version=(255, "", "ssh: connect to host: Connection refused\n"))
+    assert look.unmet == (Unmet("ssh", f"{HOSTS[1]} cannot be reached: ssh: connect to host: Connection refused",
+                                f"ssh {HOSTS[1]} true"),)  # fmt: skip
+    assert f"{HOSTS[1]} (from {HOSTS[0]})" in table.lacking([look], HOSTS[0])
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [((127, "", "nvkeep: command not found"), "it is not installed"), ((0, "nvkeep 0.0.1\n", ""), "it is nvkeep 0.0.1, and")],
+)
+def test_a_host_with_another_nvkeep_or_none_is_asked_nothing_else(answer: tuple[int, str, str], words: str) -> None:
+    (one,) = looked(version=answer).unmet
+    assert words in one.why
+    assert one.mend == "make install"
+
+
+def test_a_survey_that_does_not_come_is_told() -> None:
+    (one,) = looked(version=SAME, check=(1, "", "Traceback\n  boom")).unmet
+    assert one.why == "`nvkeep setup --check` ended with 1: Traceback boom"
+
+
+@pytest.mark.parametrize(("off", "words"), [(60.0, "ahead of"), (-60.0, "behind"), (0.0, "")])
+def test_a_clock_that_differs_is_only_a_warning(off: float, words: str) -> None:
+    there = Survey(HOSTS[1], "1", time.time() + off)
+    look = looked(version=SAME, check=(0, there.dump(), ""))
+    assert look.unmet == ()
+    assert [words in one.why for one in look.warnings] == ([True] if words else [])
+
+
+def test_a_survey_arrives_as_it_was_made() -> None:
+    made = Survey("a", "1", 5.0, ("pg",), (Unmet("x", "y", "z"),), ("write a file",))
+    assert Survey.parse(made.dump()) == made
+    with pytest.raises((ValueError, TypeError, KeyError)):
+        Survey.parse(json.dumps({"name": "a"}))
+
+
+# --- the table
+
+
+def test_the_table_names_host_lack_and_command() -> None:
+    long = "it is " + "very " * 30 + "wrong"
+    drawn = table.lacking(
+        [
+            Look("srv-a", None, (Unmet("unit x.service", "it starts at boot", "systemctl disable x.service"),)),
+            Look("srv-b", None, (Unmet("keepalived", long, "apt-get install keepalived"),), (Unmet("clock", "off", "date"),)),
+        ],
+        "srv-a",
+    )
+    lines = drawn.splitlines()
+    assert lines[1].strip().startswith("srv-a  unit x.service: it starts at boot  ")
+    assert lines[1].endswith("  systemctl disable x.service")
+    assert any(line.endswith("apt-get install keepalived") and "srv-b" in line for line in lines)
+    assert "clock (only a warning): off" in drawn
+    assert table.lacking([Look("a", None, ())], "a") == ""
+
+
+@pytest.mark.parametrize(
+    ("sentence", "why", "mend"),
+    [
+        ("a is missing; make a", "a is missing", "make a"),
+        ("a; b; do c", "a; b", "do c"),
+        ("nothing to type", "nothing to type", "x"),
+    ],
+)
+def test_a_sentence_becomes_a_row(sentence: str, why: str, mend: str) -> None:
+    assert told("keepalived", sentence, "x") == Unmet("keepalived", why, mend)
+
+
+@pytest.mark.parametrize(
+    ("mend", "brings"),
+    [
+        ("nvkeep keepalived --install", True),
+        ("systemd-tmpfiles --create nvkeep.conf", True),
+        ("systemctl daemon-reload && systemctl restart keepalived", True),
+        ("systemctl disable nfs-server.service", False),
+        ("modprobe xfs", False),
+        ("", False),
+    ],
+)
+def test_what_setting_up_brings_keeps_nobody_from_it(mend: str, brings: bool) -> None:
+    assert brought(Unmet("x", "y", mend)) is brings
+
+
+def test_readiness_does_not_say_again_what_was_found() -> None:
+    found = [Unmet("mount /srv/nfs", "/etc/fstab:2 has systemd mount it", "sed"), Unmet("keepalived", "vrrp_strict: no", "x")]
+    assert said(Unmet("MOUNTPOINT /srv/nfs", "line 2 of /etc/fstab mounts it as well", "sed"), found)
+    assert said(Unmet("KEEPALIVED", "vrrp_strict: no", "x"), found)
+    assert not said(Unmet("MOUNTPOINT /srv/other", "it is not there", "mkdir"), found)
+    assert not said(Unmet("SERVICE nfs-server.service", "it is enabled at boot", "systemctl disable"), found)
