@@ -92,7 +92,15 @@ class Move:
             self.host.sleep(LOOK)
         if any(self._asked(one).get("holder") == "this host" for one in self.targets):  # it is at it, and its unit takes long
             return self._confirmed(begun, self.host.now() - begun)
-        return Moved(why=f"no other host took it within {TAKEN_WITHIN:g} s")
+        return Moved(why=self._failure() or f"no other host took it within {TAKEN_WITHIN:g} s")
+
+    def _failure(self) -> str:
+        """Say which target could not serve, and why, as far as they can be asked."""
+        seen = {one.name: self._asked(one) for one in self.targets}
+        reasons = [
+            f"{name} could not serve it: {one['eligible_why']}" for name, one in seen.items() if not one.get("eligible", True)
+        ]
+        return "; ".join(reasons)
 
     def _answered(self) -> bool:
         with suppress(ProbeError):  # what cannot be asked has not answered yet
@@ -108,8 +116,8 @@ class Move:
             taker = next((name for name, one in seen.items() if _whole(one)), "")
             if taker or not any(seen.values()):
                 return Moved(to=taker or "another host", outage=outage)
-            if failed := next((one["eligible_why"] for one in seen.values() if one and not one["eligible"]), ""):
-                return Moved(why=f"{', '.join(seen)} could not serve it: {failed}")
+            if failed := self._failure():
+                return Moved(why=failed)
             self.host.sleep(PAUSE)
         return Moved(why=f"{', '.join(seen)} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
 

@@ -43,7 +43,7 @@ class Overrides:
         path = _path(kind, service)
         there = self.host.exists(path)
         if there:
-            self.host.remove(path)
+            self.host.remove(path, durable=True)
         return there
 
     def told(self, service: str) -> str:

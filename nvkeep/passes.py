@@ -10,7 +10,6 @@ from nvkeep.engine import Engine
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.model import budget
-from nvkeep.model.announcing import following
 from nvkeep.model.decision import Action, Holder, Verdict, decide
 from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
@@ -151,7 +150,7 @@ class Pass:
     def _worn_out(self, verdict: Verdict, sight: Sight) -> bool:
         """Count a unit that died while this host serves as a start; tell whether it has died too often to go on here."""
         plan = self.plan(verdict, sight) if verdict.action is Action.SERVE else Plan()
-        was_there = self._settled_before()
+        was_there = self.store.settled_before()
         died = [move.key for move in plan.up if move.key.startswith("service ") and move.key in was_there]
         if not died or plan.down:
             return False
@@ -161,14 +160,9 @@ class Pass:
         self.records.started()
         return False
 
-    def _settled_before(self) -> set[str]:
-        """Name what stood well after the last pass."""
-        settled = {str(word) for word in SETTLED}
-        return {str(one["key"]) for one in self.store.report().get("outcomes", []) if one["word"] in settled}
-
     def _broken(self, failed: list[Outcome]) -> bool:
         """Tell whether something is gone that was there: a host that serves does not let go for what never was in sync."""
-        keys = {one.key for one in failed} & self._settled_before()
+        keys = {one.key for one in failed} & self.store.settled_before()
         return any(observe(self.host, one) is None for one in self.resources if one.key in keys)
 
     def _let_go(self) -> None:
@@ -211,7 +205,7 @@ class Pass:
         dips = self.records.remember(verdict, sight)
         self.records.returned(verdict, outcomes)
         up, why = self.records.flag(verdict, sight, outcomes, self.records.standing(loss, dips=dips))
-        self._announce(outcomes)
+        self.records.announce(outcomes)
         report = Report(
             service=self.service,
             line=verdict.line,
@@ -227,16 +221,6 @@ class Pass:
         marks.save_roles(self.host, self.eyes.roles)
         self.store.save_report(report)
         return report
-
-    def _announce(self, outcomes: tuple[Outcome, ...]) -> None:
-        """Tell the neighbours again, a while after the address came up."""
-        spell = self.store.spell()
-        here = all(one.word in SETTLED for one in outcomes)
-        if not (spell.announce_at and here and self.host.now() >= spell.announce_at):
-            return
-        self.store.save_spell(replace(spell, announce_at=following(spell.announce_since, self.host.now())))
-        for one in self.spec.addresses if self.store.claimed() else ():
-            self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
 
 
 def _idle(outcome: Outcome) -> bool:

@@ -129,6 +129,16 @@ class Records:
         except ProbeError:
             return False
 
+    def announce(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Tell the neighbours again, a while after the address came up."""
+        spell = self.store.spell()
+        here = all(one.word in SETTLED for one in outcomes)
+        if not (spell.announce_at and here and self.host.now() >= spell.announce_at):
+            return
+        self.store.save_spell(replace(spell, announce_at=following(spell.announce_since, self.host.now())))
+        for one in self.spec.addresses if self.store.claimed() else ():
+            self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
+
     def returned(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> None:
         """Forget that the service was handed over by hand, once another host serves it: this host may be needed again."""
         gone = verdict.action is Action.RELEASE and all(one.word in SETTLED for one in outcomes)

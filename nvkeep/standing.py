@@ -63,7 +63,8 @@ def stand(one: Pass) -> Standing:
     """Tell how one service stands now. Changes nothing."""
     verdict, sight = one.consider(None, guarding=False)
     last, spell = one.store.report(), one.store.spell()
-    outcomes = [_remembered(_outcome(each, sight.seen[each.key], verdict.action), last) for each in one.resources]
+    action = _shown(verdict.action, sight.facts)
+    outcomes = [_remembered(_outcome(each, sight.seen[each.key], action), last) for each in one.resources]
     found = worries.worries(one, sight, last)
     held, new = worries.held(one), not one.store.listened()
     orders = worries.orders(one)
@@ -86,6 +87,13 @@ def stand(one: Pass) -> Standing:
         lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
         journal=worries.journal(one, [held.key] if held else [each.key for each in outcomes if each.word is Word.FAILED]),
     )
+
+
+def _shown(action: Action, facts: Facts) -> Action:
+    """Give the action by which the resources are judged: in maintenance nothing is done, but who holds should have them all."""
+    if not facts.maintenance or facts.holder is Holder.UNKNOWN:
+        return action
+    return Action.SERVE if facts.holder is Holder.ME else Action.REST
 
 
 def _kept_back(facts: Facts, action: Action) -> bool:

@@ -25,7 +25,7 @@ from typing import Any
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.loss import Loss, rebooted
-from nvkeep.model.report import Report
+from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.role import Role
 from nvkeep.model.spell import Held, Spell
 
@@ -176,6 +176,11 @@ class Store:
         """Read the last pass of this boot; empty when there is none."""
         found = self._read(f"{RUN}/report/{self.service}")
         return found if isinstance(found, dict) and found.get("boot") == self.host.boot_id() else {}
+
+    def settled_before(self) -> set[str]:
+        """Name what stood well after the last pass."""
+        settled = {str(word) for word in SETTLED}
+        return {str(one["key"]) for one in self.report().get("outcomes", []) if one["word"] in settled}
 
     def _keep(self, path: str, text: str) -> bool:
         """Write what a pass can go on without: a disk that is full or read-only stops nobody who serves (see unwritable)."""

@@ -129,6 +129,8 @@ def _run(arguments: argparse.Namespace) -> int:
         print(f"nvkeep: {error.filename or error}: permission denied; run it as root", file=sys.stderr)
     except BrokenPipeError:
         sys.stderr.close()
+    except OSError as error:
+        print(f"nvkeep: {error}; df -h /run /var/lib/nvkeep", file=sys.stderr)
     except KeyboardInterrupt:
         return 130
     return 1

@@ -28,8 +28,8 @@ class Host(Protocol):
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         """Put a file in place at once, whole or not at all; durable also survives a power cut. Raises OSError."""
 
-    def remove(self, path: str) -> None:
-        """Remove a file that may be missing."""
+    def remove(self, path: str, *, durable: bool = False) -> None:
+        """Remove a file that may be missing; durable: also after a power cut. Raises OSError."""
 
     def names(self, directory: str) -> list[str]:
         """List a directory; a missing one is empty. Raises OSError for anything else."""

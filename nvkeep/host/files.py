@@ -45,6 +45,14 @@ def write(path: str, text: str, *, durable: bool = False) -> None:
         _sync_directory(target.parent)
 
 
+def remove(path: str, *, durable: bool = False) -> None:
+    """Remove a file that may be missing; durable: also after a power cut. Raises OSError."""
+    target = Path(path)
+    target.unlink(missing_ok=True)
+    if durable and target.parent.is_dir():
+        _sync_directory(target.parent)
+
+
 def unwritable(directory: str) -> str:
     """Say why no file can be written in a directory (or where it will be made); empty when one can. Writes nothing."""
     try:

@@ -7,7 +7,6 @@ import stat
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 from nvkeep.host import command, files, umount
 from nvkeep.host.base import Completed
@@ -46,9 +45,9 @@ class LocalHost:
         """Put a file in place at once. Raises OSError."""
         files.write(path, text, durable=durable)
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, *, durable: bool = False) -> None:
         """Remove a file that may be missing."""
-        Path(path).unlink(missing_ok=True)
+        files.remove(path, durable=durable)
 
     def names(self, directory: str) -> list[str]:
         """List a directory; a missing one is empty."""

@@ -57,6 +57,15 @@ def test_a_standby_survives_a_reboot_and_takes_nothing_until_it_is_activated() -
     assert summary(world, "a") != "standby"
 
 
+def test_an_order_that_was_ended_does_not_come_back_with_a_power_cut() -> None:
+    world = serving()
+    give(world, "b", STANDBY)
+    Overrides(at(world, "b")).end(STANDBY, "")
+    world.machines["b"].power_cut()
+    world.machines["b"].power_on()
+    assert Overrides(at(world, "b")).read(STANDBY, "") is None
+
+
 def test_what_was_handed_over_by_hand_is_taken_again_only_after_another_host_has_served_it() -> None:
     world = serving()
     stop_here(at(world, "a"), world.cluster, SERVICE)
@@ -85,6 +94,8 @@ def test_in_maintenance_nothing_is_done_and_the_roles_stay() -> None:
         passes(world, name, 30.0)
     assert not world.commands
     assert (summary(world, "a"), summary(world, "b")) == ("maintenance", "maintenance")
+    marks = {line.title: line.mark for line in stand(Pass(at(world, "a"), world.cluster, SERVICE)).lines}
+    assert marks == {"VOLUME": "[OK]", "MOUNTPOINT": "[OK]", "FLOATING IP": "[NOT OK]", "SERVICE": "[NOT OK]"}
     assert "nvkeep maintenance nfs --end" in str(world.make_pass("a"))
 
 

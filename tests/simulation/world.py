@@ -465,10 +465,12 @@ class Process:
             self.count += 1
             self._point(after=False)
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, *, durable: bool = False) -> None:
         with self.world.lock:
             self._record(path)
             self.machine.files.pop(path, None)
+            if durable:
+                self.machine.synced.pop(path, None)
             self._point(after=path.startswith(REMEMBERS))
 
     def names(self, directory: str) -> list[str]:

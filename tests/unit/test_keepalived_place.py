@@ -379,9 +379,9 @@ class Dying(Rooted):
         self.act()
         super().write(path, text, durable=durable)
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, *, durable: bool = False) -> None:
         self.act()
-        LocalHost.remove(self, self.at(path))
+        LocalHost.remove(self, self.at(path), durable=durable)
 
     def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
         return super().lock(self.at(path), timeout)

@@ -54,9 +54,9 @@ class Machine(LocalHost):
         self.act()
         super().write(self.at(path), text, durable=durable)
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, *, durable: bool = False) -> None:
         self.act()
-        super().remove(self.at(path))
+        super().remove(self.at(path), durable=durable)
 
     def exists(self, path: str) -> bool:
         return super().exists(self.at(path))
