@@ -137,6 +137,7 @@ class Watch:
     def __init__(self, stage: Stage, one: Database) -> None:
         self.stage, self.one = stage, one
         self.active = stage.on(one)
+        self.since = moment(self.active)
         self.begun = boottime()
         self.writer = stage.lab.writer(one.address, one.port).start()
         self.more_rows()
@@ -181,14 +182,19 @@ class Watch:
         """Wait until a server sums it up in this word."""
         until(lambda: says(server, self.one, word), within=within, what=f"{server.name} does not say {word}", every=0.2)
 
-    def wait_isolated(self, since: str, *kinds: str, within: float = 5) -> None:
+    def wait_isolated(self, *kinds: str, within: float = 5) -> None:
         """Wait until the server it began on has logged that it isolated something of each of these kinds."""
-        active, one = self.active, self.one
+        active, one, since = self.active, self.one, self.since
         until(
             lambda: all(did(active, one, since, f": {kind} ", "isolate: converged") for kind in kinds),
             within=within,
             what=f"{active.name} has not isolated {kinds} of {one.name}",
         )
+
+    def unit_took(self, heir: Server) -> float:
+        """Give the seconds that its unit's last start took on a server: PostgreSQL's part of an outage, and not nvkeep's."""
+        started = did(heir, self.one, self.since, f": service {self.one.unit}: ", "acquire: converged in")
+        return float(started[-1].split("converged in ")[1].split(" s ")[0])
 
     def finish(self, serving: Server) -> Result:
         """Stop the client and assert the end: one server serves, nothing is left on any other, no acknowledged row is lost."""

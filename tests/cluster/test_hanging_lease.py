@@ -61,6 +61,7 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.send_signal(signal.SIGCONT)
         run(("umount", "--lazy", str(seen)))
+        process.kill()  # it would go on for a server of another lab, whose namespace began with a copy of the mount
         process.wait(10)
 
 
