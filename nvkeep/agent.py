@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nvkeep import config, log, marks, state
+from nvkeep import config, log, marks, state, timer
 from nvkeep.agreement import keep_comparing
-from nvkeep.errors import ConfigError, NvkeepError, ProbeError, UnsafeFile
+from nvkeep.errors import ConfigError, ProbeError, UnsafeFile
 from nvkeep.host import Host
 from nvkeep.host.bells import Bells, Fifo, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
@@ -27,8 +27,6 @@ from nvkeep.watch import Watch
 
 BREATH = 0.1  # seconds between two passes over a service: bells ring in swarms
 TICK = 1.0  # seconds between two looks at what rings no bell
-TIMER = "nvkeep-reconcile.timer"
-DROP_IN = f"/run/systemd/system/{TIMER}.d/interval.conf"
 Signature = tuple[int, int, int]
 
 
@@ -164,7 +162,7 @@ class Agent:
                 marks.lower_all_flags(self.host)
             return
         marks.keep_right(self.host, self.path)
-        self._set_timer(self.cluster)
+        timer.set_interval(self.host, self.cluster.timing.reconcile)
         self._disown(self.cluster)
         for service in self.cluster.services_of(self.host.name):
             if service not in self.workers:
@@ -184,17 +182,6 @@ class Agent:
             log.note(f"{self.host.name} may run no service of {self.path}; its hosts are {', '.join(cluster.hosts)}", 40)
         with suppress(OSError):
             marks.lower_flags(self.host, keep=mine)
-
-    def _set_timer(self, cluster: Cluster) -> None:
-        every = f"{cluster.timing.reconcile:g}"
-        text = f"[Timer]\nOnActiveSec=\nOnUnitActiveSec=\nOnActiveSec={every}\nOnUnitActiveSec={every}\n"
-        with suppress(OSError):
-            if self.host.read(DROP_IN) == text:
-                return
-        with suppress(OSError, NvkeepError):
-            self.host.write(DROP_IN, text)
-            self.host.run(("systemctl", "daemon-reload"), 30.0)
-            self.host.run(("systemctl", "try-restart", "--no-block", TIMER), 10.0)
 
     # --- passes -------------------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.planning import Want, make_plan, observe, survey
+from nvkeep.planning import Want, left_alone, make_plan, observe, survey
 from nvkeep.reconcilers import VOLUME, Resource
 from nvkeep.records import Records
 from nvkeep.sight import IO_DEADLINE, Eyes, Sight
@@ -86,7 +86,7 @@ class Pass:
     def _act(self, verdict: Verdict, sight: Sight) -> tuple[Outcome, ...]:
         want = WANT.get(verdict.action)
         if want is None:
-            return _left_alone(self.resources, sight)
+            return left_alone(self.resources, sight.seen)
         plan = self.plan(verdict, sight)
         if plan.moves:
             log.note(
@@ -226,16 +226,6 @@ class Pass:
 def _idle(outcome: Outcome) -> bool:
     """Tell whether a volume was taken, but gave no I/O in its time."""
     return outcome.key.startswith("volume ") and outcome.word is Word.CONVERGING
-
-
-def _left_alone(every: tuple[Resource, ...], sight: Sight) -> tuple[Outcome, ...]:
-    def one(resource: Resource) -> Outcome:
-        have = sight.seen[resource.key]
-        if isinstance(have, ProbeError):
-            return Outcome(resource.key, Word.UNKNOWN, str(have))
-        return Outcome(resource.key, Word.IN_SYNC if have is None else Word.DRIFTED, "" if have is None else "left alone")
-
-    return tuple(one(resource) for resource in every)
 
 
 def run_pass(

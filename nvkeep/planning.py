@@ -7,6 +7,7 @@ from typing import Any
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.plan import Move, Plan, Verb
+from nvkeep.model.report import Outcome, Word
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import VOLUME, Resource, resources
 
@@ -140,3 +141,14 @@ def arrive(one: Resource, have: Any, versions: Mapping[str, int | None]) -> Move
 def mounts_of(keys: Iterable[str]) -> list[str]:
     """Keep only what is still mounted: a host that isolates itself goes on after any other failure."""
     return [key for key in keys if key.startswith("mount ")]
+
+
+def left_alone(every: Iterable[Resource], seen: Mapping[str, Any]) -> tuple[Outcome, ...]:
+    """Say how resources stand that nothing is done about: what is there, where nothing is wanted, has drifted."""
+    return tuple(_left_alone(one, seen[one.key]) for one in every)
+
+
+def _left_alone(one: Resource, have: Any) -> Outcome:  # noqa: ANN401 - the State of the resource's kind, or a ProbeError
+    if isinstance(have, ProbeError):
+        return Outcome(one.key, Word.UNKNOWN, str(have))
+    return Outcome(one.key, Word.IN_SYNC if have is None else Word.DRIFTED, "" if have is None else "left alone")

@@ -13,7 +13,6 @@ from nvkeep.keepalived.names import CONF
 from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
 from nvkeep.readiness import Unmet
-from nvkeep.setup.atboot import clashes
 from nvkeep.setup.changes import OURS, changes
 from nvkeep.setup.order import DIRECTORY, Order
 from nvkeep.state import RUN, Store
@@ -80,7 +79,7 @@ def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
         why = f"`hostname -s` says {host.name} there, and cluster.yaml calls it {name}"
         yield Unmet("host name", why, f"hostnamectl set-hostname {name}")
         return
-    looks = (_installed, _writable, _orphans, _clashes, _keepalived)
+    looks = (_installed, _writable, _orphans, _keepalived)
     found = [one for look in looks for one in _told(look, host, order)]
     yield from found
     yield from (one for one in _told(_unready, host, order) if not said(one, found))
@@ -117,10 +116,6 @@ def _orphans(host: Host, order: Order) -> Iterator[Unmet]:
             yield Unmet(f"service {service}", why, f"nvkeep move {service}")
 
 
-def _clashes(host: Host, order: Order) -> Iterator[Unmet]:
-    yield from clashes(host, order.cluster)
-
-
 def _keepalived(host: Host, order: Order) -> Iterator[Unmet]:
     """Show keepalived its files under other names; what is missing of the heartbeats has rows of its own."""
     beats = tuple(traps.interfaces(host, order.cluster))
@@ -146,6 +141,5 @@ def brought(one: Unmet) -> bool:
 
 
 def said(one: Unmet, found: Sequence[Unmet]) -> bool:
-    """Tell whether readiness only says again what was found here: the same words, or a clash over the same mount point."""
-    place = one.what.rpartition(" ")[2]
-    return any(other.why == one.why or other.what == f"mount {place}" for other in found)
+    """Tell whether readiness only says again, in the same words, what was found here."""
+    return any(other.why == one.why for other in found)

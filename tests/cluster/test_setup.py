@@ -99,11 +99,11 @@ def test_what_systemd_would_mount_leaves_all_as_they_are(unset: Lab) -> None:
     b = unset["srv-b"]
     b.write("/etc/fstab", "# comment\n/dev/nvmesh/vol1 /srv/pg ext4 defaults 0 0\n")
     mend = "sed -i '2s/^/# /' /etc/fstab && systemctl daemon-reload"
-    lacks(unset, "srv-b", "mount /srv/pg: /etc/fstab:2 has systemd mount", mend)
+    lacks(unset, "srv-b", "MOUNTPOINT /srv/pg: line 2 of /etc/fstab mounts it as well", mend)
     b.write("/etc/fstab", "")
     b.write(f"/etc/systemd/system/{MOUNT}", "[Mount]\nWhat=/dev/vol1\nWhere=/srv/pg\n[Install]\nWantedBy=multi-user.target\n")
     b.run(("systemctl", "enable", MOUNT))
-    lacks(unset, "srv-b", f"mount /srv/pg: {MOUNT} has systemd mount", f"systemctl disable {MOUNT}")
+    lacks(unset, "srv-b", f"MOUNTPOINT /srv/pg: {MOUNT} is enabled, and mounts it as well", f"systemctl disable {MOUNT}")
     b.run(("systemctl", "disable", MOUNT))
     b.path(f"/etc/systemd/system/{MOUNT}").unlink()
     b.run(("systemctl", "daemon-reload"))
@@ -329,3 +329,18 @@ def test_local_tells_what_is_left_to_do(lab: Lab) -> None:
     assert a.run(("systemctl", "is-enabled", "keepalived"), check=False).stdout == "disabled\n"
     assert setup(a, "--yes").stdout.startswith("srv-a, srv-b: set up as")
     assert json.loads(setup(b, "--check", "--json").stdout)["changes"] == []
+
+
+def test_the_originals_name_for_it(lab: Lab) -> None:
+    a, b = lab
+    done = a.run(("nvkeep_apply_config",), check=False, timeout=180)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == f"* Checking {FILE}"
+    assert done.stdout.splitlines()[-1] == "All done."
+    before = standing(lab)
+    b.run(("systemctl", "stop", "ssh.service"))
+    done = a.run(("nvkeep_apply_config",), check=False, timeout=180)
+    b.run(("systemctl", "start", "ssh.service"))
+    assert (done.returncode, done.stderr) == (1, "All done, but errors were encountered.\n")
+    assert "ssh srv-b true" in done.stdout
+    assert standing(lab) == before

@@ -35,12 +35,12 @@ SPOILED: dict[str, tuple[Spoil, Unmet]] = {
     "in fstab": (
         lambda one: one.files.update({"/etc/fstab": f"# mine\n/dev/sdb1 {PATH} xfs defaults 0 0\n"}),
         Unmet(f"MOUNTPOINT {PATH}", "line 2 of /etc/fstab mounts it as well",
-              "sed -i 2d /etc/fstab && systemctl daemon-reload"),
+              "sed -i '2s/^/# /' /etc/fstab && systemctl daemon-reload"),
     ),
     "its device in fstab": (
         lambda one: one.files.update({"/etc/fstab": "/dev/nvmesh/vol /elsewhere xfs"}),
         Unmet(f"MOUNTPOINT {PATH}", "line 1 of /etc/fstab mounts it as well",
-              "sed -i 1d /etc/fstab && systemctl daemon-reload"),
+              "sed -i '1s/^/# /' /etc/fstab && systemctl daemon-reload"),
     ),
     "a mount unit": (
         lambda one: one.files.update({"/etc/systemd/system/multi-user.target.wants/srv-nfs.mount": ""}),

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from nvkeep import __version__, config
-from nvkeep.errors import NotHere, ProbeError
+from nvkeep.errors import NotHere
 from nvkeep.host import Completed, LocalHost
 from nvkeep.readiness import Unmet
 from nvkeep.setup import order as orders
 from nvkeep.setup import record, table
-from nvkeep.setup.atboot import clashes
 from nvkeep.setup.member import Look, Member
 from nvkeep.setup.order import Order
 from nvkeep.setup.record import Record, Text, Unit
@@ -28,55 +27,6 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml"
 CLUSTER = config.parse(GOLDEN.read_text())
 ORDER = Order(CLUSTER, GOLDEN.read_text())
 HOSTS = tuple(CLUSTER.hosts)
-MOUNT = next(mount for service in CLUSTER.services.values() for mount in service.mounts)
-VOLUME = next(volume for service in CLUSTER.services.values() for volume in service.volumes)
-
-
-# --- what systemd would mount by itself
-
-
-class Booting(LocalHost):
-    """A host with an fstab and with mount units."""
-
-    def __init__(self, fstab: str = "", units: dict[str, str] | None = None, code: int = 0) -> None:
-        super().__init__(HOSTS[0])
-        self.fstab, self.units, self.code = fstab, units or {}, code
-
-    def read(self, path: str) -> str:
-        assert path == "/etc/fstab"
-        return self.fstab
-
-    def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:  # noqa: ARG002 - the protocol's
-        listed = "".join(f"{name} enabled enabled\n" for name in self.units)
-        return Completed(tuple(argv), self.code, self.units.get(argv[-1], "") if argv[1] == "show" else listed, "no bus")
-
-
-def test_a_mount_point_in_fstab_is_named_with_its_line() -> None:
-    found = list(clashes(Booting(f"# a comment\n\n/dev/sdz1 {MOUNT.path} xfs noauto 0 0\n"), CLUSTER))
-    assert [(one.what, one.mend) for one in found] == [
-        (f"mount {MOUNT.path}", "sed -i '3s/^/# /' /etc/fstab && systemctl daemon-reload")
-    ]
-    assert "/etc/fstab:3 has systemd mount" in found[0].why
-
-
-def test_a_device_in_fstab_is_named_wherever_it_is_mounted() -> None:
-    assert [one.what for one in clashes(Booting(f"{VOLUME.device} /elsewhere xfs defaults 0 0\n"), CLUSTER)] == [
-        "mount /elsewhere"
-    ]
-
-
-def test_an_fstab_with_other_things_is_fine() -> None:
-    assert not list(clashes(Booting(f"# {VOLUME.device} {MOUNT.path}\nUUID=1-2 / ext4\nproc /proc proc\nhalf\n"), CLUSTER))
-
-
-def test_a_mount_unit_that_is_enabled_is_named() -> None:
-    host = Booting(units={"a.mount": f"What=/dev/x\nWhere={MOUNT.path}\n", "b.mount": "What=/dev/y\nWhere=/other\n"})
-    assert [one.mend for one in clashes(host, CLUSTER)] == ["systemctl disable a.mount"]
-
-
-def test_mount_units_that_cannot_be_listed_are_not_taken_for_none() -> None:
-    with pytest.raises(ProbeError, match="no bus"):
-        list(clashes(Booting(code=1), CLUSTER))
 
 
 # --- the order, the record
@@ -319,8 +269,7 @@ def test_what_setting_up_brings_keeps_nobody_from_it(mend: str, brings: bool) ->
 
 
 def test_readiness_does_not_say_again_what_was_found() -> None:
-    found = [Unmet("mount /srv/nfs", "/etc/fstab:2 has systemd mount it", "sed"), Unmet("keepalived", "vrrp_strict: no", "x")]
-    assert said(Unmet("MOUNTPOINT /srv/nfs", "line 2 of /etc/fstab mounts it as well", "sed"), found)
+    found = [Unmet("keepalived", "vrrp_strict: no", "x")]
     assert said(Unmet("KEEPALIVED", "vrrp_strict: no", "x"), found)
     assert not said(Unmet("MOUNTPOINT /srv/other", "it is not there", "mkdir"), found)
     assert not said(Unmet("SERVICE nfs-server.service", "it is enabled at boot", "systemctl disable"), found)
