@@ -1,8 +1,8 @@
 """Have the hosts what has to be the same on all of them? Part by part, so that what differs has a name.
 
-The agent compares in a thread of its own, once a minute, and records the outcome in /run/nvkeep/agreement; `nvkeep status
---all` compares anew. A difference is told, and nothing moves back by itself meanwhile; it never keeps a host from taking over.
-A host that cannot be reached is not compared, which is no difference.
+The agent compares in a thread of its own, once a minute, while hosts differ every ten seconds, and records the outcome in
+/run/nvkeep/agreement; `nvkeep status --all` compares anew. A difference is told, and nothing moves back by itself meanwhile; it
+never keeps a host from taking over. A host that cannot be reached is not compared, which is no difference.
 """
 
 import json
@@ -24,7 +24,7 @@ from nvkeep.state import RUN, written
 RECORD = f"{RUN}/agreement"
 COMMAND = ("nvkeep", "agreement", "--json")
 EVERY = 60.0  # seconds between two comparisons by the agent
-SETTLING = 10.0  # seconds after its start until the first: it has better things to do then
+SOON = 10.0  # seconds until the first, which has better things to do, and while hosts differ: what was mended is seen soon
 ASKING = 20.0  # seconds another host is given to answer
 
 
@@ -101,14 +101,13 @@ def _asked(host: Host, cluster: Cluster, mine: Parts, name: str) -> tuple[Differ
 
 def keep_comparing(host: Host, cluster: Callable[[], Cluster | None]) -> None:
     """Compare for ever; for a thread of its own, so that no pass ever waits for another host."""
-    host.sleep(SETTLING)
     while True:
+        host.sleep(SOON if disagreements(host) or not host.exists(RECORD) else EVERY)
         try:
             if found := cluster():
                 _tell(read(host), renew(host, found))
         except Exception as error:  # noqa: BLE001 - a comparison that fails must not end the thread
             log.note(f"the hosts cannot be compared: {type(error).__name__}: {error}", 40)
-        host.sleep(EVERY)
 
 
 def _tell(before: dict[str, Compared], now: dict[str, Compared]) -> None:

@@ -143,7 +143,10 @@ def _mount(host: Host, ask: MountAsk) -> Iterator[Found]:
 def _claimed(host: Host, path: str, device: str) -> tuple[str, str] | None:
     """Tell who else would mount it: systemd unmounts, too, what it believes to be its own."""
     if line := fstab.line_for(host, path, device):
-        return f"line {line} of {fstab.TABLE} mounts it as well", f"sed -i '{line}s/^/# /' {fstab.TABLE} && systemctl daemon-reload"
+        return (
+            f"line {line} of {fstab.TABLE} mounts it as well",
+            f"sed -i '{line}s/^/# /' {fstab.TABLE} && systemctl daemon-reload",
+        )
     name = fstab.unit_for(host, path)
     return (f"{name} is enabled, and mounts it as well", f"systemctl disable {name}") if name else None
 

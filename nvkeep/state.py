@@ -54,6 +54,13 @@ class Store:
         except OSError:
             return True
 
+    def serving(self, within: float) -> bool:
+        """Tell whether this boot holds the service when a pass that is under way has ended. Raises Busy."""
+        if self.claimed():
+            return True
+        with self.lock(within):
+            return self.claimed()
+
     def claim(self, *, held: bool) -> None:
         """Record that this boot holds the service, or does no longer."""
         if held == self.claimed():

@@ -34,7 +34,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Move, and say how it went."""
     cluster, host, service = ordered(arguments)
-    if not Store(host, service).claimed():
+    if not Store(host, service).serving(cluster.timing.step):
         return _elsewhere(host, cluster, service, arguments)
     if arguments.to == host.name:
         print(f"{service}: {host.name} serves it already")

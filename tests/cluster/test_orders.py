@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 import pytest
@@ -67,21 +68,27 @@ def handed_over(pair: Pair, before: int) -> None:
     assert moves(pair)[before:] == [f"{pair.active.name} detach", f"{pair.other.name} plain"]
 
 
-def test_a_move_there_and_back_takes_what_the_unit_takes_and_half_a_second(pair: Pair) -> None:
-    for typed_on in ("active", "other"):
+def test_a_move_takes_what_the_unit_takes_and_half_a_second(pair: Pair) -> None:
+    """Twice there and back, typed here and there; nvkeep's own part is the median of the four."""
+    took, outages = [], []
+    for typed_on in ("active", "other", "active", "other"):
         before, since = len(moves(pair)), pair.active.run(("date", "+%Y-%m-%d %H:%M:%S.%6N")).stdout.strip()
-        server = getattr(pair, typed_on)
-        done = server.run(("nvkeep", "move", "pg", "--to", pair.other.name), timeout=90)
+        done = getattr(pair, typed_on).run(("nvkeep", "move", "pg", "--to", pair.other.name), timeout=90)
         assert f"{pair.other.name} serves it; outage" in done.stdout
-        result = pair.finish(pair.other, clean=pair.active)
+        outages.append(pair.finish(pair.other, clean=pair.active).longest_gap_seconds)
         handed_over(pair, before)
-        at = unit_times(pair, since)
-        unit, own = at["Stopped"] - at["Stopping"], at["Starting"] - at["Stopped"]
-        MEASURED.append(f"move: outage {result.longest_gap_seconds:.2f} s; the unit stops in {unit:.2f} s, nvkeep takes {own:.2f} s")
-        assert own < OWN
-        assert result.longest_gap_seconds < unit + OWN + at["Started"] - at["Starting"]
+        took.append(unit_times(pair, since))
         pair.wait_ready(pair.active)
         pair = Pair(pair.lab)
+    own = [at["Starting"] - at["Stopped"] for at in took]
+    MEASURED.append(f"move: outages {seconds(outages)}; from the unit's stop to its start {seconds(own)}")
+    assert median(own) < OWN
+    unit = [at["Stopped"] - at["Stopping"] + at["Started"] - at["Starting"] for at in took]
+    assert median(outages) < median(unit) + OWN
+
+
+def seconds(found: list[float]) -> str:
+    return ", ".join(f"{one:.2f} s" for one in found)
 
 
 def test_to_a_host_that_cannot_start_it_is_taken_back(pair: Pair) -> None:
@@ -132,6 +139,7 @@ def test_a_standby_of_another_host(pair: Pair) -> None:
 def test_manually_nothing_moves_back_and_in_its_window_the_service_comes_home(home: Pair) -> None:
     away = moved(home, NAMES[1])
     server, before = away.other, len(moves(away))
+    away.wait_ready(server)
     server.run(("systemctl", "start", "nvkeep-failback.service"), timeout=120)
     away.wait_serving(server)
     result = away.finish(server, clean=away.active)

@@ -47,7 +47,8 @@ BOTH = {
     ),
     "fstab has it": Case(
         f"echo /dev/nvmesh/vol1 {PATH} ext4 noauto 0 0 >> /etc/fstab",
-        f"MOUNTPOINT {PATH}", "line 1 of /etc/fstab mounts it as well", "sed -i '1s/^/# /' /etc/fstab && systemctl daemon-reload",
+        f"MOUNTPOINT {PATH}", "line 1 of /etc/fstab mounts it as well",
+        "sed -i '1s/^/# /' /etc/fstab && systemctl daemon-reload",
     ),
     "a mount unit is enabled": Case(
         f"printf '{MOUNT}' > /etc/systemd/system/srv-pg.mount && systemctl enable -q srv-pg.mount",
