@@ -19,10 +19,8 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from nvkeep import log
-from nvkeep.cli.common import load, refuse_unsafe_state, unsettled
-from nvkeep.cli.preferred import end, refuse_others_than_root, refuse_unconverted, side_options, trouble, wanted
-from nvkeep.config import DEFAULT_FILE
+from nvkeep.cli.common import unsettled
+from nvkeep.cli.preferred import end, ordered, side_options, trouble
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.handover import is_gone
 from nvkeep.host import Host
@@ -47,13 +45,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Let go, and say so."""
-    arguments.file = arguments.file or DEFAULT_FILE
-    refuse_unconverted(arguments.file)
-    refuse_others_than_root()
-    refuse_unsafe_state()
-    cluster, host = load(arguments)
-    services = wanted(cluster, host.name, arguments)
-    log.setup(quiet=True)
+    cluster, host, services = ordered(arguments)
     well = _let_go(host, cluster, services)
     if not arguments.local and not arguments.peer:
         well = _keepalived(host, services) if well else _not_stopped()

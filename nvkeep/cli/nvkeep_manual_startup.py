@@ -17,10 +17,8 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from nvkeep import log
-from nvkeep.cli.common import load, refuse_unsafe_state, unsettled
-from nvkeep.cli.preferred import end, of_peers, refuse_others_than_root, refuse_unconverted, side_options, trouble, wanted
-from nvkeep.config import DEFAULT_FILE
+from nvkeep.cli.common import unsettled
+from nvkeep.cli.preferred import end, of_peers, ordered, side_options, trouble
 from nvkeep.host import Host
 from nvkeep.model.decision import Action
 from nvkeep.model.report import Report
@@ -38,13 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start what is not here, and say so."""
-    arguments.file = arguments.file or DEFAULT_FILE
-    refuse_unconverted(arguments.file)
-    refuse_others_than_root()
-    refuse_unsafe_state()
-    cluster, host = load(arguments)
-    services = wanted(cluster, host.name, arguments)
-    log.setup(quiet=True)
+    cluster, host, services = ordered(arguments)
     reports = _start(host, cluster, services)
     elsewhere = [] if arguments.local or arguments.peer else of_peers(cluster, host.name)
     wells = [_well(host, cluster, report, elsewhere) for report in reports]

@@ -5,8 +5,11 @@ import os
 import sys
 from pathlib import Path
 
-from nvkeep.cli.common import chosen
+from nvkeep import log
+from nvkeep.cli.common import chosen, load, refuse_unsafe_state
+from nvkeep.config import DEFAULT_FILE
 from nvkeep.errors import NotHere
+from nvkeep.host import Host
 from nvkeep.model.report import Report
 from nvkeep.model.spec import Cluster
 
@@ -38,13 +41,24 @@ def wanted(cluster: Cluster, host: str, arguments: argparse.Namespace) -> list[s
     return [*mine, *(of_peers(cluster, host) if every or arguments.peer else [])]
 
 
+def ordered(arguments: argparse.Namespace) -> tuple[Cluster, Host, list[str]]:
+    """Read which services root wants something done about. Raises NotHere, PermissionError, UnsafeFile, ConfigError."""
+    arguments.file = arguments.file or DEFAULT_FILE
+    refuse_unconverted(arguments.file)
+    _refuse_others_than_root()
+    refuse_unsafe_state()
+    cluster, host = load(arguments)
+    log.setup(quiet=True)
+    return cluster, host, wanted(cluster, host.name, arguments)
+
+
 def refuse_unconverted(file: str) -> None:
     """Say what to type where only the original's files are there. Raises NotHere."""
     if not Path(file).exists() and Path(CONF).exists():
         raise NotHere(f"{file} is not there yet; make it of the original's files: nvkeep import -o {file}")
 
 
-def refuse_others_than_root() -> None:
+def _refuse_others_than_root() -> None:
     """Say so before anything else does. Raises PermissionError."""
     if os.geteuid():
         raise PermissionError(Path(sys.argv[0]).name)

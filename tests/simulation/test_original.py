@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-from nvkeep.cli import ORIGINAL
+from nvkeep.cli import ORIGINAL, preferred
 from nvkeep.errors import ConfigError, Problem
 from nvkeep.host import Completed
 from nvkeep.model.override import Kind
@@ -37,7 +37,8 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Typed:
 
     def on(world: World, name: str, command: str, *words: str) -> int:
         module = import_module(f"nvkeep.cli.{command}")
-        monkeypatch.setattr(module, "load", lambda _: (world.cluster, Systemd(world, world.machines[name])))
+        for one in (module, preferred):  # what only looks loads by itself
+            monkeypatch.setattr(one, "load", lambda _: (world.cluster, Systemd(world, world.machines[name])), raising=False)
         monkeypatch.setattr("nvkeep.log.setup", lambda **_: None)
         monkeypatch.setattr("nvkeep.cli.common.others_can_write", lambda _: False)
         monkeypatch.setattr("nvkeep.worries.blockers", lambda _: [])  # nobody in this world has a file open
