@@ -27,6 +27,7 @@ REFUSED = {
     "reload_file": "a reload then reads another file; remove the line",
 }
 ROOTS = ("", "global_defs")
+ORIGINAL = "nvkeep_inst_HOST_"  # what the original nvkeep's instances are called
 
 
 def clashes(found: list[Statement], cluster: Cluster, host: str, version: Version) -> Iterator[str]:
@@ -58,6 +59,12 @@ def _order(found: list[Statement]) -> Iterator[str]:
 def _instance(other: Instance, others: list[Instance], cluster: Cluster, host: str, version: Version) -> Iterator[str]:
     if other.name in every_instance(cluster, host):
         yield f"{other.place}: vrrp_instance {other.name}: nvkeep writes one of this name; remove this one"
+        return
+    if other.name.startswith(ORIGINAL):
+        yield (
+            f"{other.place}: vrrp_instance {other.name} is the original nvkeep's, whose scripts take volumes by preempting; "
+            "shut it down by its own commands and remove it (docs/original.md)"
+        )
         return
     interfaces = [beat.interface for beat in cluster.hosts[host].heartbeats]
     if other.interface not in interfaces:

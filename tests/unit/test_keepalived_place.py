@@ -190,6 +190,13 @@ def test_an_instance_with_our_name() -> None:
     assert "nvkeep writes one of this name" in found("vrrp_instance nfs@eth0 {\n interface eth7\n}\n")[0]
 
 
+def test_the_originals_instances_are_named_wherever_they_beat() -> None:
+    """Its scripts would go on taking the same volumes."""
+    (sentence,) = found("vrrp_instance nvkeep_inst_HOST_A {\n interface eth7\n virtual_router_id 1\n}\n")
+    assert "is the original nvkeep's" in sentence
+    assert sentence.endswith("; shut it down by its own commands and remove it (docs/original.md)")
+
+
 def test_multicast_beside_our_unicast_crashes_2_1_5() -> None:
     text = "vrrp_instance VI {\n interface eth0\n virtual_router_id 9\n}\n"
     assert "2.1.5 crashes" in found(text, Version(2, 1, 5))[0]
