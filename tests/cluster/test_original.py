@@ -101,7 +101,7 @@ def test_nothing_is_taken_from_a_host_that_serves(pair: Pair) -> None:
 def test_what_is_broken_is_named_and_what_should_not_be_here_is_not(pair: Pair) -> None:
     server, other = pair.active, pair.other
     other.run(("systemctl", "stop", "keepalived"))  # or it would take over
-    server.run(("systemctl", "stop", "nvkeep-reconcile.timer", "nvkeep.service"))  # or it would be mended
+    server.run(("systemctl", "stop", "nvkeep-reconcile.timer", "nvkeep-reconcile.service", "nvkeep.service"))  # or it is mended
     server.run(("systemctl", "stop", protected.UNIT))
     server.run(("ip", "addr", "del", f"{FLOATING}/24", "dev", "host0"))
     done = typed(server, "nvkeep_check_status")
@@ -110,8 +110,8 @@ def test_what_is_broken_is_named_and_what_should_not_be_here_is_not(pair: Pair) 
     assert any(line.startswith(f"[NOT OK] SERVICE: {protected.UNIT}") for line in lines(done))
     assert any(line.startswith(f"[NOT OK] FLOATING IP: host0 {FLOATING}/24") for line in lines(done))
     server.run(("systemctl", "start", "nvkeep.service", "nvkeep-reconcile.timer"))
-    other.run(("systemctl", "start", "keepalived"))
     pair.wait_serving(server)
+    other.run(("systemctl", "start", "keepalived"))
     pair.wait_ready(other)
     done = typed(other, "nvkeep_check_status")
     assert done.returncode == 0
