@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
-from nvkeep.model.decision import Action
 from nvkeep.model.report import SETTLED, Report, Word
 from nvkeep.model.spec import Cluster
-from nvkeep.passes import run_pass
+from nvkeep.passes import WANT, run_pass
+from nvkeep.planning import Want
 from nvkeep.probes import unit
 from nvkeep.probes.unit import Entry
 
@@ -21,7 +21,7 @@ PAUSE = 0.5  # seconds between two passes
 STEPS = 3  # times `timing.step` for what no unit is in the way of
 LIMIT = 1200.0  # seconds in all; the unit is given 21 minutes, and systemd's reboot.target forces a reboot after 30
 BRIEFLY = 10.0  # seconds for what cannot be told (a storage client that is gone): it is unlikely to change now
-GONE = {str(action) for action in (Action.RELEASE, Action.ISOLATE)}
+GONE = {str(action) for action, want in WANT.items() if want is not Want.HERE}  # an order may end while this waits for a pass
 
 
 def is_gone(report: Report) -> bool:

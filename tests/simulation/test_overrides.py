@@ -2,6 +2,7 @@
 
 import pytest
 
+from nvkeep.handover import HandOver, is_gone
 from nvkeep.model.override import Kind
 from nvkeep.orders import order, start_here, stop_here
 from nvkeep.overrides import PLACE, Overrides
@@ -145,6 +146,17 @@ def test_an_order_that_cannot_be_read_lets_nothing_go_stops_no_repair_and_takes_
     assert world.serves("a")
     assert not flag(world, "b")
     assert any("nvkeep override end" in one for one in stand(Pass(at(world, "a"), world.cluster, SERVICE)).worries)
+
+
+def test_what_another_host_serves_meanwhile_is_handed_over() -> None:
+    """The pass of the agent that was under way ends the order, before the one that was to carry it out begins."""
+    world = serving()
+    host = at(world, "b")
+    before = host.now()
+    report = HandOver(host, world.cluster, SERVICE).run()
+    assert (report.did, is_gone(report)) == ("rest", True)
+    assert host.now() - before < 1.0
+    assert world.serves("a")
 
 
 def test_started_by_hand_without_keepalived_it_stays_until_keepalived_is_stopped_again() -> None:
