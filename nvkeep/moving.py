@@ -22,6 +22,7 @@ from nvkeep.peers import Peer
 from nvkeep.stamps import Stamps
 
 LOOK = 0.1  # seconds between two looks whether another host serves
+ASKED = 1.5  # seconds between two questions whether it has failed to: that is an ssh, and a failed start is told for a while
 TAKEN_WITHIN = 10.0  # seconds another host has to take what was let go; longer while it is seen to start
 BACK_WITHIN = 30.0  # seconds in which this host gets the role again, and serves
 
@@ -85,22 +86,26 @@ class Move:
     def _await(self, begun: float) -> Moved:
         """Wait until the address or health of another host answers, and it says that all is there, if it can be asked."""
         self.say(f"{self.service}: nothing is left here {self.host.now() - begun:.1f} s after the order")
-        deadline = self.host.now() + TAKEN_WITHIN
+        asked = self.host.now()
+        deadline = asked + TAKEN_WITHIN
         while self.host.now() < deadline:
             if self._answered():
                 return self._confirmed(begun, self.host.now() - begun)
+            if self.host.now() - asked > ASKED:
+                if len(failed := self._failures()) == len(self.targets):
+                    return Moved(why="; ".join(failed))
+                asked = self.host.now()
             self.host.sleep(LOOK)
         if any(self._asked(one).get("holder") == "this host" for one in self.targets):  # it is at it, and its unit takes long
             return self._confirmed(begun, self.host.now() - begun)
-        return Moved(why=self._failure() or f"no other host took it within {TAKEN_WITHIN:g} s")
+        return Moved(why="; ".join(self._failures()) or f"no other host took it within {TAKEN_WITHIN:g} s")
 
-    def _failure(self) -> str:
+    def _failures(self) -> list[str]:
         """Say which target could not serve, and why, as far as they can be asked."""
         seen = {one.name: self._asked(one) for one in self.targets}
-        reasons = [
+        return [
             f"{name} could not serve it: {one['eligible_why']}" for name, one in seen.items() if not one.get("eligible", True)
         ]
-        return "; ".join(reasons)
 
     def _answered(self) -> bool:
         with suppress(ProbeError):  # what cannot be asked has not answered yet
@@ -116,8 +121,8 @@ class Move:
             taker = next((name for name, one in seen.items() if _whole(one)), "")
             if taker or not any(seen.values()):
                 return Moved(to=taker or "another host", outage=outage)
-            if failed := self._failure():
-                return Moved(why=failed)
+            if failed := self._failures():
+                return Moved(why="; ".join(failed))
             self.host.sleep(PAUSE)
         return Moved(why=f"{', '.join(seen)} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
 
