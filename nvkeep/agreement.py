@@ -2,7 +2,7 @@
 
 The agent compares in a thread of its own, once a minute, while hosts differ every ten seconds, and records the outcome in
 /run/nvkeep/agreement; `nvkeep status --all` compares anew. A difference is told, and nothing moves back by itself meanwhile; it
-never keeps a host from taking over. A host that cannot be reached is not compared, which is no difference.
+never keeps a host from taking over. A host that cannot be reached is not compared: what differed goes on to.
 """
 
 import json
@@ -84,7 +84,7 @@ def _compared(host: Host, cluster: Cluster, mine: Parts, name: str, before: Comp
     try:
         differs = _asked(host, cluster, mine, name)
     except Unreachable as error:
-        return Compared(before.at, (), str(error))
+        return Compared(before.at, before.differs, str(error))
     return Compared(host.now(), differs)
 
 

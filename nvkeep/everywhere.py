@@ -10,12 +10,12 @@ from nvkeep import agreement
 from nvkeep.agreement import Compared
 from nvkeep.errors import Unreachable
 from nvkeep.host import Host
-from nvkeep.model.decision import Holder
+from nvkeep.model.decision import HOLDERS, Holder
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT, Summary
 from nvkeep.passes import Pass
 from nvkeep.peers import Peer
-from nvkeep.standing import HOLDERS, stand
+from nvkeep.standing import stand
 
 COMMAND = ("nvkeep", "status", "--json")
 ASKING = 30.0  # seconds

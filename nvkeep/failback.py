@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from nvkeep.agreement import disagreements
+from nvkeep.agreement import disagreements, read
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster, Window
@@ -34,14 +34,18 @@ class Failback:
         policy, now = self.spec.failback, time.localtime(self.host.wall())
         if not isinstance(policy, Window) or self.spec.hosts[0] != self.host.name or self.store.claimed():
             return False
-        rested = self.host.now() - self.stamps.asked_back() >= AGAIN
-        fit = rested and self.store.flag() and not disagreements(self.host, self.service)
+        fit = self.stamps.rested(AGAIN) and self.store.flag() and self._agreed()
         return fit and inside(policy.window, 60 * now.tm_hour + now.tm_min)
+
+    def _agreed(self) -> bool:
+        """Tell whether this host was compared in this boot with one that may serve, and differs from none."""
+        known = {name for name, one in read(self.host).items() if one.at} & set(self.spec.hosts)
+        return bool(known) and not disagreements(self.host, self.service)
 
     def run(self) -> str:
         """Have it moved here; say so. Raises NvkeepError when it was not."""
         self.stamps.ask_back()
-        words = ("nvkeep", "move", self.service, "--to", self.host.name, "--here")
+        words = ("nvkeep", "move", self.service, "--to", self.host.name, "--here", "--force")
         told = []
         for peer in others(self.host, self.cluster, self.service):
             done = peer.run(words, 4 * self.cluster.timing.step + LIMIT)

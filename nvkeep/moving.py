@@ -12,11 +12,12 @@ from nvkeep import guard
 from nvkeep.errors import NotHere, NvkeepError, ProbeError
 from nvkeep.handover import PAUSE, HandOver, is_gone
 from nvkeep.host import Host
-from nvkeep.model.decision import Guard
+from nvkeep.model.decision import HOLDERS, Guard, Holder
 from nvkeep.model.override import Kind
 from nvkeep.model.report import Report
+from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.orders import others, refuse_in_vain, serves, standing_of, tell
+from nvkeep.orders import others, refuse_in_vain, serves, standing_of, tell, whole
 from nvkeep.passes import run_pass
 from nvkeep.peers import Peer
 from nvkeep.stamps import Stamps
@@ -28,12 +29,16 @@ BACK_WITHIN = 30.0  # seconds in which this host gets the role again, and serves
 
 
 class Moved(NamedTuple):
-    """How a move ended: `to` which host, or, where that is empty, why it was taken back; `left`: what did not let go."""
+    """How a move ended: `to` which host, or, where that is empty, why not, and whether it is served `here` again.
+
+    `left`: what did not let go; `outage`: seconds from the order to the first answer from there.
+    """
 
     to: str = ""
     why: str = ""
     left: Report | None = None
     outage: float = 0.0
+    here: bool = False
 
 
 @dataclass
@@ -45,8 +50,10 @@ class Move:
     service: str
     to: str = ""
     say: Callable[[str], None] = lambda _: None
+    force: bool = False  # also to hosts of which nobody can say that they may take it
 
     def __post_init__(self) -> None:
+        self.begun = self.host.now()
         self.spec, self.stamps = self.cluster.services[self.service], Stamps(self.host, self.service)
         every = others(self.host, self.cluster, self.service)
         self.targets = [one for one in every if self.to in ("", one.name)]
@@ -56,16 +63,24 @@ class Move:
 
     def run(self) -> Moved:
         """Move, and leave no trace of the order. Raises NvkeepError, before anything has changed, when it cannot go well."""
-        refuse_in_vain(self.targets, self.cluster, self.service)
+        if not self.force:
+            refuse_in_vain(self.targets, self.cluster, self.service)
+        with self.stamps.alone():
+            moved = self._let_go()
+            moved = moved if moved.to else self._back(moved)
+            if moved.to:
+                run_pass(self.host, self.cluster, self.service)  # from now on this host stands by
+            return moved
+
+    def _let_go(self) -> Moved:
         try:
             self._park()
-            begun = self.host.now()
+            self.begun = self.host.now()
             report = HandOver(self.host, self.cluster, self.service, 1, self._order).run()
-            moved = self._await(begun) if is_gone(report) else Moved(why="it does not let go", left=report)
+            return self._await() if is_gone(report) else Moved(why="it does not let go", left=report)
         finally:
             self.stamps.end_move()
             self._unpark()
-        return moved if moved.to else self._back(moved)
 
     def _asked(self, peer: Peer) -> dict[str, Any]:
         return standing_of(peer, self.cluster, self.service)
@@ -83,22 +98,27 @@ class Move:
         """Record the order, for as long as a pass and the other host may take: one that is killed is over after that."""
         self.stamps.order_move(self.host.now() + 2 * self.cluster.timing.step + TAKEN_WITHIN)
 
-    def _await(self, begun: float) -> Moved:
+    def _await(self) -> Moved:
         """Wait until the address or health of another host answers, and it says that all is there, if it can be asked."""
-        self.say(f"{self.service}: nothing is left here {self.host.now() - begun:.1f} s after the order")
+        self.say(f"{self.service}: nothing is left here {self._since():.1f} s after the order")
         asked = self.host.now()
         deadline = asked + TAKEN_WITHIN
         while self.host.now() < deadline:
             if self._answered():
-                return self._confirmed(begun, self.host.now() - begun)
+                return self._confirmed(self._since())
             if self.host.now() - asked > ASKED:
                 if len(failed := self._failures()) == len(self.targets):
                     return Moved(why="; ".join(failed))
                 asked = self.host.now()
             self.host.sleep(LOOK)
-        if any(self._asked(one).get("holder") == "this host" for one in self.targets):  # it is at it, and its unit takes long
-            return self._confirmed(begun, self.host.now() - begun)
+        if any(
+            self._asked(one).get("holder") == HOLDERS[Holder.ME] for one in self.targets
+        ):  # it is at it, and its unit takes long
+            return self._confirmed(self._since())
         return Moved(why="; ".join(self._failures()) or f"no other host took it within {TAKEN_WITHIN:g} s")
+
+    def _since(self) -> float:
+        return self.host.now() - self.begun
 
     def _failures(self) -> list[str]:
         """Say which target could not serve, and why, as far as they can be asked."""
@@ -112,30 +132,34 @@ class Move:
             return guard.ask(self.host, self.spec, self.cluster.timing) is Guard.SERVED
         return False
 
-    def _confirmed(self, begun: float, outage: float) -> Moved:
+    def _confirmed(self, outage: float) -> Moved:
         """See which host serves, and that it goes on to: a unit may fail to start although the address is up."""
-        deadline = begun + outage + self.cluster.timing.step
-        seen: dict[str, dict[str, Any]] = {}
+        deadline = self.begun + outage + self.cluster.timing.step
         while self.host.now() < deadline:
             seen = {one.name: self._asked(one) for one in self.targets}
-            taker = next((name for name, one in seen.items() if _whole(one)), "")
+            taker = next((name for name, one in seen.items() if whole(one)), "")
             if taker or not any(seen.values()):
                 return Moved(to=taker or "another host", outage=outage)
-            if failed := self._failures():
+            if len(failed := self._failures()) == len(self.targets):
                 return Moved(why="; ".join(failed))
             self.host.sleep(PAUSE)
-        return Moved(why=f"{', '.join(seen)} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
+        names = ", ".join(one.name for one in self.targets)
+        return Moved(why=f"{names} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
 
     def _back(self, moved: Moved) -> Moved:
-        """Serve here again what no other host serves."""
+        """Serve here again what no other host serves, whatever keepalived says, but never from a host that has taken it.
+
+        As a candidate this host takes what is free and seizes nothing; keepalived's master may be a host that does nothing.
+        """
         deadline = self.host.now() + BACK_WITHIN
-        while not serves(self.host, run_pass(self.host, self.cluster, self.service)):
-            if self.host.now() > deadline:
-                return moved._replace(why=f"{moved.why}, and this host does not serve it again either")
+        while self.host.now() < deadline:
+            report = run_pass(self.host, self.cluster, self.service, role=Role.CANDIDATE)
+            if serves(self.host, report):
+                return moved._replace(here=True)
+            if report.holder == Holder.ANOTHER and (taker := next((one.name for one in self.targets if self._whole(one)), "")):
+                return Moved(to=taker, outage=self._since())
             self.host.sleep(PAUSE)
-        return moved
+        return moved._replace(why=f"{moved.why}, and this host does not serve it again either: {report.why}")
 
-
-def _whole(seen: dict[str, Any]) -> bool:
-    """Tell whether a host says that it serves, and everything stands."""
-    return seen.get("holder") == "this host" and all(one["mark"] == "[OK]" for one in seen["lines"])
+    def _whole(self, peer: Peer) -> bool:
+        return whole(self._asked(peer))

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from nvkeep import guard
+from nvkeep import log
 from nvkeep.errors import NvkeepError, ProbeError, Unreachable
 from nvkeep.handover import PAUSE, HandOver
 from nvkeep.host import Host
-from nvkeep.model.decision import Guard
+from nvkeep.model.decision import HOLDERS, Holder
 from nvkeep.model.override import Kind, Override
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
@@ -31,11 +31,57 @@ def owner() -> str:
 
 
 def order(host: Host, kind: Kind, service: str, reason: str, *, by: str = "", lasting: float = 0.0) -> Override:
-    """Record an order on this host. `lasting`: seconds, 0 = until it is ended. Raises OSError."""
+    """Record an order on this host, and give the one that holds. `lasting`: seconds, 0 = until it is ended. Raises OSError.
+
+    Given again, with nothing new to say, the first one stays as it is: with its owner, its reason and its end.
+    """
+    before = _in_force(host, kind, service)
+    if before and not lasting and reason in ("", before.reason):
+        return before
     until = host.wall() + lasting if lasting else 0.0
     given = Override(kind, service, by or owner(), reason or NO_REASON, host.date(), until)
     Overrides(host).give(given)
+    log.note(f"ordered: {given}{f' (instead of: {before})' if before else ''}", service=service)
     return given
+
+
+def _in_force(host: Host, kind: Kind, service: str) -> Override | None:
+    with suppress(ProbeError):  # one that cannot be read is replaced
+        found = Overrides(host).read(kind, service)
+        return found if found and not found.over(host.wall()) else None
+    return None
+
+
+def order_words(name: str, reason: str, lasting: float) -> tuple[str, ...]:
+    """Give the options of an order that this host, by its `name`, hands on to another one."""
+    words = ("--by", f"{owner()} on {name}", "--reason", reason)
+    return (*words, "--for", f"{lasting:.0f}s") if lasting else words
+
+
+def order_everywhere(
+    host: Host, peers: Sequence[Peer], kind: Kind, service: str, reason: str, *, lasting: float = 0.0
+) -> Override:
+    """Record an order on every host, or on none: first on the others. Raises NvkeepError, OSError."""
+    new, told = _in_force(host, kind, service) is None, list[Peer]()
+    try:
+        for peer in peers:
+            told.append(peer)
+            tell([peer], "override", "set", str(kind), service, *order_words(host.name, reason, lasting))
+        return order(host, kind, service, reason, lasting=lasting)
+    except (NvkeepError, OSError) as error:
+        left = _take_back(told if new else [], str(kind), service)
+        raise NvkeepError(f"{error}; it is ordered on no host{left}") from error
+
+
+def _take_back(peers: Sequence[Peer], *ended: str) -> str:
+    """End an order that could not be given everywhere; say where it may still hold."""
+    left = ""
+    for peer in peers:
+        try:
+            tell([peer], "override", "end", *ended)
+        except NvkeepError:
+            left += f", but maybe on {peer.name}: ssh {peer.name} nvkeep override end {' '.join(ended)}"
+    return left
 
 
 def stop_here(host: Host, cluster: Cluster, service: str, reason: str = "") -> Report:
@@ -97,14 +143,23 @@ def standing_of(peer: Peer, cluster: Cluster, service: str) -> dict[str, Any]:
         return {}
 
 
+def whole(seen: dict[str, Any]) -> bool:
+    """Tell whether a host says that it serves, and everything stands."""
+    return seen.get("holder") == HOLDERS[Holder.ME] and all(one["mark"] == "[OK]" for one in seen["lines"])
+
+
 def refuse_in_vain(peers: Sequence[Peer], cluster: Cluster, service: str) -> None:
-    """Raise NvkeepError when every one of these hosts says that it may not take a service."""
+    """Raise NvkeepError unless one of these hosts says that it may take a service."""
     answers = {one.name: standing_of(one, cluster, service) for one in peers}
-    reasons = [
-        f"{name} may not take it: {one['eligible_why']}" for name, one in answers.items() if not one.get("eligible", True)
-    ]
-    if len(reasons) == len(answers):
-        raise NvkeepError(f"{service} stays where it is: {'; '.join(reasons)}")
+    if any(one.get("eligible") for one in answers.values()):
+        return
+    reasons = [f"{name} {_unfit(name, one)}" for name, one in answers.items()] or ["there is no other host for it"]
+    raise NvkeepError(f"{service} stays where it is: {'; '.join(reasons)}; to do it all the same: --force")
+
+
+def _unfit(name: str, seen: dict[str, Any]) -> str:
+    """Say why a host is not known to be able to take a service."""
+    return f"may not take it: {seen['eligible_why']}" if seen else f"cannot be asked whether it may take it (ssh {name} true)"
 
 
 def passes_on(peers: Sequence[Peer], cluster: Cluster, service: str, say: Callable[[str], None]) -> int:
@@ -125,16 +180,14 @@ def start_everywhere(host: Host, cluster: Cluster, service: str) -> bool:
     for kind in (Kind.STOPPED, Kind.AWAY):
         tell(peers, "override", "end", str(kind), service)
     passes_on(peers, cluster, service, lambda _: None)
-    return _served(host, cluster, service)
+    return _served(host, cluster, service, peers)
 
 
-def _served(host: Host, cluster: Cluster, service: str) -> bool:
+def _served(host: Host, cluster: Cluster, service: str, peers: Sequence[Peer]) -> bool:
+    """Wait until it stands here wholly, or another host says that it does there: an address may answer before its unit."""
     deadline = host.now() + cluster.timing.step
     while host.now() < deadline:
-        if serves(host, run_pass(host, cluster, service)):
+        if serves(host, run_pass(host, cluster, service)) or any(whole(standing_of(one, cluster, service)) for one in peers):
             return True
-        with suppress(ProbeError):
-            if guard.ask(host, cluster.services[service], cluster.timing) is Guard.SERVED:
-                return True
         host.sleep(PAUSE)
     return False

@@ -203,7 +203,7 @@ class Pass:
         with self.records.tolerant("what was heard"):
             self.store.save_loss(loss)
         dips = self.records.remember(verdict, sight)
-        self.records.returned(verdict, outcomes)
+        self.records.returned(verdict, sight, outcomes)
         up, why = self.records.flag(verdict, sight, outcomes, self.records.standing(loss, dips=dips))
         self.records.announce(outcomes)
         report = Report(

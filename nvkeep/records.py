@@ -139,14 +139,17 @@ class Records:
         for one in self.spec.addresses if self.store.claimed() else ():
             self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
 
-    def returned(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> None:
+    def returned(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> None:
         """Forget that the service was handed over by hand, once another host serves it: this host may be needed again."""
         gone = verdict.action is Action.RELEASE and all(one.word in SETTLED for one in outcomes)
         with suppress(ProbeError), self.tolerant("that another host serves"):
-            if gone and self.overrides.read(Kind.AWAY, self.service) and self._served():
+            if gone and self.overrides.read(Kind.AWAY, self.service) and self._served(sight):
                 self.overrides.end(Kind.AWAY, self.service)
 
-    def _served(self) -> bool:
+    def _served(self, sight: Sight) -> bool:
+        """Ask the guard; where nothing could answer it, whoever holds the volumes counts."""
+        if not self.spec.addresses and not self.spec.health:
+            return sight.facts.holder is Holder.ANOTHER
         return guard.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SERVED
 
     def standing(self, loss: Loss, *, dips: bool) -> Standing:

@@ -1,10 +1,17 @@
-"""What was done by hand in this boot, and when: one small file each in /run/nvkeep, gone with the boot. Seconds since boot."""
+"""What was done by hand, and when: one small file each in /run/nvkeep, in seconds since boot and gone with the boot.
+
+Only when this host last asked for the service back is in /var/lib/nvkeep, by the clock on the wall: a host that dies of serving
+must not ask again at once when it is up.
+"""
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
+from nvkeep.errors import Busy
 from nvkeep.host import Host
-from nvkeep.state import RUN
+from nvkeep.state import RUN, VAR
 
 
 @dataclass(frozen=True)
@@ -13,6 +20,16 @@ class Stamps:
 
     host: Host
     service: str
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep a second move of the service away. Raises Busy."""
+        with ExitStack() as held:
+            try:
+                held.enter_context(self.host.lock(f"{RUN}/lock/.move-{self.service}", 0.0))
+            except Busy as error:
+                raise Busy(f"{self.service} is being moved already; nvkeep status --all") from error
+            yield
 
     def moving(self) -> bool:
         """Tell whether `nvkeep move` lets go of the service now; one that was killed is over after its time."""
@@ -34,13 +51,23 @@ class Stamps:
         """Record that somebody starts the service here. Raises OSError."""
         self._write("started", self.host.now())
 
-    def asked_back(self) -> float:
-        """Give when this host last asked for the service back; long ago = not in this boot."""
-        return self._read("failback") or float("-inf")
+    def rested(self, seconds: float) -> bool:
+        """Tell whether this host has not asked for the service back for so long; what cannot be read is just now."""
+        try:
+            at = float(self.host.read(self._asked))
+            return abs(self.host.wall() - at) >= seconds
+        except FileNotFoundError:
+            return True
+        except (OSError, ValueError):
+            return False
 
     def ask_back(self) -> None:
         """Record that this host asks for the service back. Raises OSError."""
-        self._write("failback", self.host.now())
+        self.host.write(self._asked, f"{self.host.wall():.0f}\n", durable=True)
+
+    @property
+    def _asked(self) -> str:
+        return f"{VAR}/failback/{self.service}"
 
     def _path(self, what: str) -> str:
         return f"{RUN}/{what}/{self.service}"

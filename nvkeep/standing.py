@@ -5,7 +5,7 @@ from typing import Any
 
 from nvkeep import worries
 from nvkeep.errors import ProbeError
-from nvkeep.model.decision import Action, Facts, Holder
+from nvkeep.model.decision import HOLDERS, Action, Facts, Holder
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.role import Role
 from nvkeep.model.summary import Summary, summarize
@@ -15,13 +15,6 @@ from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
 from nvkeep.sight import Sight
 
 TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}
-HOLDERS = {
-    Holder.ME: "this host",
-    Holder.ANOTHER: "another host",
-    Holder.NOBODY: "nobody",
-    Holder.UNTOLD: "not this host (this storage tells no more)",
-    Holder.UNKNOWN: "unknown",
-}
 YET = "this host takes from nobody yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
@@ -69,6 +62,7 @@ def stand(one: Pass) -> Standing:
     held, new = worries.held(one), not one.store.listened()
     orders = worries.orders(one)
     yielding, well = one.host.now() < spell.yield_until, one.store.flag() and not found
+    unfit = _unfit(one, last)
     facts = replace(sight.facts, loss=sight.facts.loss and not new)  # no record counts as a loss, and is none
     summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
     return Standing(
@@ -77,8 +71,8 @@ def stand(one: Pass) -> Standing:
         role=_role(one, sight),
         holder=HOLDERS[sight.facts.holder] + (f" ({sight.by})" if sight.by else ""),
         why=sight.unknown or (YET if new and _kept_back(sight.facts, verdict.action) else verdict.why),
-        eligible=one.store.flag(),
-        eligible_why="" if one.store.flag() else str(last.get("eligible_why") or "no pass yet"),
+        eligible=not unfit,
+        eligible_why=unfit,
         last_pass=f"{worries.age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
         worries=tuple(found),
         orders=tuple(orders),
@@ -87,6 +81,11 @@ def stand(one: Pass) -> Standing:
         lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
         journal=worries.journal(one, [held.key] if held else [each.key for each in outcomes if each.word is Word.FAILED]),
     )
+
+
+def _unfit(one: Pass, last: dict[str, Any]) -> str:
+    """Say why this host is not to take the service over: by its flag, or because nothing goes by that any more."""
+    return worries.late(one, last) if one.store.flag() else str(last.get("eligible_why") or "no pass yet")
 
 
 def _shown(action: Action, facts: Facts) -> Action:

@@ -46,7 +46,6 @@ def age(one: Pass, last: dict[str, Any]) -> float:
 
 def worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     """Say what takes high availability away although the service itself may stand well."""
-    late = 3 * one.cluster.timing.reconcile
     unready = map(str, readiness.seen(one.eyes, sight.facts))
     found = [*dict.fromkeys(filter(None, (one.eyes.outdated, fifo.deaf(one.host), *unready)))]
     found += agreement.disagreements(one.host, one.service)
@@ -55,9 +54,14 @@ def worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
     found += [each for each in _expired(one) if each not in found]
     if not one.store.listened():
         found.append(NEW_HERE)
-    if last and age(one, last) > late:
-        found.append(f"no pass for more than {late:g} s; systemctl status nvkeep nvkeep-reconcile.timer")
-    return found
+    return found + [late(one, last)] * bool(late(one, last))
+
+
+def late(one: Pass, last: dict[str, Any]) -> str:
+    """Say that no passes are made here; empty while they are."""
+    allowed = 3 * one.cluster.timing.reconcile
+    overdue = last and age(one, last) > allowed
+    return f"no pass for more than {allowed:g} s; systemctl status nvkeep nvkeep-reconcile.timer" if overdue else ""
 
 
 def _no_role(one: Pass) -> str:

@@ -11,7 +11,7 @@ exit codes:
 import argparse
 
 from nvkeep.cli import apply
-from nvkeep.cli.common import chosen, file_option, load, on_host
+from nvkeep.cli.common import chosen, file_option, load, on_host, refuse_others_than_root
 from nvkeep.model.override import Kind
 from nvkeep.overrides import Overrides
 
@@ -25,9 +25,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """End the standby, and make a pass."""
     cluster, host = load(arguments)
+    services = chosen(cluster, host.name, [])
+    refuse_others_than_root()
     if arguments.which not in ("", host.name):
         return on_host(host, cluster, arguments.which, ("activate",), cluster.timing.step + 30)
-    arguments.services, arguments.quiet = list(chosen(cluster, host.name, [])), False
+    arguments.services, arguments.quiet = list(services), False
     there = Overrides(host).end(Kind.STANDBY, "")
     print(f"{host.name} may serve again" if there else f"{host.name} was not on standby")
     return apply.run(arguments)

@@ -11,7 +11,7 @@ import sys
 
 from nvkeep import log
 from nvkeep.agent import Agent
-from nvkeep.cli.common import file_option, refuse_unsafe_state
+from nvkeep.cli.common import file_option, refuse_others_than_root, refuse_unsafe_state
 from nvkeep.host import LocalHost
 
 GRACE = 1.5  # seconds for the passes under way when this is told to end
@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the resident."""
     log.setup()
     refuse_unsafe_state()
+    refuse_others_than_root()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     agent = Agent(LocalHost(), arguments.file)
     try:

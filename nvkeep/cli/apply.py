@@ -15,7 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep import log, marks
-from nvkeep.cli.common import chosen, file_option, load, refuse_unsafe_state, services_option
+from nvkeep.cli.common import chosen, file_option, load, refuse_others_than_root, refuse_unsafe_state, services_option
 from nvkeep.config import DEFAULT_FILE
 from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.host import LocalHost
@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
             marks.lower_all_flags(LocalHost())
         raise
     services = chosen(cluster, host.name, arguments.services)
+    refuse_others_than_root()
     with ThreadPoolExecutor(max(1, len(services))) as pool:
         reports = list(pool.map(lambda service: run_pass(host, cluster, service), services))
     for report in reports:

@@ -1,17 +1,17 @@
 """Options and preparations that several verbs share."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from nvkeep import config, log, state
-from nvkeep.errors import NotHere, UnsafeFile
+from nvkeep.errors import NotHere, NvkeepError, UnsafeFile
 from nvkeep.handover import is_gone
 from nvkeep.host import Host, LocalHost
 from nvkeep.host.files import others_can_write
 from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.spec import Cluster
-from nvkeep.orders import owner
 from nvkeep.peers import Peer
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -60,12 +60,6 @@ def order_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--for", dest="lasting", type=lasting, default=0.0, metavar="TIME", help="90s, 30m, 2h or 1d")
 
 
-def order_words(arguments: argparse.Namespace) -> tuple[str, ...]:
-    """Give those options as words again, for another host; with who gives the order."""
-    words = ("--by", f"{owner()} on {LocalHost().name}", "--reason", arguments.reason)
-    return (*words, "--for", f"{arguments.lasting:.0f}s") if arguments.lasting else words
-
-
 def unsettled(report: Report) -> list[str]:
     """Say a line for each resource that is not as it should be after a pass."""
     return [f"{one.word} {one.key}: {one.reason}" for one in report.outcomes if one.word not in SETTLED]
@@ -110,8 +104,15 @@ def ordered(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost, str]:
     refuse_unsafe_state()
     cluster, host = load(arguments)
     (service,) = chosen(cluster, host.name, [arguments.service])
+    refuse_others_than_root()
     log.setup(quiet=True)
     return cluster, host, service
+
+
+def refuse_others_than_root() -> None:
+    """Say so before anything is done: others are told by ssh something that is not their mistake. Raises NvkeepError."""
+    if os.geteuid():
+        raise NvkeepError("permission denied; run it as root")
 
 
 def refuse_unsafe_state() -> None:

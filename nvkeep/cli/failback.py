@@ -13,7 +13,7 @@ exit codes:
 import argparse
 import sys
 
-from nvkeep.cli.common import chosen, file_option, load
+from nvkeep.cli.common import chosen, file_option, load, refuse_others_than_root
 from nvkeep.errors import NvkeepError
 from nvkeep.failback import Failback
 
@@ -26,8 +26,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Move what should be here."""
     cluster, host = load(arguments)
-    code = 0
-    for service in chosen(cluster, host.name, []):
+    code, services = 0, chosen(cluster, host.name, [])
+    refuse_others_than_root()
+    for service in services:
         one = Failback(host, cluster, service)
         if one.due():
             try:

@@ -20,7 +20,7 @@ import argparse
 import sys
 
 from nvkeep import keepalived
-from nvkeep.cli.common import chosen, file_option, load
+from nvkeep.cli.common import chosen, file_option, load, refuse_others_than_root
 from nvkeep.errors import Unsuited
 from nvkeep.host import Host
 from nvkeep.keepalived import version
@@ -62,6 +62,7 @@ def _print(host: Host, cluster: Cluster, wanted: str | None) -> int:
 def _install(host: Host, cluster: Cluster) -> int:
     from nvkeep.keepalived import place  # noqa: PLC0415 - only here
 
+    refuse_others_than_root()
     done = place.install(host, cluster, version.here(host))
     print(*done.lines, sep="\n", file=sys.stderr if done.code else sys.stdout)
     return done.code

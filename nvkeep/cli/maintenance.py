@@ -7,18 +7,18 @@ says so until it is ended. The storage goes on keeping two hosts from writing. A
 
 exit codes:
   0  recorded, or ended, on every host
-  1  another host could not be told, and nothing was changed
+  1  another host could not be told: then it is begun on none; where it was to end, it may go on, and is to be ended again
   2  cluster.yaml is wrong, or this host may not run the service
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
 
-from nvkeep.cli.common import order_options, order_words, ordered, service_options
+from nvkeep.cli.common import order_options, ordered, service_options
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
 from nvkeep.model.override import Kind
 from nvkeep.model.spec import Cluster
-from nvkeep.orders import order, others, passes_on, reach, tell
+from nvkeep.orders import order_everywhere, others, passes_on, reach, tell
 from nvkeep.overrides import Overrides
 from nvkeep.passes import run_pass
 from nvkeep.peers import Peer
@@ -36,25 +36,20 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Record it or end it, everywhere, and make a pass."""
     cluster, host, service = ordered(arguments)
+    if not arguments.end and not (arguments.lasting and arguments.reason):
+        raise NotHere(f'say for how long, and why: nvkeep maintenance {service} --for 2h --reason "..."')
     peers = [] if arguments.here else others(host, cluster, service)
     reach(peers)
     if arguments.end:
         _end(host, service, peers)
     else:
-        _begin(host, service, peers, arguments)
+        print(order_everywhere(host, peers, KIND, service, arguments.reason, lasting=arguments.lasting))
     return _pass(host, cluster, service, peers)
 
 
-def _begin(host: Host, service: str, peers: list[Peer], arguments: argparse.Namespace) -> None:
-    if not (arguments.lasting and arguments.reason):
-        raise NotHere(f'say for how long, and why: nvkeep maintenance {service} --for 2h --reason "..."')
-    print(order(host, KIND, service, arguments.reason, lasting=arguments.lasting))
-    tell(peers, "override", "set", str(KIND), service, *order_words(arguments))
-
-
 def _end(host: Host, service: str, peers: list[Peer]) -> None:
-    there = Overrides(host).end(KIND, service)
     tell(peers, "override", "end", str(KIND), service)
+    there = Overrides(host).end(KIND, service)
     print(f"{service}: {'nvkeep acts again' if there else 'it was not in maintenance here'}")
 
 

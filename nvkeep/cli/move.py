@@ -3,11 +3,12 @@
   nvkeep move nfs --to srv-b    to this one
 
 It may be typed on any host: where another one serves, it is handed on to that by ssh. Where a file system does not let go, or
-the other host does not serve it, the service is taken back, and it is told why. No trace of the order stays.
+the other host does not serve it, the service is taken back, and it is told why. No trace of the order stays. Where no other
+host can be asked by ssh whether it may take it, nothing is moved; with --force it is, and taken back if nobody takes it.
 
 exit codes:
   0  another host serves it
-  1  it is served where it was; said is what kept it, and what to type
+  1  it is not moved: said is what kept it, whether it is served where it was, and what to type
   2  cluster.yaml is wrong, or no host of it is known to serve the service
 """  # noqa: D400, D205 - printed by --help
 
@@ -16,6 +17,7 @@ import sys
 
 from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.errors import NotHere, Unreachable
+from nvkeep.handover import LIMIT
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 from nvkeep.moving import BACK_WITHIN, TAKEN_WITHIN, Move
@@ -29,6 +31,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     service_options(parser, "only if this host serves it; ask no other")
     parser.add_argument("--to", metavar="HOST", default="", help="default: whichever takes it")
+    parser.add_argument(
+        "--force", action="store_true", help="also where no other host can be asked, or says that it may not take it"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.to == host.name:
         print(f"{service}: {host.name} serves it already")
         return 0
-    return _move(Move(host, cluster, service, arguments.to, print))
+    return _move(Move(host, cluster, service, arguments.to, print, arguments.force))
 
 
 def _move(one: Move) -> int:
@@ -51,7 +56,8 @@ def _move(one: Move) -> int:
         return 0
     for line in unsettled(moved.left) if moved.left else ():
         print(f"{one.service}: {line}", file=sys.stderr)
-    print(f"{one.service}: {moved.why}: it is taken back; nvkeep status {one.service}", file=sys.stderr)
+    back = ": it is taken back" if moved.here else ""
+    print(f"{one.service}: {moved.why}{back}; nvkeep status {'' if moved.here else '--all '}{one.service}", file=sys.stderr)
     return 1
 
 
@@ -59,9 +65,10 @@ def _elsewhere(host: Host, cluster: Cluster, service: str, arguments: argparse.N
     """Hand the order on to the host that serves. Raises NotHere, when none says so."""
     told = [f"it is not served by {host.name}"]
     words = ("nvkeep", "move", service, *(("--to", arguments.to) if arguments.to else ()), "--here")
+    words = (*words, "--force") if arguments.force else words
     for peer in () if arguments.here else others(host, cluster, service):
         try:
-            done = peer.run(words, 4 * cluster.timing.step + TAKEN_WITHIN + BACK_WITHIN)
+            done = peer.run(words, LIMIT + 4 * cluster.timing.step + TAKEN_WITHIN + BACK_WITHIN)
         except Unreachable as error:
             told.append(str(error))
             continue

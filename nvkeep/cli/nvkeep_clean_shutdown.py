@@ -20,8 +20,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep.cli.common import unsettled
-from nvkeep.cli.preferred import end, ordered, side_options, trouble
-from nvkeep.errors import NvkeepError, ProbeError
+from nvkeep.cli.preferred import KEEPALIVED, end, ordered, runs, side_options, trouble
 from nvkeep.handover import is_gone
 from nvkeep.host import Host
 from nvkeep.model.override import Kind
@@ -30,10 +29,8 @@ from nvkeep.model.spec import Cluster
 from nvkeep.orders import stop_here
 from nvkeep.overrides import Overrides
 from nvkeep.passes import Pass
-from nvkeep.probes import unit
 from nvkeep.standing import called
 
-KEEPALIVED = "keepalived.service"
 STOP = 60.0  # seconds
 REASON = "nvkeep_clean_shutdown"
 
@@ -90,16 +87,9 @@ def _keepalived(host: Host, services: Sequence[str]) -> bool:
     """Stop keepalived, which from now on keeps this host from taking anything, instead of the orders of before."""
     print("* Stopping keepalived", flush=True)
     host.run(("systemctl", "stop", KEEPALIVED), STOP)
-    if _runs(host):
+    if runs(host):
         print("keepalived does not stop; systemctl status keepalived", file=sys.stderr)
         return False
     for service in services:
         Overrides(host).end(Kind.AWAY, service)
     return True
-
-
-def _runs(host: Host) -> bool:
-    try:
-        return unit.read(host, KEEPALIVED).active not in ("inactive", "failed")
-    except (ProbeError, NvkeepError):
-        return True

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep.cli.common import unsettled
-from nvkeep.cli.preferred import end, of_peers, ordered, side_options, trouble
+from nvkeep.cli.preferred import end, of_peers, ordered, runs, side_options, trouble
 from nvkeep.host import Host
 from nvkeep.model.decision import Action
 from nvkeep.model.report import Report
@@ -27,6 +27,8 @@ from nvkeep.model.spec import Cluster
 from nvkeep.orders import serves, start_here
 from nvkeep.passes import Pass
 from nvkeep.standing import called
+
+FIRST = "keepalived does not run here; while this host serves, start it here before any other: systemctl start keepalived"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     reports = _start(host, cluster, services)
     elsewhere = [] if arguments.local or arguments.peer else of_peers(cluster, host.name)
     wells = [_well(host, cluster, report, elsewhere) for report in reports]
+    if not runs(host):
+        print(FIRST)
     return end(well=all(wells))
 
 

@@ -14,7 +14,8 @@ exit codes:
 
 import argparse
 
-from nvkeep.cli.common import chosen, file_option, load, order_options
+from nvkeep import log
+from nvkeep.cli.common import chosen, file_option, load, order_options, refuse_others_than_root
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
 from nvkeep.model.override import Kind
@@ -39,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.what == "list":
         return _list(host, cluster)
     kind, service = _meant(cluster, host, arguments)
+    refuse_others_than_root()
+    log.setup(quiet=True)
     if arguments.what == "end":
         there = Overrides(host).end(kind, service)
         print(f"{kind} {service}".rstrip(), "is over" if there else "was not ordered here")

@@ -1,18 +1,19 @@
 """What the original's commands have in common: services preferred here, services preferred on a peer, and how they end."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 from nvkeep import log
-from nvkeep.cli.common import chosen, load, refuse_unsafe_state
+from nvkeep.cli.common import chosen, load, refuse_others_than_root, refuse_unsafe_state
 from nvkeep.config import DEFAULT_FILE
-from nvkeep.errors import NotHere
+from nvkeep.errors import NotHere, NvkeepError
 from nvkeep.host import Host
 from nvkeep.model.report import Report
 from nvkeep.model.spec import Cluster
+from nvkeep.probes import unit
 
+KEEPALIVED = "keepalived.service"
 CONF = "/etc/nvkeep/nvkeep_service.conf"  # the original's
 DONE, ERRORS = "All done.", "All done, but errors were encountered."
 
@@ -42,26 +43,28 @@ def wanted(cluster: Cluster, host: str, arguments: argparse.Namespace) -> list[s
 
 
 def ordered(arguments: argparse.Namespace) -> tuple[Cluster, Host, list[str]]:
-    """Read which services root wants something done about. Raises NotHere, PermissionError, UnsafeFile, ConfigError."""
+    """Read which services root wants something done about. Raises NotHere, NvkeepError, UnsafeFile, ConfigError."""
     arguments.file = arguments.file or DEFAULT_FILE
     refuse_unconverted(arguments.file)
-    _refuse_others_than_root()
+    refuse_others_than_root()
     refuse_unsafe_state()
     cluster, host = load(arguments)
     log.setup(quiet=True)
     return cluster, host, wanted(cluster, host.name, arguments)
 
 
+def runs(host: Host) -> bool:
+    """Tell whether keepalived runs here; when that cannot be told, it does."""
+    try:
+        return unit.read(host, KEEPALIVED).active not in ("inactive", "failed")
+    except NvkeepError:
+        return True
+
+
 def refuse_unconverted(file: str) -> None:
     """Say what to type where only the original's files are there. Raises NotHere."""
     if not Path(file).exists() and Path(CONF).exists():
         raise NotHere(f"{file} is not there yet; make it of the original's files: nvkeep import -o {file}")
-
-
-def _refuse_others_than_root() -> None:
-    """Say so before anything else does. Raises PermissionError."""
-    if os.geteuid():
-        raise PermissionError(Path(sys.argv[0]).name)
 
 
 def end(*, well: bool) -> int:

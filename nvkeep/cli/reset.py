@@ -14,7 +14,7 @@ exit codes:
 import argparse
 
 from nvkeep.cli import apply
-from nvkeep.cli.common import file_option, load, named, services_option
+from nvkeep.cli.common import file_option, load, named, refuse_others_than_root, services_option
 from nvkeep.state import Store
 
 
@@ -27,7 +27,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Forget, and make a pass."""
     cluster, host = load(arguments)
-    for service in named(cluster, host.name, arguments.services, "reset"):
+    services = named(cluster, host.name, arguments.services, "reset")
+    refuse_others_than_root()
+    for service in services:
         store = Store(host, service)
         with store.lock():
             store.reset()

@@ -16,7 +16,7 @@ import argparse
 import os
 
 from nvkeep import keepalived
-from nvkeep.cli.common import chosen, file_option, load, named, services_option
+from nvkeep.cli.common import chosen, file_option, load, named, refuse_others_than_root, services_option
 from nvkeep.marks import last_roles
 from nvkeep.model.role import Role
 from nvkeep.state import Store
@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.to:
         named(cluster, host.name, arguments.services, "--set")
     if arguments.to or arguments.unset:
+        refuse_others_than_root()
         for service in services:
             Store(host, service).set_role(Role(arguments.to) if arguments.to else None)
             print(f"{service}: role {f'{arguments.to} by hand' if arguments.to else 'by keepalived'}; next: nvkeep apply")

@@ -15,7 +15,7 @@ import argparse
 import sys
 
 from nvkeep import config, log, marks, state
-from nvkeep.cli.common import file_option, load, tell_gone
+from nvkeep.cli.common import file_option, load, refuse_others_than_root, tell_gone
 from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.handover import let_go
 from nvkeep.host import LocalHost
@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not marks.leaving(host):
         print(f"{state.LEAVING} is not there: the system does not go down; nothing was done", file=sys.stderr)
         return REFUSED
+    refuse_others_than_root()
     services = cluster.services_of(host.name) if host.name in cluster.hosts else ()
     return tell_gone(let_go(host, cluster, services))
 

@@ -6,17 +6,26 @@ It survives a reboot. Nothing is seized: each service is let go in order, and th
 
 exit codes:
   0  nothing of any service is left on the host
-  1  nothing was done, because no other host may take over; or something is left; said is what to type
+  1  nothing was done, because no other host is known to be able to take over; or something is left; said is what to type
   2  cluster.yaml is wrong, or names no service for this host
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
 
 from nvkeep import log
-from nvkeep.cli.common import chosen, file_option, load, on_host, order_options, order_words, refuse_unsafe_state, tell_gone
+from nvkeep.cli.common import (
+    chosen,
+    file_option,
+    load,
+    on_host,
+    order_options,
+    refuse_others_than_root,
+    refuse_unsafe_state,
+    tell_gone,
+)
 from nvkeep.handover import let_go
 from nvkeep.model.override import Kind
-from nvkeep.orders import order, others, refuse_in_vain
+from nvkeep.orders import order, order_words, others, refuse_in_vain
 from nvkeep.state import Store
 
 LIMIT = 1300.0  # seconds another host has for it; it ends by itself before
@@ -27,7 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     file_option(parser)
     parser.add_argument("which", metavar="HOST", nargs="?", default="", help="default: this host")
     parser.add_argument("--by", default="", metavar="NAME", help="who gives the order; default: whoever types it")
-    parser.add_argument("--force", action="store_true", help="also where every other host says that it may not take over")
+    parser.add_argument("--force", action="store_true", help="also where no other host says that it may take over")
     order_options(parser)
 
 
@@ -35,10 +44,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Record it, and let go of everything."""
     refuse_unsafe_state()
     cluster, host = load(arguments)
-    if arguments.which not in ("", host.name):
-        forced = ("--force",) if arguments.force else ()
-        return on_host(host, cluster, arguments.which, ("standby", *order_words(arguments), *forced), LIMIT)
     services = chosen(cluster, host.name, [])
+    refuse_others_than_root()
+    if arguments.which not in ("", host.name):
+        words = order_words(host.name, arguments.reason, arguments.lasting)
+        return on_host(host, cluster, arguments.which, ("standby", *words, *(("--force",) if arguments.force else ())), LIMIT)
     for service in () if arguments.force else (one for one in services if Store(host, one).claimed()):
         refuse_in_vain(others(host, cluster, service), cluster, service)
     log.setup(quiet=True)

@@ -7,16 +7,16 @@ It survives a reboot. Everything is let go in order: unit, address, file system,
 
 exit codes:
   0  nothing of it is left
-  1  something is left, or another host could not be told; said is what to type
+  1  something is left; or another host could not be told, and nothing was stopped; said is what to type
   2  cluster.yaml is wrong, or this host may not run the service
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
 
-from nvkeep.cli.common import order_options, order_words, ordered, service_options, tell_gone
+from nvkeep.cli.common import order_options, ordered, service_options, tell_gone
 from nvkeep.handover import let_go
 from nvkeep.model.override import Kind
-from nvkeep.orders import order, others, passes_on, reach, stop_here, tell
+from nvkeep.orders import order_everywhere, others, passes_on, reach, stop_here
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +32,5 @@ def run(arguments: argparse.Namespace) -> int:
         return tell_gone([stop_here(host, cluster, service, arguments.reason)])
     peers = others(host, cluster, service)
     reach(peers)  # one that is not told would take the service
-    print(order(host, Kind.STOPPED, service, arguments.reason, lasting=arguments.lasting))
-    tell(peers, "override", "set", str(Kind.STOPPED), service, *order_words(arguments))
+    print(order_everywhere(host, peers, Kind.STOPPED, service, arguments.reason, lasting=arguments.lasting))
     return tell_gone(let_go(host, cluster, [service])) | passes_on(peers, cluster, service, print)

@@ -22,6 +22,15 @@ class Holder(StrEnum):
     UNKNOWN = "unknown"
 
 
+HOLDERS = {
+    Holder.ME: "this host",
+    Holder.ANOTHER: "another host",
+    Holder.NOBODY: "nobody",
+    Holder.UNTOLD: "not this host (this storage tells no more)",
+    Holder.UNKNOWN: "unknown",
+}  # for people, and for a host that asks another
+
+
 class Action(StrEnum):
     """What a pass does."""
 
