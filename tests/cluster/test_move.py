@@ -32,11 +32,11 @@ def moves(pair: Pair) -> list[str]:
 def test_there_and_back_and_never_a_seize(pair: Pair) -> None:
     first, second = pair.active, pair.other
     before = len(moves(pair))
-    done = first.run(("nvkeep", "move", "pg"), timeout=60)
+    done = first.run(("nvkeep", "move", "pg", "--force"), timeout=60)
     assert "another host serves it" in done.stdout
     pair.wait_serving(second)
     pair.wait_ready(first)
-    second.run(("nvkeep", "move", "pg"), timeout=60)
+    second.run(("nvkeep", "move", "pg", "--force"), timeout=60)
     result = pair.finish(first, clean=second)
     there_and_back = [f"{first.name} detach", f"{second.name} plain", f"{second.name} detach", f"{first.name} plain"]
     assert moves(pair)[before:] == there_and_back
@@ -47,7 +47,7 @@ def test_a_stuck_move_turns_round(pair: Pair) -> None:
     server, other = pair.active, pair.other
     server.run(("systemd-run", "--unit=squatter", f"--working-directory={protected.PATH}", "/usr/bin/sleep", "8888"))
     before = len(moves(pair))
-    done = server.run(("nvkeep", "move", "pg"), check=False, timeout=150)
+    done = server.run(("nvkeep", "move", "pg", "--force"), check=False, timeout=150)
     assert done.returncode == 1
     assert "it does not let go" in done.stderr
     assert "squatter.service" in done.stderr
@@ -59,6 +59,9 @@ def test_without_ssh_it_is_typed_where_the_service_is(pair: Pair) -> None:
     done = pair.other.run(("nvkeep", "move", "pg"), check=False, timeout=60)
     assert done.returncode == 2
     assert f"it is not served by {pair.other.name}; {pair.active.name} cannot be reached" in done.stderr
+    done = pair.active.run(("nvkeep", "move", "pg"), check=False, timeout=60)
+    assert done.returncode == 1
+    assert f"{pair.other.name} cannot be asked whether it may take it (ssh {pair.other.name} true)" in done.stderr
     pair.finish(pair.active, clean=pair.other)
 
 

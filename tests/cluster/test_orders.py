@@ -150,7 +150,8 @@ def test_manually_nothing_moves_back_and_in_its_window_the_service_comes_home(ho
     for one in manual.lab:
         config = one.read("/etc/nvkeep/cluster.yaml")
         one.write("/etc/nvkeep/cluster.yaml", config.replace('{window: "00:00-00:00"}', "manual"))
-    server.run(("rm", "-f", "/run/nvkeep/failback/pg"))
+    server.run(("rm", "-f", "/var/lib/nvkeep/failback/pg"))
+    manual.wait_ready(server)  # it is the policy that keeps it away
     server.run(("systemctl", "start", "nvkeep-failback.service"), timeout=120)
     result = manual.finish(manual.active, clean=server)
     assert moves(manual)[before:] == []

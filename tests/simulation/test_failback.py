@@ -5,7 +5,8 @@ import time
 
 from nvkeep.failback import AGAIN, Failback
 from nvkeep.model.spec import Cluster, Window
-from tests.simulation.stories import passes, serving
+from tests.simulation.ssh import at
+from tests.simulation.stories import flag, passes, serving
 from tests.simulation.world import SERVICE, WALL, Process, World, cluster, force_role
 
 
@@ -31,7 +32,17 @@ def away() -> World:
     force_role(world, "a", "BACKUP")
     passes(world, "a", 5.0)
     assert world.serves("b")
+    compared(world, "a")
+    compared(world, "b")
     return world
+
+
+def compared(world: World, name: str, *differs: str, at: float = 1.0) -> None:
+    """Record how a host was compared with the other one."""
+    process = Process(world, world.machines[name])
+    found = {"at": at, "differs": [{"services": [SERVICE], "text": one} for one in differs], "unreached": ""}
+    peers = {other: found for other in world.machines if other != name}
+    process.write("/run/nvkeep/agreement", json.dumps({"boot": process.boot_id(), "peers": peers}))
 
 
 def due(world: World, name: str, failback: Window | str) -> bool:
@@ -55,17 +66,40 @@ def test_who_serves_is_not_ready_or_has_just_asked_does_not() -> None:
     assert one.due()
     one.stamps.ask_back()
     assert not one.due()
-    an_hour_ago = {"at": one.host.now() - AGAIN, "boot": one.host.boot_id()}
-    one.host.write(f"/run/nvkeep/failback/{SERVICE}", json.dumps(an_hour_ago))
+    one.host.write(f"/var/lib/nvkeep/failback/{SERVICE}", f"{one.host.wall() - AGAIN}")
     assert one.due()
+    one.host.write(f"/var/lib/nvkeep/failback/{SERVICE}", "what")
+    assert not one.due()
+    one.host.remove(f"/var/lib/nvkeep/failback/{SERVICE}")
     one.store.claim(held=True)
     assert not one.due()
 
 
 def test_hosts_that_differ_keep_it_away() -> None:
-    world = away()
-    process = Process(world, world.machines["a"])
-    differs = [{"services": [SERVICE], "text": "/etc/exports differs between a and b"}]
-    record = {"boot": process.boot_id(), "peers": {"b": {"at": 1.0, "differs": differs, "unreached": ""}}}
-    process.write("/run/nvkeep/agreement", json.dumps(record))
-    assert not due(world, "a", Window(window=window(-1, 1)))
+    world, now = away(), Window(window=window(-1, 1))
+    compared(world, "a", "/etc/exports differs between a and b")
+    assert not due(world, "a", now)
+    compared(world, "a")
+    assert due(world, "a", now)
+
+
+def test_hosts_that_were_never_compared_are_not_known_to_agree() -> None:
+    world, now = away(), Window(window=window(-1, 1))
+    compared(world, "a", at=0.0)
+    assert not due(world, "a", now)
+    at(world, "a").remove("/run/nvkeep/agreement")
+    assert not due(world, "a", now)
+
+
+def test_a_host_that_died_of_serving_does_not_ask_again_when_it_is_up() -> None:
+    world, now = away(), Window(window=window(-1, 2))
+    Failback(at(world, "a"), with_policy(now), SERVICE).stamps.ask_back()
+    world.machines["a"].power_cut()
+    world.machines["a"].power_on()
+    passes(world, "a", 5.0)
+    compared(world, "a")
+    assert flag(world, "a")
+    assert not due(world, "a", now)
+    world.advance(AGAIN)
+    passes(world, "a", 5.0)
+    assert due(world, "a", now)

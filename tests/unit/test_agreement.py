@@ -120,6 +120,15 @@ def test_a_host_that_cannot_be_reached_is_not_compared_since() -> None:
     assert said.startswith("not compared with srv-b for 70 s: srv-b cannot be reached: ssh: connect to host")
 
 
+def test_what_differed_goes_on_to_while_a_host_cannot_be_reached() -> None:
+    host = answering(out=theirs(nvkeep="9.9"))
+    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    before = agreement.disagreements(host)  # type: ignore[arg-type]  # as above
+    host.said[SSH] = Completed(SSH, 255, "", "ssh: connect to host srv-b port 22: Connection refused\n")
+    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    assert agreement.disagreements(host) == before != []  # type: ignore[arg-type]  # as above
+
+
 def test_a_host_that_gives_no_answer_is_a_disagreement() -> None:
     host = answering(2, err="usage: nvkeep\nnvkeep: error: no command agreement\n")
     agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
