@@ -111,9 +111,7 @@ class Move:
                     return Moved(why="; ".join(failed))
                 asked = self.host.now()
             self.host.sleep(LOOK)
-        if any(
-            self._asked(one).get("holder") == HOLDERS[Holder.ME] for one in self.targets
-        ):  # it is at it, and its unit takes long
+        if any(self._asked(one).get("holder") == HOLDERS[Holder.ME] for one in self.targets):  # its unit takes long
             return self._confirmed(self._since())
         return Moved(why="; ".join(self._failures()) or f"no other host took it within {TAKEN_WITHIN:g} s")
 

@@ -69,8 +69,8 @@ def order_everywhere(
             tell([peer], "override", "set", str(kind), service, *order_words(host.name, reason, lasting))
         return order(host, kind, service, reason, lasting=lasting)
     except (NvkeepError, OSError) as error:
-        left = _take_back(told if new else [], str(kind), service)
-        raise NvkeepError(f"{error}; it is ordered on no host{left}") from error
+        left = f"it is ordered on no host{_take_back(told, str(kind), service)}" if new else "the order of before stays"
+        raise NvkeepError(f"{error}; {left}") from error
 
 
 def _take_back(peers: Sequence[Peer], *ended: str) -> str:
