@@ -7,14 +7,15 @@ from typing import Any, NamedTuple, Self
 from nvkeep import __version__, readiness
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
+from nvkeep.host.files import others_can_write
 from nvkeep.keepalived import MEND, traps
 from nvkeep.keepalived.draft import draft, objections, tried
 from nvkeep.keepalived.names import CONF
 from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
 from nvkeep.readiness import Unmet
-from nvkeep.setup.changes import OURS, changes
-from nvkeep.setup.order import DIRECTORY, Order
+from nvkeep.setup.changes import OURS, changes, written
+from nvkeep.setup.order import DIRECTORY, TARGET, Order
 from nvkeep.state import RUN, Store
 
 INSTALL = "make install"
@@ -79,7 +80,7 @@ def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
         why = f"`hostname -s` says {host.name} there, and cluster.yaml calls it {name}"
         yield Unmet("host name", why, f"hostnamectl set-hostname {name}")
         return
-    looks = (_installed, _writable, _orphans, _keepalived)
+    looks = (_installed, _writable, _target, _orphans, _keepalived)
     found = [one for look in looks for one in _told(look, host, order)]
     yield from found
     yield from (one for one in _told(_unready, host, order) if not said(one, found))
@@ -106,6 +107,17 @@ def _writable(host: Host, _: Order) -> Iterator[Unmet]:
     for directory in (DIRECTORY, "/etc/keepalived"):
         if why := host.unwritable(directory):
             yield Unmet(directory, f"no file can be written there: {why}", f"df {directory}; findmnt -T {directory}")
+
+
+def _target(host: Host, order: Order) -> Iterator[Unmet]:
+    """Name what a cluster.yaml that is here keeps when it is written anew, or would lose."""
+    if others_can_write(TARGET):
+        why = "it can be written by others, and nvkeep acts on it as root"
+        yield Unmet(TARGET, why, f"chown root {TARGET} && chmod go-w {TARGET}")
+    link = host.link_target(TARGET)
+    if link is not None and written(host, TARGET) != order.text:
+        why = f"it is a link to {link}, which something else manages, and says otherwise; bring this cluster.yaml there instead"
+        yield Unmet(TARGET, f"{why}, or remove the link", f"rm {TARGET}")
 
 
 def _orphans(host: Host, order: Order) -> Iterator[Unmet]:

@@ -57,6 +57,9 @@ class Rooted(LocalHost):
     def read(self, path: str) -> str:
         return super().read(self.at(path))
 
+    def exact(self, path: str) -> str:
+        return super().exact(self.at(path))
+
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         super().write(self.at(path), text, durable=durable)
 

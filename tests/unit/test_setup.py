@@ -42,6 +42,9 @@ class Rooted(LocalHost):
     def read(self, path: str) -> str:
         return super().read(f"{self.root}{path}")
 
+    def exact(self, path: str) -> str:
+        return super().exact(f"{self.root}{path}")
+
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         super().write(f"{self.root}{path}", text, durable=durable)
 
