@@ -21,12 +21,12 @@ from nvkeep.state import RUN, Store
 INSTALL = "make install"
 AGAIN = "nvkeep setup"
 # What readiness may miss, and setup itself brings (files, the FIFO, running units) or does not need.
-BROUGHT = (MEND, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl restart keepalived",
-           "systemctl start keepalived", "systemctl enable --now", "systemctl start nvkeep")  # fmt: skip
+BROUGHT = (MEND, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl start keepalived", "systemctl enable --now",
+           "systemctl start nvkeep")  # fmt: skip
 
 
 class Survey(NamedTuple):
-    """How one host stands: `clock` in seconds since 1970, `serves` what it holds now."""
+    """How one host stands: `clock` in seconds since 1970, `serves` what it holds now, `warnings` what may be mended later."""
 
     name: str
     version: str
@@ -34,22 +34,25 @@ class Survey(NamedTuple):
     serves: tuple[str, ...] = ()
     unmet: tuple[Unmet, ...] = ()
     changes: tuple[str, ...] = ()
+    warnings: tuple[Unmet, ...] = ()
 
     def dump(self) -> str:
         """Write it for the host that asked."""
-        return json.dumps(self._asdict() | {"unmet": [one._asdict() for one in self.unmet]}, indent=2)
+        rows = {"unmet": self.unmet, "warnings": self.warnings}
+        return json.dumps(self._asdict() | {key: [one._asdict() for one in its] for key, its in rows.items()}, indent=2)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what another host wrote. Raises ValueError, TypeError, KeyError."""
         found: dict[str, Any] = json.loads(text)
         lists = {key: tuple(found[key]) for key in ("serves", "changes")}
-        return cls(**found | lists | {"unmet": tuple(Unmet(**one) for one in found["unmet"])})
+        return cls(**found | lists | {key: tuple(Unmet(**one) for one in found[key]) for key in ("unmet", "warnings")})
 
 
 def survey(host: Host, order: Order, name: str) -> Survey:
     """Look at this host, which cluster.yaml calls `name`. Raises ProbeError when it has no clock."""
-    missing = tuple(dict.fromkeys(_missing(host, order, name)))
+    found = tuple(dict.fromkeys(_missing(host, order, name)))
+    missing = tuple(one for one in found if not left(one))
     return Survey(
         host.name,
         __version__,
@@ -57,6 +60,7 @@ def survey(host: Host, order: Order, name: str) -> Survey:
         tuple(service for service in order.cluster.services_of(host.name) if Store(host, service).claimed()),
         missing,
         () if missing else changes(host, order),
+        tuple(one for one in found if left(one)),
     )
 
 
@@ -150,6 +154,11 @@ def _unready(host: Host, order: Order) -> Iterator[Unmet]:
 def brought(one: Unmet) -> bool:
     """Tell whether setting up brings what is missing."""
     return any(mend in one.mend for mend in BROUGHT)
+
+
+def left(one: Unmet) -> bool:
+    """Tell whether setting up neither needs it nor brings it: a keepalived that runs is not restarted, only reloaded."""
+    return one.mend == traps.RESTART
 
 
 def said(one: Unmet, found: Sequence[Unmet]) -> bool:
