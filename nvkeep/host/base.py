@@ -23,7 +23,10 @@ class Host(Protocol):
         """Run a command to its end. Raises CommandTimeout; an exit code is only reported."""
 
     def read(self, path: str) -> str:
-        """Read a small file. Raises OSError."""
+        """Read a small file; what is not UTF-8 comes as U+FFFD, so that all of it can be shown. Raises OSError."""
+
+    def exact(self, path: str) -> str:
+        """Read a small file that is written back, byte for byte: not to be shown, it cannot always be. Raises OSError."""
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         """Put a file in place at once, whole or not at all; durable also survives a power cut. Raises OSError."""

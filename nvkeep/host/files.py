@@ -13,6 +13,7 @@ from pathlib import Path
 from nvkeep.errors import Busy
 
 POLL = 0.02  # seconds between two tries for a lock
+BYTES = "surrogateescape"  # how text carries bytes that are not UTF-8: other people's files are written back as they were
 
 
 def others_can_write(path: str) -> bool:
@@ -25,14 +26,14 @@ def others_can_write(path: str) -> bool:
 
 
 def write(path: str, text: str, *, durable: bool = False) -> None:
-    """Replace a file in one moment, with the mode it had; durable: also after a power cut. Raises OSError, leaves the old."""
+    """Replace a file in one moment; mode and owner stay. durable: also after a power cut. Raises OSError, leaves the old."""
     target = Path(path)
     _make(target.parent)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with os.fdopen(handle, "w") as stream:
+        with os.fdopen(handle, "w", encoding="utf-8", errors=BYTES) as stream:
             stream.write(text)
-            os.fchmod(stream.fileno(), _mode(target))
+            _as_before(stream.fileno(), target)
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -67,11 +68,16 @@ def unwritable(directory: str) -> str:
     return "" if os.access(there, os.W_OK) else "not writable"
 
 
-def _mode(target: Path) -> int:
+def _as_before(handle: int, target: Path) -> None:
+    """Give a new file the owner and the mode of the one it replaces."""
     try:
-        return stat.S_IMODE(target.stat().st_mode)
+        seen = target.stat()
     except FileNotFoundError:
-        return 0o644
+        os.fchmod(handle, 0o644)
+        return
+    with contextlib.suppress(PermissionError):  # only root can; for anybody else it becomes his own
+        os.fchown(handle, seen.st_uid, seen.st_gid)
+    os.fchmod(handle, stat.S_IMODE(seen.st_mode))  # after the owner: that takes bits away
 
 
 def _make(directory: Path) -> None:

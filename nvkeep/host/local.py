@@ -38,7 +38,12 @@ class LocalHost:
 
     def read(self, path: str) -> str:
         """Read a small file. Raises OSError."""
-        with open(path, errors="replace", opener=_without_waiting) as stream:
+        with open(path, encoding="utf-8", errors="replace", opener=_without_waiting) as stream:
+            return stream.read()
+
+    def exact(self, path: str) -> str:
+        """Read a small file as `write` can put it back: no byte and no end of a line is another one. Raises OSError."""
+        with open(path, encoding="utf-8", errors=files.BYTES, newline="", opener=_without_waiting) as stream:
             return stream.read()
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:

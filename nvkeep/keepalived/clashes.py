@@ -29,6 +29,8 @@ REFUSED = {
 ROOTS = ("", "global_defs")
 ORIGINAL = "nvkeep_inst_HOST_"  # what the original nvkeep's instances are called
 
+SHUTDOWN = "nvkeep_clean_shutdown.original"  # as `make install` names the one that it finds
+
 
 def clashes(found: list[Statement], cluster: Cluster, host: str, version: Version) -> Iterator[str]:
     """Name everything in others' statements that does not go with ours."""
@@ -63,7 +65,7 @@ def _instance(other: Instance, others: list[Instance], cluster: Cluster, host: s
     if other.name.startswith(ORIGINAL):
         yield (
             f"{other.place}: vrrp_instance {other.name} is the original nvkeep's, whose scripts take volumes by preempting; "
-            "shut it down by its own commands and remove it (docs/original.md)"
+            f"shut it down by its own {SHUTDOWN} and remove it (docs/original.md)"
         )
         return
     interfaces = [beat.interface for beat in cluster.hosts[host].heartbeats]

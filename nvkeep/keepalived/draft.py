@@ -50,7 +50,7 @@ class Draft(NamedTuple):
 
 def draft(host: Host, cluster: Cluster, version: Version) -> Draft:
     """Make what would be put in place. Raises NotHere, Unsuited, OSError."""
-    old = Files(_text(host, CONF), _text(host, PART))
+    old = Files(written(host, CONF), written(host, PART))
     return Draft(old, Files(main_with_include(old.main), configuration(cluster, host.name, build_of(host, version))))
 
 
@@ -96,17 +96,22 @@ def _blocks(lines: list[str]) -> bool:
     return any(line.rstrip() == "}" for line in lines)
 
 
-def _text(host: Host, path: str) -> str | None:
+def written(host: Host, path: str) -> str | None:
+    """Read a file that may be missing, to be written back. Raises OSError."""
     try:
-        return host.read(path)
+        return host.exact(path)
     except FileNotFoundError:
         return None
 
 
 def _link(host: Host, old: Files, new: Files) -> Iterator[str]:
+    """Name the links that would become plain files."""
     target = host.link_target(CONF)
     if target is not None and new.main != old.main:
         yield f"{CONF} is a link to {target}, which something else manages; write `{INCLUDE}` there, at its end, and try again"
+    target = host.link_target(PART)
+    if target is not None and new.part != old.part:
+        yield f"{PART} is a link to {target}, and nvkeep writes this file itself; rm {PART}"
 
 
 def tried(host: Host, new: Files, version: Version) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.keepalived import theirs
-from nvkeep.keepalived.draft import Files, copy, draft, objections, tried
+from nvkeep.keepalived.draft import Files, copy, draft, objections, tried, written
 from nvkeep.keepalived.names import CONF, PART, UNIT, every_instance
 from nvkeep.keepalived.roles import ask, running
 from nvkeep.keepalived.version import Version
@@ -145,7 +145,7 @@ def _put_back(host: Host, old: Files) -> None:
     for path, text in ((CONF, old.main), (PART, old.part)):
         if text is None:
             host.remove(path)
-        else:
+        elif text != written(host, path):  # it may be a link to what something else manages
             host.write(path, text, durable=True)
     host.remove(PENDING)
 

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from nvkeep.host import Host
+from nvkeep.host.files import BYTES
 from nvkeep.keepalived.names import CONF, PART
 
 TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|[{}]|[^\s{}\"']+")
@@ -37,7 +38,11 @@ class Instance(NamedTuple):
 
 
 def statements(text: str, file: str = CONF) -> Iterator[Statement]:
-    """Read the statements of one file, blocks' heads among them. A line for some hosts only (@host) counts for all."""
+    """Read the statements of one file, blocks' heads among them. A line for some hosts only (@host) counts for all.
+
+    What is not UTF-8 becomes U+FFFD: statements are shown, and compared with what keepalived says.
+    """
+    text = text.encode(errors=BYTES).decode(errors="replace")
     blocks: list[str] = []
     head: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):

@@ -15,6 +15,7 @@ from nvkeep.model.spec import Cluster
 from nvkeep.probes import address
 
 TMPFILES = "systemd-tmpfiles --create nvkeep.conf"
+RESTART = "systemctl daemon-reload && systemctl restart keepalived"
 TMPDIR_KNOWN = Version(2, 2, 0)
 
 
@@ -109,7 +110,7 @@ def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[str]:
     if directory != PRIVATE and version >= TMPDIR_KNOWN:
         yield (
             f"keepalived writes what it is asked to {directory}, where others can write: the drop-in nvkeep.conf of "
-            "keepalived.service is not in use; systemctl daemon-reload && systemctl restart keepalived"
+            f"keepalived.service is not in use; {RESTART}"
         )
     roles = ask(host)
     missing = [name for name in every_instance(cluster, host.name) if name not in dict(roles.words)]

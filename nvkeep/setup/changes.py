@@ -73,9 +73,9 @@ def is_enabled(host: Host, name: str) -> bool:
 
 
 def written(host: Host, path: str) -> str | None:
-    """Read a file that may be missing. Raises OSError."""
+    """Read a file that may be missing, to be written back. Raises OSError."""
     try:
-        return host.read(path)
+        return host.exact(path)
     except FileNotFoundError:
         return None
 

@@ -6,6 +6,7 @@ from hashlib import sha256
 from nvkeep import config
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
+from nvkeep.host.files import BYTES
 from nvkeep.model.spec import Cluster
 
 TARGET = config.DEFAULT_FILE
@@ -25,7 +26,7 @@ class Order:
     @property
     def digest(self) -> str:
         """Name this text, so that no host takes another one for it."""
-        return sha256(self.text.encode()).hexdigest()
+        return sha256(self.text.encode(errors=BYTES)).hexdigest()
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -35,7 +36,7 @@ class Order:
 
 def read(host: Host, path: str, at_boot: bool | None = None) -> Order:
     """Read a cluster.yaml as an order. Raises ConfigError, UnsafeFile, OSError."""
-    return Order(config.load(path), host.read(path), at_boot)
+    return Order(config.load(path), host.exact(path), at_boot)
 
 
 def staged(host: Host, digest: str, at_boot: bool | None) -> Order:

@@ -1,6 +1,7 @@
 """The few questions that a cluster.yaml needs, in the order in which people think of them."""
 
 import shlex
+from typing import cast
 
 from nvkeep import config
 from nvkeep.errors import NotHere
@@ -77,30 +78,48 @@ class Interview:
     def _network(self, number: int, found: dict[str, tuple[Entry, ...]]) -> bool:
         """Ask for the ends of one heartbeat network; tell whether there is one."""
         first, *others = self.hosts
-        beats = self.talk.document["hosts"][first].get("heartbeats", [])
-        free = seen.beat(found[first], "", [beat["interface"] for beat in beats])
-        if not self._end(first, number, found[first], free):
-            del self.talk.document["hosts"][first]["heartbeats"][number:]
-            return False
+        free = [self._free(name, found[name]) for name in self.hosts]
+        proposed = seen.shared(free) or (None if number else seen.beat(free[0]))
+        if not self._end(first, number, found[first], proposed):
+            return self._left_out(number)
         chosen = self.talk.document["hosts"][first]["heartbeats"][number]["address"]
         near = next((seen.network(one) for one in found[first] if one.address == chosen), "")
-        for name in others:
-            self._end(name, number, found[name], seen.beat(found[name], near, ()))
+        for name, its in zip(others, free[1:], strict=True):
+            if not self._end(name, number, found[name], seen.beat(its, near)):
+                self.talk.say(f"  without {name} it is no network of all hosts: it is left out")
+                self._left_out(number)
+                return self._network(number, found)
         return True
+
+    def _free(self, name: str, found: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """Leave out the interfaces that carry a heartbeat already."""
+        used = [beat["interface"] for beat in self.talk.document["hosts"][name].get("heartbeats", [])]
+        return tuple(one for one in found if one.interface not in used)
+
+    def _left_out(self, number: int) -> bool:
+        """Forget a network on every host, and tell that there is none."""
+        for name in self.hosts:
+            del self.talk.document["hosts"][name]["heartbeats"][number:]
+        return False
 
     def _end(self, name: str, number: int, found: tuple[Entry, ...], proposed: Entry | None) -> bool:
         """Ask for one host's end of a network; tell whether there is one: after the first network there need not be."""
-        optional = number > 0 and name == self.hosts[0]
+        optional, begins = number > 0, name == self.hosts[0]
         loc: Loc = ("hosts", name, "heartbeats", number)
-        default = proposed.interface if proposed else NONE if optional else ""
-        question = f"Another heartbeat network: interface on {name}, or none" if optional else f"Heartbeat interface on {name}"
-        interface = self.talk.fill((*loc, "interface"), question, default, optional=optional)
+        default = proposed.interface if proposed else NONE if optional and begins else ""
+        question = f"{'Another heartbeat network:' if optional and begins else 'Heartbeat'} interface on {name}"
+        interface = self._part((*loc, "interface"), question, default, optional=optional)
         if interface is None:
             return False
         there = [proposed.address] if proposed and proposed.interface == interface else []
         there += [one.address for one in found if one.interface == interface]
-        self.talk.fill((*loc, "address"), f"  its address on {name}", next(iter(there), ""))
-        return True
+        address = self._part((*loc, "address"), f"  its address on {name}", next(iter(there), ""), optional=optional)
+        return address is not None
+
+    def _part(self, loc: Loc, question: str, default: str, *, optional: bool) -> str | None:
+        """Ask for interface or address; none: there is no such network."""
+        asked = f"{question}, or none" if optional else question
+        return cast("str | None", self.talk.fill(loc, asked, default, optional=optional))
 
     def _name_service(self) -> None:
         while True:

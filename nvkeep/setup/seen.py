@@ -1,10 +1,10 @@
 """What can be seen of the hosts, as defaults for the questions. Nothing here is decided: what cannot be seen has no default."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address, ip_interface
 
 from nvkeep.errors import NvkeepError
-from nvkeep.host import Host
+from nvkeep.host import Completed, Host
 from nvkeep.model.spec import DEFAULT_BACKEND
 from nvkeep.peers import Peer
 from nvkeep.probes import address
@@ -35,10 +35,18 @@ def network(one: Entry) -> str:
     return str(ip_interface(f"{one.address}/{one.prefix}").network)
 
 
-def beat(found: Iterable[Entry], near: str, used: Iterable[str]) -> Entry | None:
-    """Choose an address for a heartbeat: in a network that is given, else on the first interface that carries none yet."""
-    fits = [one for one in found if (network(one) == near if near else one.interface not in used)]
-    return fits[0] if fits else None
+def beat(free: Iterable[Entry], near: str = "") -> Entry | None:
+    """Choose an address for a heartbeat of those that carry none yet: the first, or the first in a network that is given."""
+    return next((one for one in free if near in ("", network(one))), None)
+
+
+def shared(free: Sequence[Sequence[Entry]]) -> Entry | None:
+    """Choose the first host's end of a network that every host has. docker0 has one address on all of them: it is none."""
+    for one in free[0]:
+        ends = [beat(each, network(one)) for each in free]
+        if len({end.address for end in ends if end}) == len(free):
+            return one
+    return None
 
 
 def interface(found: Iterable[Entry], floating: str) -> str:
@@ -54,11 +62,19 @@ def backend(host: Host) -> str:
     """Name the backend whose tools are here."""
     for name in TELLING:
         for tool in register()[name].tools:
-            if host.run(tool.version, 10.0).code != NO_SUCH_PROGRAM:
+            if _done(host, tool.version).code != NO_SUCH_PROGRAM:
                 return name
     return DEFAULT_BACKEND
 
 
 def fstype(host: Host, device: str) -> str:
     """Name the file system on a device that is here; empty when that cannot be seen."""
-    return host.run(("blkid", "-o", "value", "-s", "TYPE", "--", device), 10.0).out.strip()
+    return _done(host, ("blkid", "-o", "value", "-s", "TYPE", "--", device)).out.strip()
+
+
+def _done(host: Host, argv: Sequence[str]) -> Completed:
+    """Run a command; one that does not end is as good as none: a dead device must not take the answers with it."""
+    try:
+        return host.run(argv, 10.0)
+    except NvkeepError:
+        return Completed(tuple(argv), NO_SUCH_PROGRAM, "", "")

@@ -7,25 +7,26 @@ from typing import Any, NamedTuple, Self
 from nvkeep import __version__, readiness
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
+from nvkeep.host.files import others_can_write
 from nvkeep.keepalived import MEND, traps
 from nvkeep.keepalived.draft import draft, objections, tried
 from nvkeep.keepalived.names import CONF
 from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
 from nvkeep.readiness import Unmet
-from nvkeep.setup.changes import OURS, changes
-from nvkeep.setup.order import DIRECTORY, Order
+from nvkeep.setup.changes import OURS, changes, written
+from nvkeep.setup.order import DIRECTORY, TARGET, Order
 from nvkeep.state import RUN, Store
 
 INSTALL = "make install"
 AGAIN = "nvkeep setup"
 # What readiness may miss, and setup itself brings (files, the FIFO, running units) or does not need.
-BROUGHT = (MEND, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl restart keepalived",
-           "systemctl start keepalived", "systemctl enable --now", "systemctl start nvkeep")  # fmt: skip
+BROUGHT = (MEND, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl start keepalived", "systemctl enable --now",
+           "systemctl start nvkeep")  # fmt: skip
 
 
 class Survey(NamedTuple):
-    """How one host stands: `clock` in seconds since 1970, `serves` what it holds now."""
+    """How one host stands: `clock` in seconds since 1970, `serves` what it holds now, `warnings` what may be mended later."""
 
     name: str
     version: str
@@ -33,22 +34,25 @@ class Survey(NamedTuple):
     serves: tuple[str, ...] = ()
     unmet: tuple[Unmet, ...] = ()
     changes: tuple[str, ...] = ()
+    warnings: tuple[Unmet, ...] = ()
 
     def dump(self) -> str:
         """Write it for the host that asked."""
-        return json.dumps(self._asdict() | {"unmet": [one._asdict() for one in self.unmet]}, indent=2)
+        rows = {"unmet": self.unmet, "warnings": self.warnings}
+        return json.dumps(self._asdict() | {key: [one._asdict() for one in its] for key, its in rows.items()}, indent=2)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what another host wrote. Raises ValueError, TypeError, KeyError."""
         found: dict[str, Any] = json.loads(text)
         lists = {key: tuple(found[key]) for key in ("serves", "changes")}
-        return cls(**found | lists | {"unmet": tuple(Unmet(**one) for one in found["unmet"])})
+        return cls(**found | lists | {key: tuple(Unmet(**one) for one in found[key]) for key in ("unmet", "warnings")})
 
 
 def survey(host: Host, order: Order, name: str) -> Survey:
     """Look at this host, which cluster.yaml calls `name`. Raises ProbeError when it has no clock."""
-    missing = tuple(dict.fromkeys(_missing(host, order, name)))
+    found = tuple(dict.fromkeys(_missing(host, order, name)))
+    missing = tuple(one for one in found if not left(one))
     return Survey(
         host.name,
         __version__,
@@ -56,6 +60,7 @@ def survey(host: Host, order: Order, name: str) -> Survey:
         tuple(service for service in order.cluster.services_of(host.name) if Store(host, service).claimed()),
         missing,
         () if missing else changes(host, order),
+        tuple(one for one in found if left(one)),
     )
 
 
@@ -79,7 +84,7 @@ def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
         why = f"`hostname -s` says {host.name} there, and cluster.yaml calls it {name}"
         yield Unmet("host name", why, f"hostnamectl set-hostname {name}")
         return
-    looks = (_installed, _writable, _orphans, _keepalived)
+    looks = (_installed, _writable, _target, _orphans, _keepalived)
     found = [one for look in looks for one in _told(look, host, order)]
     yield from found
     yield from (one for one in _told(_unready, host, order) if not said(one, found))
@@ -106,6 +111,17 @@ def _writable(host: Host, _: Order) -> Iterator[Unmet]:
     for directory in (DIRECTORY, "/etc/keepalived"):
         if why := host.unwritable(directory):
             yield Unmet(directory, f"no file can be written there: {why}", f"df {directory}; findmnt -T {directory}")
+
+
+def _target(host: Host, order: Order) -> Iterator[Unmet]:
+    """Name what a cluster.yaml that is here keeps when it is written anew, or would lose."""
+    if others_can_write(TARGET):
+        why = "it can be written by others, and nvkeep acts on it as root"
+        yield Unmet(TARGET, why, f"chown root {TARGET} && chmod go-w {TARGET}")
+    link = host.link_target(TARGET)
+    if link is not None and written(host, TARGET) != order.text:
+        why = f"it is a link to {link}, which something else manages, and says otherwise; bring this cluster.yaml there instead"
+        yield Unmet(TARGET, f"{why}, or remove the link", f"rm {TARGET}")
 
 
 def _orphans(host: Host, order: Order) -> Iterator[Unmet]:
@@ -138,6 +154,11 @@ def _unready(host: Host, order: Order) -> Iterator[Unmet]:
 def brought(one: Unmet) -> bool:
     """Tell whether setting up brings what is missing."""
     return any(mend in one.mend for mend in BROUGHT)
+
+
+def left(one: Unmet) -> bool:
+    """Tell whether setting up neither needs it nor brings it: a keepalived that runs is not restarted, only reloaded."""
+    return one.mend == traps.RESTART
 
 
 def said(one: Unmet, found: Sequence[Unmet]) -> bool:

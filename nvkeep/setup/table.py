@@ -36,7 +36,7 @@ def _rows(look: Look, here: str) -> Iterator[Row]:
     for one in look.unmet:
         host = f"{look.name} (from {here})" if one.what == ASKED else look.name
         yield Row(host, f"{one.what}: {one.why}", one.mend)
-    for one in look.warnings:
+    for one in (*look.warnings, *(look.survey.warnings if look.survey else ())):
         yield Row(look.name, f"{one.what} (only a warning): {one.why}", one.mend)
 
 

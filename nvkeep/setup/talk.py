@@ -1,7 +1,7 @@
 """Asking for a cluster.yaml: every answer is put into the document and judged by the same rules as the file will be."""
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from nvkeep import config
@@ -40,16 +40,18 @@ class Talk:
         optional: bool = False,
     ) -> Any:  # noqa: ANN401 - any YAML value
         """Ask for the value of one place; a wrong one is refused with what to write instead. None: it shall be left out."""
+        before = set(config.mistakes(self.document))
         while True:
             answer = self.ask(question, default)
             if optional and answer == NONE:
                 return None
             value = as_(answer)
             put(self.document, loc, value)
-            wrong = self.wrong(loc)
+            wrong = [*self.wrong(loc), *self._elsewhere(loc, before)]
             if not wrong:
                 return value
             self.refuse(wrong)
+            default = "" if answer == default else default  # an empty line shall not be refused for ever
 
     def refuse(self, wrong: Sequence[str]) -> None:
         """Say what is wrong with an answer."""
@@ -60,6 +62,17 @@ class Talk:
         """Name the mistakes at a place (and below it), not those of what has not been asked yet."""
         found = config.mistakes(self.document)
         return [text for at, text in found if at == loc or (below and at[: len(loc)] == loc)]
+
+    def _elsewhere(self, loc: Loc, before: Collection[tuple[Loc, str]]) -> list[str]:
+        """Name what an answer makes wrong of earlier answers: of two that do not go together, the file names the one below.
+
+        What is asked together with it, and may only show now, is judged as a whole.
+        """
+        beside = loc[:-1]
+        found = [(at, text) for at, text in config.mistakes(self.document) if at[: len(beside)] != beside]
+        return [
+            f"{'.'.join(map(str, at))}: {text}" for at, text in found if (at, text) not in before and given(self.document, at)
+        ]
 
 
 def put(document: Any, loc: Loc, value: Any) -> None:  # noqa: ANN401 - any YAML node
@@ -73,6 +86,16 @@ def put(document: Any, loc: Loc, value: Any) -> None:  # noqa: ANN401 - any YAML
         elif following is None or part not in node:
             node[part] = fresh
         node = node[part]
+
+
+def given(document: Any, loc: Loc) -> bool:  # noqa: ANN401 - any YAML node
+    """Tell whether a single value stands at a place: what is missing, or not whole, may not have been asked for yet."""
+    try:
+        for part in loc:
+            document = document[part]
+    except (LookupError, TypeError):
+        return False
+    return not isinstance(document, Mapping | list)
 
 
 def drop(document: Any, loc: Loc) -> None:  # noqa: ANN401 - any YAML node

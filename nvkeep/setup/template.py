@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-PLAIN = re.compile(r"[A-Za-z0-9_./@][A-Za-z0-9_./@-]*")
-WORDS = re.compile(r"(?i)true|false|yes|no|on|off|null|y|n|[-+.0-9eExXoO_a-fA-F]+")  # read as something else than text
+PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@-]*")
+WORDS = re.compile(
+    r"(?i)true|false|yes|no|on|off|null|y|n|\.inf|\.nan|[-+.0-9eExXoO_a-fA-F]+"
+)  # read as something else than text
 HEAD = """\
 # {path} - the same file on every host. Made by `nvkeep setup`.
 # Every key and its default: `nvkeep show`. Is it right? `nvkeep check`. After a change: `nvkeep setup`, on any host.

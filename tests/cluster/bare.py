@@ -33,7 +33,7 @@ def standing(lab: Lab) -> dict[str, list[str]]:
 
 def etc(server: Server) -> list[str]:
     files = server.run(("find", "/etc", "-type", "f", "-exec", "sha256sum", "{}", "+")).stdout.splitlines()
-    return sorted([*files, *server.run(("find", "/etc", "-printf", "%p %M %u %l\n")).stdout.splitlines()])
+    return sorted([*files, *server.run(("find", "/etc", "-printf", "%p %M %u:%g %l\n")).stdout.splitlines()])
 
 
 def units(server: Server) -> list[str]:

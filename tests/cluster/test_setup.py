@@ -211,8 +211,15 @@ def test_the_questions_make_a_file_that_is_right(lab: Lab) -> None:
 
 
 def test_what_one_host_cannot_do_is_taken_back_on_all(lab: Lab) -> None:
-    """The keepalived of srv-b takes its file and does not start: srv-a may serve by then, and hands that over first."""
+    """The keepalived of srv-b takes its file and does not start: srv-a may serve by then, and hands that over first.
+
+    Its file is in another encoding, and not only root's: `standing` compares bytes, owner, group and mode.
+    """
     a, b = lab
+    had = b.path(CONF).read_bytes() if b.path(CONF).exists() else None
+    b.path(CONF).write_bytes("# Rechner für Köln\r\n".encode("latin-1"))
+    b.run(("chown", "root:adm", CONF))
+    b.run(("chmod", "640", CONF))
     a.write(FILE, protected.config())
     b.write(FAILS, "[Service]\nExecStartPre=/bin/false\n")
     b.run(("systemctl", "daemon-reload"))
@@ -226,6 +233,9 @@ def test_what_one_host_cannot_do_is_taken_back_on_all(lab: Lab) -> None:
     for server in lab:
         assert_clean(server)
         assert not server.path("/run/nvkeep/leaving").exists()
+    b.path(CONF).unlink()
+    if had is not None:
+        b.path(CONF).write_bytes(had)
     b.run(("rm", "-r", FAILS.rpartition("/")[0]))
     b.run(("systemctl", "daemon-reload"))
 

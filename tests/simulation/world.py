@@ -453,6 +453,9 @@ class Process:
             self._alive()
             return self.machine.read(path)
 
+    def exact(self, path: str) -> str:
+        return self.read(path)
+
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         with self.world.lock:
             self._record(path)

@@ -1,5 +1,6 @@
 """Files that are whole or not there, and locks between processes."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from nvkeep.errors import Busy
-from nvkeep.host import files
+from nvkeep.host import LocalHost, files
 
 HOLD = """
 import sys
-from nvkeep.host import files
+from nvkeep.host import LocalHost, files
 with files.lock(sys.argv[1], 0):
     print("held", flush=True)
     sys.stdin.read()
@@ -111,3 +112,36 @@ def test_a_directory_that_can_be_written_or_made_is_not_unwritable(tmp_path: Pat
 
 def test_what_cannot_be_looked_at_is_said_and_not_raised(tmp_path: Path) -> None:
     assert files.unwritable(str(tmp_path / ("x" * 300))) == "File name too long"
+
+
+RAW = "# Rechner für Köln\r\nauth_pass ü\n\r\tlast".encode("latin-1")
+
+
+def test_what_is_not_utf_8_is_written_back_as_it_was(tmp_path: Path) -> None:
+    target, host = tmp_path / "keepalived.conf", LocalHost("here")
+    target.write_bytes(RAW)
+    host.write(str(target), host.exact(str(target)))
+    assert target.read_bytes() == RAW
+    host.read(str(target)).encode()  # whatever is shown can be printed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_is_replaced_keeps_owner_group_and_mode(tmp_path: Path) -> None:
+    target = tmp_path / "keepalived.conf"
+    target.write_text("old")
+    os.chown(target, 1, 4)
+    target.chmod(0o640)
+    files.write(str(target), "new")
+    seen = target.stat()
+    assert (seen.st_uid, seen.st_gid, seen.st_mode & 0o7777) == (1, 4, 0o640)
+    assert target.read_text() == "new"
+
+
+def test_whoever_may_not_give_files_away_writes_them_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fchown", refused)
+    files.write(str(tmp_path / "flag"), "1\n")
+    files.write(str(tmp_path / "flag"), "0\n")
+    assert (tmp_path / "flag").read_text() == "0\n"

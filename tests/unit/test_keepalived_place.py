@@ -57,6 +57,9 @@ class Rooted(LocalHost):
     def read(self, path: str) -> str:
         return super().read(self.at(path))
 
+    def exact(self, path: str) -> str:
+        return super().exact(self.at(path))
+
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         super().write(self.at(path), text, durable=durable)
 
@@ -194,7 +197,7 @@ def test_the_originals_instances_are_named_wherever_they_beat() -> None:
     """Its scripts would go on taking the same volumes."""
     (sentence,) = found("vrrp_instance nvkeep_inst_HOST_A {\n interface eth7\n virtual_router_id 1\n}\n")
     assert "is the original nvkeep's" in sentence
-    assert sentence.endswith("; shut it down by its own commands and remove it (docs/original.md)")
+    assert sentence.endswith("; shut it down by its own nvkeep_clean_shutdown.original and remove it (docs/original.md)")
 
 
 def test_multicast_beside_our_unicast_crashes_2_1_5() -> None:

@@ -7,7 +7,7 @@ import pytest
 from nvkeep.cli import ORIGINAL, main
 from tests.unit.test_cli import GOOD
 
-INSTALL = Path(__file__).parents[2] / "packaging" / "install"
+COMMANDS = Path(__file__).parents[2] / "packaging" / "commands"
 
 
 @pytest.fixture(params=ORIGINAL)
@@ -90,5 +90,5 @@ def test_with_no_file_at_all_it_is_the_loader_that_speaks(
 
 
 def test_every_name_is_installed() -> None:
-    loop = next(line for line in INSTALL.read_text().splitlines() if line.startswith("for name in "))
+    loop = next(line for line in COMMANDS.read_text().splitlines() if line.startswith("for name in "))
     assert [f"nvkeep_{name}" for name in loop.partition(" in ")[2].partition(";")[0].split()] == list(ORIGINAL)

@@ -1,10 +1,12 @@
 """The units that are installed, and which code counts as installed."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from nvkeep.host import code
+from nvkeep.keepalived.clashes import SHUTDOWN
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
 CLIENTS = {
@@ -73,3 +75,62 @@ def test_a_link_to_nothing_and_a_checkout_replace_nothing(installed: Path, monke
     (installed / "code-c").mkdir()
     monkeypatch.setattr(code, "OWN", installed.parent / "a-checkout")
     assert code.replaced() == ""
+
+
+# --- the original's commands
+
+COMMANDS = UNITS.parent / "commands"
+THEIRS = "#!/bin/bash\necho the original\n"
+
+
+def commands(into: Path) -> str:
+    return subprocess.run([str(COMMANDS), str(into)], check=True, capture_output=True, text=True).stdout
+
+
+def standing(into: Path) -> dict[str, str]:
+    """Tell what is in /usr/sbin: a link's target, or a file's text."""
+    found = (into / "usr/sbin").iterdir()
+    return {one.name: str(one.readlink()) if one.is_symlink() else one.read_text() for one in found}
+
+
+OURS = {f"nvkeep_{name}": "../bin/nvkeep" for name in ("apply_config", "check_status", "clean_shutdown", "manual_startup")}
+
+
+def test_the_originals_commands_are_kept_beside_ours_and_named(tmp_path: Path) -> None:
+    """They are all that shuts down in order what the original runs."""
+    theirs = tmp_path / "usr/sbin/nvkeep_clean_shutdown"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text(THEIRS)
+    theirs.chmod(0o755)
+    said = commands(tmp_path)
+    assert standing(tmp_path) == {**OURS, "nvkeep_clean_shutdown.original": THEIRS}
+    assert (tmp_path / f"usr/sbin/{SHUTDOWN}").stat().st_mode & 0o777 == 0o755
+    assert said == (
+        "/usr/sbin/nvkeep_clean_shutdown was the original's, and is now /usr/sbin/nvkeep_clean_shutdown.original "
+        "(docs/original.md)\n"
+    )
+
+
+def test_made_again_it_moves_nothing_and_says_nothing(tmp_path: Path) -> None:
+    assert commands(tmp_path) == ""
+    assert commands(tmp_path) == ""
+    assert standing(tmp_path) == OURS
+
+
+def test_what_a_package_manager_does_meanwhile_loses_nothing(tmp_path: Path) -> None:
+    """An update of the original's package puts its file there again; its removal takes our link away."""
+    for version in ("1", "2"):
+        commands(tmp_path)
+        (tmp_path / "usr/sbin/nvkeep_clean_shutdown").unlink()
+        (tmp_path / "usr/sbin/nvkeep_clean_shutdown").write_text(version)
+    commands(tmp_path)
+    (tmp_path / "usr/sbin/nvkeep_apply_config").unlink()
+    commands(tmp_path)
+    kept = {"nvkeep_clean_shutdown.original": "2", "nvkeep_clean_shutdown.original.~1~": "1"}
+    assert standing(tmp_path) == {**OURS, **kept}
+
+
+def test_installing_puts_the_commands_there_by_this_script() -> None:
+    lines = (COMMANDS.parent / "install").read_text().splitlines()
+    assert '"$here/packaging/commands" "$dest"' in lines
+    assert not any("usr/sbin" in line for line in lines)

@@ -50,6 +50,9 @@ class Machine(LocalHost):
     def read(self, path: str) -> str:
         return super().read(self.at(path))
 
+    def exact(self, path: str) -> str:
+        return super().exact(self.at(path))
+
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         self.act()
         super().write(self.at(path), text, durable=durable)
@@ -79,7 +82,7 @@ class Machine(LocalHost):
             return super().run(("rmdir", self.at(argv[-1])), timeout)
         elif argv[0] == "cp":
             return super().run(("cp", "-p", self.at(argv[-2]), self.at(argv[-1])), timeout)
-        said = {"keepalived": "Keepalived v2.2.7 (01/16,2022)\n", "stat": "fifo of 0\n", "ip": self.links()}
+        said = {"keepalived": "Keepalived v2.2.7 (01/16,2022)\n", "stat": "fifo of 0\n", "ip": self.links(), "date": "1.0\n"}
         return Completed(tuple(argv), 0, "" if "-t" in argv else said.get(argv[0], ""), "")
 
     def systemctl(self, verb: str, last: str, named: set[str]) -> str:

@@ -159,7 +159,8 @@ def test_names_that_yaml_would_read_as_something_else_are_put_in_quotes(name: st
 
 
 @pytest.mark.parametrize(
-    "value", ["plain", "two words", "a: b", "#x", "'", '"', "é", "1e5", "0x1f", "-", "fd00::1/64", "{", "*a"]
+    "value",
+    ["plain", "two words", "a: b", "#x", "'", '"', "é", "1e5", "0x1f", "-", "fd00::1/64", "{", "*a", "@a", ".inf", ".NaN"],
 )
 def test_every_text_is_read_as_it_was_meant(value: str) -> None:
     from ruamel.yaml import YAML  # noqa: PLC0415 - an independent reader
