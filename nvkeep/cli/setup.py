@@ -16,6 +16,7 @@ exit codes:
   2  cluster.yaml is wrong, or this is not root, not a host of it, or no terminal and no --yes: nothing was changed
   3  a host could not: every host is as it was
   4  a host could not, and one could not be made as it was: it is named, with what to type there
+  5  everything is set up, but one host does not forget how it was before: it is named, with what to type
 """  # noqa: D400, D205 - printed by --help
 
 import argparse

@@ -147,6 +147,26 @@ def test_a_host_that_cannot_be_taken_back_is_named_with_what_to_type() -> None:
     assert "a: NOT taken back: undo said; there: nvkeep setup --undo" in said
 
 
+def test_a_host_that_does_not_forget_is_asked_twice_and_named_with_what_to_type() -> None:
+    code, log, said = rolled(Actor("a"), Actor("b", fails=("finish",)))
+    assert code is Code.UNFINISHED
+    assert sorted(log[6:]) == ["a finish", "b finish", "b finish"]
+    assert "b: set up, but it does not forget how it was before: finish said; do not type nvkeep setup --undo there" in said
+    assert said.endswith("; once it answers, again: nvkeep setup")
+    assert "a: set up, but" not in said
+
+
+def test_a_connection_that_breaks_off_once_at_the_end_is_not_worth_a_word() -> None:
+    class Once(Actor):
+        def step(self, name: str) -> Ended:
+            ended = super().step(name)
+            return ended._replace(well=name != "finish" or LOG.count(f"{self.name} finish") > 1)
+
+    code, _, said = rolled(Once("a"), Actor("b"))
+    assert code is Code.DONE
+    assert "forget" not in said
+
+
 def test_a_setup_that_is_interrupted_is_taken_back() -> None:
     class Interrupting(Actor):
         def step(self, name: str) -> Ended:
