@@ -83,10 +83,10 @@ def _step(host: Host, arguments: argparse.Namespace) -> int:
     from nvkeep.setup import steps, undo  # noqa: PLC0415 - what a host is told by another
 
     if arguments.step == "clear":
-        orders.clear(host)
+        orders.clear(host, arguments.digest)
         return 0
     if arguments.step in ("undo", "finish"):
-        ended = undo.undo(host) if arguments.step == "undo" else steps.finish(host)
+        ended = (undo.undo if arguments.step == "undo" else steps.finish)(host, arguments.digest)
     else:
         ended = getattr(steps, arguments.step)(host, orders.staged(host, arguments.digest, arguments.at_boot))
     print(*ended.lines, sep="\n")

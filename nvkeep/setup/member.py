@@ -58,7 +58,7 @@ class Member:
         if self.peer:
             self.step("clear")
         else:
-            orders.clear(self.host)
+            orders.clear(self.host, self.order.digest)
 
     def _boot(self) -> tuple[str, ...]:
         known = {None: (), True: ("--keepalived-at-boot",), False: ("--no-keepalived-at-boot",)}

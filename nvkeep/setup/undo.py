@@ -24,11 +24,13 @@ BESIDE = ("nvkeep-reconcile.service", "nvkeep-failback.timer", "nvkeep-failback.
 NOTHING = "nothing to take back here"
 
 
-def undo(host: Host) -> Ended:
-    """Make this host as the record says it was. Raises CommandError, ProbeError, OSError."""
+def undo(host: Host, digest: str = "") -> Ended:
+    """Make this host as the record says it was, of this setup or of any. Raises CommandError, ProbeError, OSError."""
+    if record.foreign(host, digest):
+        return Ended(well=True, lines=(steps.FOREIGN,))
     before = record.standing(host)
     if before is None:
-        steps.finish(host)
+        steps.finish(host, digest)
         return Ended(well=True, lines=(NOTHING,))
     _end(host, before)
     kept = _held(host) if not before.units[AGENT].active else ()
@@ -38,7 +40,7 @@ def undo(host: Host) -> Ended:
     problem = _files(host, before)
     if problem:
         return Ended(well=False, lines=(problem,))
-    steps.finish(host)
+    steps.finish(host, digest)
     return Ended(well=True, lines=("as it was",))
 
 
