@@ -127,12 +127,17 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def machine(root: Path, before: dict[str, str]) -> Machine:
     host = Machine(root)
+    furnish(host, before)
+    return host
+
+
+def furnish(host: Machine, before: dict[str, str]) -> None:
+    """Give a host what every host has, and these files."""
     for beat in CLUSTER.hosts[NAME].heartbeats:
         host.write(f"/sys/class/net/{beat.interface}/carrier", "1\n")
     for path, text in {"/usr/bin/grep": "", f"{TARGET}.sample": "", f"{CONF}.sample": "", **before}.items():
         host.write(path, text)
     host.lives = 10_000
-    return host
 
 
 def whole(host: Machine) -> None:
