@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nvkeep import config
-from nvkeep.cli import setup
+from nvkeep.cli import main, setup
+from nvkeep.errors import Busy
 from nvkeep.keepalived import PART
 from nvkeep.setup import changes, record, steps
 from nvkeep.setup import order as orders
 from nvkeep.setup.order import TARGET, Order
-from tests.unit.test_setup_killed import ALL, CHANGED, ORDER, TEXT, Machine, answering, machine
+from nvkeep.state import RUN
+from tests.unit.test_setup_killed import ALL, CHANGED, CLUSTER, ORDER, TEXT, Machine, answering, machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,3 +81,50 @@ def test_a_record_of_an_earlier_version_is_one_of_nobody(host: Machine) -> None:
     assert host.exists(TARGET)
     assert told(host, "undo", None) == 0
     assert not host.exists(TARGET)
+
+
+def typed(host: Machine, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    """Type it on a host, as root; give the exit code."""
+    monkeypatch.setattr(setup, "LocalHost", lambda: host)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(setup, "PATIENCE", 0.0)
+    try:
+        return main(["setup", *words])
+    except SystemExit as end:
+        return int(str(end.code))
+
+
+@pytest.mark.parametrize(("words", "lock"), [(("--yes",), ".setup"), (("--undo",), ".setup-step")])
+def test_whoever_types_a_second_setup_is_told_of_the_first(
+    host: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], lock: str
+) -> None:
+    was = host.state()
+    with host.lock(f"{RUN}/lock/{lock}", 0.0):
+        assert typed(host, monkeypatch, *words) == 2
+    pid = os.getpid()
+    assert capsys.readouterr() == (
+        "", f"another nvkeep setup runs on {host.name} (pid {pid}); nothing was changed; wait for it: ps -fp {pid}\n"
+    )  # fmt: skip
+    assert host.state() == was
+
+
+def test_what_is_busy_later_is_not_taken_for_another_setup(host: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(*_: object) -> int:
+        raise Busy("another pass")
+
+    monkeypatch.setattr(setup, "_guided", busy)
+    assert typed(host, monkeypatch, "--yes") == 1
+
+
+def test_a_host_outside_of_the_file_and_a_wrong_argument_end_with_what_help_says(
+    host: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(config, "load", lambda _: CLUSTER)
+    host.write(TARGET, TEXT)
+    was, host.name = host.state(), "elsewhere"
+    assert typed(host, monkeypatch, "--yes") == 2
+    members = ", ".join(ORDER.members)
+    assert capsys.readouterr() == ("", f"elsewhere may run no service of this cluster; type it on one of {members}\n")
+    assert typed(host, monkeypatch, "--yse") == 2
+    assert capsys.readouterr().err.endswith("nvkeep: error: unrecognized arguments: --yse\n")
+    assert host.state() == was
