@@ -103,8 +103,8 @@ class Member:
         if not self.peer:
             return None  # it waits here: it is what is sent
         done = self.peer.run(("install", "-d", "-m", "700", "--", STAGED))
-        if done.code:
-            return self._unwritten(done.err)
+        if done.code:  # install(1) tells of the mode that it could not set; mkdir(1) tells why
+            return self._unwritten(self.peer.run(("mkdir", "-p", "--", STAGED)).err or done.err)
         try:
             self.peer.put(FILE, FILE)
         except Unreachable as error:  # scp gives the same exit code for either

@@ -229,7 +229,8 @@ FULL = "scp: /etc/nvkeep/.staged/cluster.yaml: No space left on device\n"
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        ({"install": (1, "", "install: cannot create directory '/x': Read-only file system\n")}, "Read-only file system"),
+        ({"install": (1, "", "install: no mode\n"), "mkdir": (1, "", "mkdir: x: Read-only\n")}, ": mkdir: x: Read-only"),
+        ({"install": (1, "", "install: no mode\n")}, ": install: no mode"),
         ({f"{HOSTS[1]}:{orders.FILE}": (1, "", FULL)}, "No space left on device"),
         ({f"{HOSTS[1]}:{orders.FILE}": (255, "", FULL)}, "No space left on device"),
     ],
