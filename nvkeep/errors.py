@@ -65,8 +65,8 @@ class Unreachable(NvkeepError):
 
     def __init__(self, name: str, stderr: str) -> None:
         self.name = name
-        said = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "no message")
-        super().__init__(f"{name} cannot be reached: {said}; this has to work without a question: ssh {name} true")
+        self.said = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "no message")
+        super().__init__(f"{name} cannot be reached: {self.said}; this has to work without a question: ssh {name} true")
 
 
 class ProbeError(NvkeepError):

@@ -12,21 +12,24 @@ Made again, it changes nothing and says so; killed in the middle, made again it 
 
 exit codes:
   0  everything is set up; nothing is missing (--check)
-  1  something is missing, or you said no: nothing was changed on any host
-  2  cluster.yaml is wrong, or this is not root, not a host of it, or no terminal and no --yes: nothing was changed
+  1  something is missing, or you said no: nothing was changed on any host (--undo: it is said what could not be taken back)
+  2  cluster.yaml is wrong, or this is not root, not a host of it, or no terminal and no --yes; an option is wrong; or another
+     nvkeep setup runs on this host: nothing was changed
   3  a host could not: every host is as it was
   4  a host could not, and one could not be made as it was: it is named, with what to type there
+  5  everything is set up, but one host does not forget how it was before: it is named, with what to type
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 
 from nvkeep.cli.common import file_option
-from nvkeep.errors import NotHere, NvkeepError
+from nvkeep.errors import Busy, NotHere, NvkeepError
 from nvkeep.host import Host, LocalHost
 from nvkeep.setup import order as orders
 from nvkeep.setup import table
@@ -36,6 +39,7 @@ from nvkeep.setup.rollout import Code, Rollout
 from nvkeep.state import RUN
 
 STEPS = ("commit", "start", "lead", "finish", "undo", "clear")
+LOCK = f"{RUN}/lock/.setup"
 PATIENCE = 300.0  # seconds for the step before to end
 NEXT = "next: nvkeep status --all"
 
@@ -70,22 +74,36 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(host: Host, arguments: argparse.Namespace) -> int:
     if arguments.step:
-        with host.lock(f"{RUN}/lock/.setup-step", PATIENCE):  # one whose ssh broke off goes on, and is taken back after it
+        with _alone(host, f"{LOCK}-step", PATIENCE):  # one whose ssh broke off goes on, and is taken back after it
             return _step(host, arguments)
     if arguments.check:
         return _check(host, arguments)
-    with host.lock(f"{RUN}/lock/.setup", 0.0):
+    with _alone(host, LOCK, 0.0):
         return _guided(host, arguments)
+
+
+@contextmanager
+def _alone(host: Host, path: str, patience: float) -> Iterator[None]:
+    """Keep other setups away from this host. Raises NotHere when one does not end; nothing was changed then."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(host.lock(path, patience))
+        except Busy as error:
+            pid = host.read(path).strip() or "unknown"  # it may have ended by now; then it works when typed again
+            raise NotHere(
+                f"another nvkeep setup runs on {host.name} (pid {pid}); nothing was changed; wait for it: ps -fp {pid}"
+            ) from error
+        yield
 
 
 def _step(host: Host, arguments: argparse.Namespace) -> int:
     from nvkeep.setup import steps, undo  # noqa: PLC0415 - what a host is told by another
 
     if arguments.step == "clear":
-        orders.clear(host)
+        orders.clear(host, arguments.digest)
         return 0
     if arguments.step in ("undo", "finish"):
-        ended = undo.undo(host) if arguments.step == "undo" else steps.finish(host)
+        ended = (undo.undo if arguments.step == "undo" else steps.finish)(host, arguments.digest)
     else:
         ended = getattr(steps, arguments.step)(host, orders.staged(host, arguments.digest, arguments.at_boot))
     print(*ended.lines, sep="\n")

@@ -51,7 +51,8 @@ def changes(host: Host, order: Order) -> tuple[str, ...]:
 
 def keepalived(host: Host, order: Order) -> Switch:
     """Say how keepalived should be: where everything was set up before, whoever stopped or disabled it meant it."""
-    new = record.standing(host) is not None or not host.exists(PART)
+    begun = record.standing(host)  # then our part may be there because this setup has just put it there
+    new = begun.texts[PART].before is None if begun else not host.exists(PART)
     return Switch(UNIT, order.at_boot if order.at_boot is not None or not new else True, new)
 
 

@@ -1,5 +1,6 @@
 """One host of the cluster, this one or another: the same commands, run here or by ssh."""
 
+import os
 from typing import NamedTuple
 
 from nvkeep import __version__
@@ -8,11 +9,13 @@ from nvkeep.host import Completed, Host
 from nvkeep.peers import Peer
 from nvkeep.readiness import Unmet
 from nvkeep.setup import order as orders
-from nvkeep.setup.order import FILE, STAGED, Order
+from nvkeep.setup.order import DIRECTORY, FILE, STAGED, Order
 from nvkeep.setup.steps import Ended
 from nvkeep.setup.survey import INSTALL, Survey, clock
 
 NO_SUCH_PROGRAM = 127
+AGENT = "SSH_AUTH_SOCK"  # no command of nvkeep is given it: what runs at night has none either
+MINE = "with the keys of root on this host; your ssh agent is not asked"
 LOOK = 120.0  # seconds for a survey; keepalived is asked, and so are the tools of the storage
 STEP = 400.0  # seconds for a step; the longest waits for a service to be handed over
 SKEW = 3.0  # seconds that a clock may differ: nothing is decided by it, but two logs should be read side by side
@@ -39,10 +42,9 @@ class Member:
     def look(self) -> Look:
         """Send the order there, and look at the host. Raises nothing that another host can be blamed for."""
         try:
-            return self._strange() or self._looked()
+            return self._strange() or self._unsent() or self._looked()
         except Unreachable as error:
-            why, _, _ = str(error).partition("; this has to work")
-            return Look(self.name, None, (Unmet("ssh", why, f"ssh {self.name} true"),))
+            return Look(self.name, None, (self._unreachable(error.said),))
 
     def step(self, name: str) -> Ended:
         """Let the host do one step. What goes wrong is told, not raised: the others have to be taken back."""
@@ -58,7 +60,7 @@ class Member:
         if self.peer:
             self.step("clear")
         else:
-            orders.clear(self.host)
+            orders.clear(self.host, self.order.digest)
 
     def _boot(self) -> tuple[str, ...]:
         known = {None: (), True: ("--keepalived-at-boot",), False: ("--no-keepalived-at-boot",)}
@@ -78,8 +80,14 @@ class Member:
             return None
         return Look(self.name, None, (Unmet("nvkeep", why, INSTALL),))
 
+    def _unreachable(self, said: str) -> Unmet:
+        """Name a command that fails as nvkeep does: an agent that somebody brought along would let it succeed."""
+        why = f"{self.name} cannot be reached: {said}"
+        if AGENT in os.environ:
+            return Unmet("ssh", f"{why} ({MINE})", f"env -u {AGENT} ssh -o BatchMode=yes {self.name} true")
+        return Unmet("ssh", why, f"ssh {self.name} true")
+
     def _looked(self) -> Look:
-        self._send()
         before = clock(self.host)
         done = self._run(("nvkeep", "setup", "--check", "--json", "-f", FILE, "--as", self.name, *self._boot()), LOOK)
         try:
@@ -90,13 +98,23 @@ class Member:
             return Look(self.name, None, (Unmet("nvkeep", why, f"nvkeep setup --check -f {FILE}"),))
         return Look(self.name, found, found.unmet, self._skew(found.clock, before, clock(self.host)))
 
-    def _send(self) -> None:
+    def _unsent(self) -> Look | None:
+        """Send the order there; tell why it could not be written. Raises Unreachable only where ssh itself is why."""
         if not self.peer:
-            return  # it waits here: it is what is sent
+            return None  # it waits here: it is what is sent
         done = self.peer.run(("install", "-d", "-m", "700", "--", STAGED))
-        if done.code:
-            raise Unreachable(self.name, done.err)
-        self.peer.put(FILE, FILE)
+        if done.code:  # install(1) tells of the mode that it could not set; mkdir(1) tells why
+            return self._unwritten(self.peer.run(("mkdir", "-p", "--", STAGED)).err or done.err)
+        try:
+            self.peer.put(FILE, FILE)
+        except Unreachable as error:  # scp gives the same exit code for either
+            self.peer.run(("rm", "-f", "--", FILE))  # half of it may be there
+            return self._unwritten(error.said)
+        return None
+
+    def _unwritten(self, said: str) -> Look:
+        why = f"no file can be written there: {' '.join(said.split()) or 'no message'}"
+        return Look(self.name, None, (Unmet(DIRECTORY, why, f"df {DIRECTORY}; findmnt -T {DIRECTORY}"),))
 
     def _skew(self, there: float, before: float, after: float) -> tuple[Unmet, ...]:
         off = min(0.0, there - before) or max(0.0, there - after)

@@ -26,7 +26,7 @@ class Order:
     @property
     def digest(self) -> str:
         """Name this text, so that no host takes another one for it."""
-        return sha256(self.text.encode(errors=BYTES)).hexdigest()
+        return _digest(self.text)
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -53,7 +53,17 @@ def stage(host: Host, order: Order) -> None:
     host.write(FILE, order.text)
 
 
-def clear(host: Host) -> None:
-    """Leave no trace of an order; the record of a setup that was killed stays, and the directory with it."""
-    host.remove(FILE)
+def clear(host: Host, digest: str = "") -> None:
+    """Leave no trace of an order, or of any; the record of a setup that was killed stays, and the directory with it."""
+    if not digest or digest == _waiting(host):
+        host.remove(FILE)
     host.run(("rmdir", "--", STAGED), 10.0)
+
+
+def _waiting(host: Host) -> str:
+    """Name the order that waits here, whoever sent it; empty when none does. Raises OSError."""
+    return _digest(host.exact(FILE)) if host.exists(FILE) else ""
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode(errors=BYTES)).hexdigest()

@@ -24,17 +24,18 @@ class Unit(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A host before."""
+    """A host before. `digest` names the order of the setup that goes on here; only a hand takes back that of another."""
 
     texts: dict[str, Text]
     units: dict[str, Unit]
+    digest: str = ""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `dump` wrote. Raises ValueError, TypeError, KeyError."""
         found: dict[str, Any] = json.loads(text)
         return cls({path: Text(*one) for path, one in found["texts"].items()},
-                   {name: Unit(*one) for name, one in found["units"].items()})  # fmt: skip
+                   {name: Unit(*one) for name, one in found["units"].items()}, found.get("digest", ""))  # fmt: skip
 
     def dump(self) -> str:
         """Write it for the next process."""
@@ -49,6 +50,12 @@ def standing(host: Host) -> Record | None:
         return None
 
 
+def foreign(host: Host, digest: str) -> bool:
+    """Tell whether the record here is that of another setup than the one that asks; a hand (no digest) may touch any."""
+    found = standing(host)
+    return bool(digest) and found is not None and found.digest != digest
+
+
 def carried(old: Record | None, now: Record) -> Record:
     """Go on with the record of a setup that was killed: what it wrote itself is not how the host was before.
 
@@ -57,7 +64,7 @@ def carried(old: Record | None, now: Record) -> Record:
     if old is None:
         return now
     texts = {path: _carried(old.texts.get(path), one) for path, one in now.texts.items()}
-    return Record(texts, now.units | old.units)
+    return Record(texts, now.units | old.units, now.digest)
 
 
 def _carried(old: Text | None, now: Text) -> Text:

@@ -11,6 +11,8 @@ from nvkeep.setup.steps import Ended
 
 Say = Callable[[str], None]
 Answer = TypeVar("Answer")
+TRIES = 2  # for what every host has to do last: a connection that broke off once is no reason to bother anybody
+FORGET = "do not type nvkeep setup --undo there, it would bring that back; once it answers, again: nvkeep setup"
 
 
 class Code(IntEnum):
@@ -21,6 +23,7 @@ class Code(IntEnum):
     REFUSED = 2
     TAKEN_BACK = 3
     BROKEN = 4
+    UNFINISHED = 5
 
 
 @dataclass
@@ -48,8 +51,7 @@ class Rollout:
             self._take_back()
             raise
         if not failed:
-            together(lambda one: one.step("finish"), ordered)
-            return Code.DONE
+            return self._finish(ordered)
         for line in failed:
             self.say(line)
         return self._take_back()
@@ -80,6 +82,17 @@ class Rollout:
             for line in _named(one, said) if said.well else ():
                 self.say(line)
         return failed
+
+    def _finish(self, members: Sequence[Member]) -> Code:
+        """Let hosts forget how they were; what one goes on knowing would one day take back a host that is well set up."""
+        left = [(one, Ended(well=False)) for one in members]
+        for _ in range(TRIES):
+            again = [one for one, _ in left]
+            ended = together(lambda one: one.step("finish"), again)
+            left = [(one, said) for one, said in zip(again, ended, strict=True) if not said.well]
+        for one, said in left:
+            self.say(f"{one.name}: set up, but it does not forget how it was before: {'; '.join(said.lines)}; {FORGET}")
+        return Code.UNFINISHED if left else Code.DONE
 
     def _take_back(self) -> Code:
         """Make every host that was begun as it was; each by itself, so that one that cannot be reached is all that is left."""

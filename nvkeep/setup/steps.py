@@ -17,6 +17,7 @@ from nvkeep.setup.changes import OURS, RUNS, Switch, Turn, is_enabled, keepalive
 from nvkeep.setup.order import TARGET, Order
 from nvkeep.setup.record import Record, Text, Unit
 
+FOREIGN = "nothing of this setup here, but of another one; where none is under way: nvkeep setup --undo"
 START = 180.0  # seconds; the units wait for the network and for the storage client
 
 
@@ -55,10 +56,12 @@ def lead(host: Host, order: Order) -> Ended:
     return ended
 
 
-def finish(host: Host) -> Ended:
-    """Forget how this host was before."""
+def finish(host: Host, digest: str = "") -> Ended:
+    """Forget how this host was before this setup, or before any."""
+    if record.foreign(host, digest):
+        return Ended(well=True, lines=(FOREIGN,))
     host.remove(record.FILE)
-    orders.clear(host)
+    orders.clear(host, digest)
     return Ended(well=True)
 
 
@@ -68,7 +71,7 @@ def _remember(host: Host, order: Order) -> None:
     ours |= dict(_previous(host, made))
     texts = {path: Text(written(host, path), text) for path, text in ours.items()}
     units = {name: Unit(is_enabled(host, name), unit.read(host, name).active in RUNS) for name in (*OURS, UNIT)}
-    record.save(host, record.carried(record.standing(host), Record(texts, units)))
+    record.save(host, record.carried(record.standing(host), Record(texts, units, order.digest)))
 
 
 def _previous(host: Host, made: Draft) -> Iterator[tuple[str, str | None]]:

@@ -24,11 +24,13 @@ BESIDE = ("nvkeep-reconcile.service", "nvkeep-failback.timer", "nvkeep-failback.
 NOTHING = "nothing to take back here"
 
 
-def undo(host: Host) -> Ended:
-    """Make this host as the record says it was. Raises CommandError, ProbeError, OSError."""
+def undo(host: Host, digest: str = "") -> Ended:
+    """Make this host as the record says it was, of this setup or of any. Raises CommandError, ProbeError, OSError."""
+    if record.foreign(host, digest):
+        return Ended(well=True, lines=(steps.FOREIGN,))
     before = record.standing(host)
     if before is None:
-        steps.finish(host)
+        steps.finish(host, digest)
         return Ended(well=True, lines=(NOTHING,))
     _end(host, before)
     kept = _held(host) if not before.units[AGENT].active else ()
@@ -38,7 +40,10 @@ def undo(host: Host) -> Ended:
     problem = _files(host, before)
     if problem:
         return Ended(well=False, lines=(problem,))
-    steps.finish(host)
+    if gone := _gone(host, before):
+        journals = " ".join(f"-u {name}" for name in gone)
+        return Ended(well=False, lines=(f"{', '.join(gone)} ran before and does not start; journalctl {journals}",))
+    steps.finish(host, digest)
     return Ended(well=True, lines=("as it was",))
 
 
@@ -99,6 +104,21 @@ def _earlier(host: Host, path: str, text: Text) -> str | None:
     """Give what belongs into a file: what somebody has written by hand since then stays."""
     now = written(host, path)
     return text.before if now == text.ours else now
+
+
+def _gone(host: Host, before: Record) -> tuple[str, ...]:
+    """Start what ran before and does not any more, once; name what does not run then either. Raises ProbeError."""
+    gone = [name for name in (*OURS, UNIT) if before.units[name].active and not _stays(host, name)]
+    if gone:
+        host.run(("systemctl", "reset-failed", "--", *gone), 10.0)  # it may have died too often to be started again
+        host.run(("systemctl", "start", "--", *gone), ENDING)  # it is looked at what runs
+        host.sleep(place.SETTLE)
+    return tuple(name.removesuffix(".service") for name in gone if not _stays(host, name))
+
+
+def _stays(host: Host, name: str) -> bool:
+    """Tell whether a unit runs; one that dies and is started again and again is only ever about to."""
+    return unit.read(host, name).active in ("active", "reloading")
 
 
 def _put(host: Host, path: str, text: str | None) -> None:

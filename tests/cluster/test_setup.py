@@ -11,7 +11,7 @@ import pytest
 
 from lab import protected
 from lab.commands import until
-from tests.cluster.bare import FILE, SETUP, bare, setup, standing, switch
+from tests.cluster.bare import FILE, SETUP, bare, setup, standing, switch, units
 from tests.cluster.conftest import Pair, assert_clean
 from tests.cluster.stage import MEASURED, QUIET
 
@@ -25,6 +25,7 @@ PAIR = ("srv-a", "srv-b")
 CONF, PART = "/etc/keepalived/keepalived.conf", "/etc/keepalived/nvkeep.conf"
 BEFORE = "/etc/nvkeep/.staged/before.json"
 NOTHING = "nothing was changed on any host; mend this, then again: nvkeep setup\n"
+DIRECTORY = FILE.rpartition("/")[0]
 FAILS = "/etc/systemd/system/keepalived.service.d/fails.conf"
 MOUNT = "srv-pg.mount"
 
@@ -121,6 +122,21 @@ def test_a_host_that_is_another_one_leaves_all_as_they_are(unset: Lab) -> None:
     b.run(("hostname", "srv-b"))
     a.write(FILE, protected.config().replace("10.78.0.2}", "10.78.0.9}"))
     lacks(unset, "srv-b", "heartbeat: 10.78.0.9 is not on hb0", "ip address show dev hb0")
+
+
+@pytest.mark.parametrize(("options", "said"), [("ro", "mkdir: cannot create directory"), ("size=4k", "scp: ")])
+def test_a_host_that_cannot_be_written_to_leaves_all_as_they_are(unset: Lab, options: str, said: str) -> None:
+    b = unset["srv-b"]
+    b.run(("mkdir", "-p", DIRECTORY))
+    b.run(("mount", "-t", "tmpfs", "-o", options, "none", DIRECTORY))
+    if options != "ro":
+        b.run(("sh", "-c", f"head -c 4096 /dev/zero > {DIRECTORY}/full"))
+    mend = f"df {DIRECTORY}; findmnt -T {DIRECTORY}"
+    try:
+        lacks(unset, "srv-b", f"{DIRECTORY}: no file can be written there: {said}", mend)
+        assert b.run(("sh", "-c", mend)).returncode == 0
+    finally:
+        b.run(("umount", DIRECTORY))
 
 
 def rows(printed: str) -> list[list[str]]:
@@ -294,9 +310,15 @@ def test_setup_serves_and_made_again_changes_nothing_for_whoever_writes(lab: Lab
     assert [processes(server) for server in lab] == running
 
     active, other = pair.active, pair.other
-    other.run(("systemctl", "stop", "keepalived.service"))  # by hand, for whatever reason
+    other.run(("systemctl", "disable", "--now", "keepalived.service"))  # by hand, for whatever reason
     assert setup(active, "--yes").stdout.startswith("srv-a, srv-b: set up as")
-    other.run(("systemctl", "start", "keepalived.service"))
+    active.write(FILE, f"{active.read(FILE)}# a remark\n")
+    assert setup(active, "--yes").returncode == 0
+    assert other.read(FILE).endswith("# a remark\n")
+    assert [one for one in units(other) if "=inactive" in one or "=disabled" in one] == [
+        "ActiveState=inactive", "UnitFileState=disabled"
+    ]  # fmt: skip
+    other.run(("systemctl", "enable", "--now", "keepalived.service"))
     pair.wait_ready(other)
     result = pair.finish(active, other)
     MEASURED.append(
@@ -325,6 +347,29 @@ def test_a_change_that_the_serving_host_refuses_is_taken_back_and_nobody_who_wri
     pair.wait_ready(pair.other)
     result = pair.finish(pair.active, pair.other)
     MEASURED.append(f"setup: longest gap of a change that was taken back {result.longest_gap_seconds:.2f} s")
+    assert result.longest_gap_seconds < QUIET
+
+
+def test_a_keepalived_that_ran_and_does_not_start_any_more_is_not_as_it_was(lab: Lab) -> None:
+    """It neither reloads nor starts on the host that stands by; who writes on the other one does not notice."""
+    pair = Pair(lab)
+    b = pair.other
+    before = standing(lab)
+    b.write(FAILS, "[Service]\nExecReload=\nExecReload=/bin/false\nExecStartPre=/bin/false\n")
+    b.run(("systemctl", "daemon-reload"))
+    pair.active.write("/root/new.yaml", b.read(FILE).replace("advert: 0.3", "advert: 0.4"))
+    done = setup(pair.active, "--yes", "-f", "/root/new.yaml")
+    assert done.returncode == 4, done.stdout + done.stderr
+    words = "keepalived ran before and does not start; journalctl -u keepalived"
+    assert f"{b.name}: NOT taken back: {words}; there: nvkeep setup --undo\n" in done.stdout
+    assert b.path(BEFORE).exists()
+    b.run(("rm", "-r", FAILS.rpartition("/")[0]))
+    b.run(("systemctl", "daemon-reload"))
+    done = setup(b, "--undo")
+    assert (done.returncode, done.stdout) == (0, "as it was\n"), done.stderr
+    assert standing(lab) == before
+    pair.wait_ready(b)
+    result = pair.finish(pair.active, b)
     assert result.longest_gap_seconds < QUIET
 
 

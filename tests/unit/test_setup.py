@@ -150,6 +150,26 @@ def test_a_host_that_cannot_be_taken_back_is_named_with_what_to_type() -> None:
     assert "a: NOT taken back: undo said; there: nvkeep setup --undo" in said
 
 
+def test_a_host_that_does_not_forget_is_asked_twice_and_named_with_what_to_type() -> None:
+    code, log, said = rolled(Actor("a"), Actor("b", fails=("finish",)))
+    assert code is Code.UNFINISHED
+    assert sorted(log[6:]) == ["a finish", "b finish", "b finish"]
+    assert "b: set up, but it does not forget how it was before: finish said; do not type nvkeep setup --undo there" in said
+    assert said.endswith("; once it answers, again: nvkeep setup")
+    assert "a: set up, but" not in said
+
+
+def test_a_connection_that_breaks_off_once_at_the_end_is_not_worth_a_word() -> None:
+    class Once(Actor):
+        def step(self, name: str) -> Ended:
+            ended = super().step(name)
+            return ended._replace(well=name != "finish" or LOG.count(f"{self.name} finish") > 1)
+
+    code, _, said = rolled(Once("a"), Actor("b"))
+    assert code is Code.DONE
+    assert "forget" not in said
+
+
 def test_a_setup_that_is_interrupted_is_taken_back() -> None:
     class Interrupting(Actor):
         def step(self, name: str) -> Ended:
@@ -180,18 +200,58 @@ class Answering(LocalHost):
 
 def looked(**answers: tuple[int, str, str]) -> Look:
     words = {"version": "--version", "check": "--check"}
-    found = {words[key]: Completed((), *answer) for key, answer in answers.items()}
+    return answered({words[key]: answer for key, answer in answers.items()})
+
+
+def answered(answers: dict[str, tuple[int, str, str]]) -> Look:
+    found = {words: Completed((), *answer) for words, answer in answers.items()}
     return Member(Answering(found), HOSTS[1], ORDER).look()
 
 
 SAME = (0, f"nvkeep {__version__}\n", "")
 
 
-def test_a_host_that_cannot_be_reached_is_a_row_with_the_command_to_try() -> None:
+def test_a_host_that_cannot_be_reached_is_a_row_with_the_command_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     look = looked(version=(255, "", "ssh: connect to host: Connection refused\n"))
     assert look.unmet == (Unmet("ssh", f"{HOSTS[1]} cannot be reached: ssh: connect to host: Connection refused",
                                 f"ssh {HOSTS[1]} true"),)  # fmt: skip
     assert f"{HOSTS[1]} (from {HOSTS[0]})" in table.lacking([look], HOSTS[0])
+
+
+def test_what_only_the_agent_of_the_login_can_open_is_tried_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/tmp/agent")
+    (one,) = looked(version=(255, "", "root@b: Permission denied (publickey).\n")).unmet
+    assert one.why.endswith("Permission denied (publickey). (with the keys of root on this host; your ssh agent is not asked)")
+    assert one.mend == f"env -u SSH_AUTH_SOCK ssh -o BatchMode=yes {HOSTS[1]} true"
+
+
+FULL = "scp: /etc/nvkeep/.staged/cluster.yaml: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ({"install": (1, "", "install: no mode\n"), "mkdir": (1, "", "mkdir: x: Read-only\n")}, ": mkdir: x: Read-only"),
+        ({"install": (1, "", "install: no mode\n")}, ": install: no mode"),
+        ({f"{HOSTS[1]}:{orders.FILE}": (1, "", FULL)}, "No space left on device"),
+        ({f"{HOSTS[1]}:{orders.FILE}": (255, "", FULL)}, "No space left on device"),
+    ],
+)
+def test_a_host_that_can_be_reached_and_not_written_to_is_no_matter_of_ssh(
+    answers: dict[str, tuple[int, str, str]], said: str
+) -> None:
+    (one,) = answered({"--version": SAME} | answers).unmet
+    assert (one.what, one.mend) == ("/etc/nvkeep", "df /etc/nvkeep; findmnt -T /etc/nvkeep")
+    assert one.why.startswith("no file can be written there: ")
+    assert one.why.endswith(said)
+
+
+def test_a_connection_that_breaks_off_while_the_file_is_sent_is_a_matter_of_ssh() -> None:
+    gone = (255, "", "ssh: connect to host: Connection refused\n")
+    (one,) = answered({"--version": SAME, f"{HOSTS[1]}:{orders.FILE}": (1, "", "lost connection\n"), "rm -f": gone}).unmet
+    assert one.what == "ssh"
+    assert one.why.startswith(f"{HOSTS[1]} cannot be reached: ssh: connect to host: Connection refused")
 
 
 @pytest.mark.parametrize(

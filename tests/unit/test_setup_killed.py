@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,6 +22,7 @@ from nvkeep.setup.order import STAGED, TARGET, Order
 TEXT = (Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml").read_text()
 CLUSTER = config.parse(TEXT)
 ORDER = Order(CLUSTER, TEXT)
+CHANGED = re.sub(r"advert: [0-9.]+", "advert: 0.7", TEXT)
 NAME = next(iter(CLUSTER.hosts))
 ALL = (*OURS, "keepalived.service")
 THEIRS = "vrrp_instance theirs {\n    interface eth9\n}\n"
@@ -128,12 +130,17 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def machine(root: Path, before: dict[str, str]) -> Machine:
     host = Machine(root)
+    furnish(host, before)
+    return host
+
+
+def furnish(host: Machine, before: dict[str, str]) -> None:
+    """Give a host what every host has, and these files."""
     for beat in CLUSTER.hosts[NAME].heartbeats:
         host.write(f"/sys/class/net/{beat.interface}/carrier", "1\n")
     for path, text in {"/usr/bin/grep": "", f"{TARGET}.sample": "", f"{CONF}.sample": "", **before}.items():
         host.write(path, text)
     host.lives = 10_000
-    return host
 
 
 def whole(host: Machine) -> None:
@@ -170,7 +177,8 @@ BEFORE = [{}, {CONF: THEIRS}, {CONF: THEIRS, TARGET: "of long ago\n", PART: "of 
 def test_killed_anywhere_it_is_made_again(tmp_path: Path, before: dict[str, str]) -> None:
     for host, _ in killed(tmp_path, before):
         whole(host)
-        assert (host.enabled, host.active) == (set(ALL), set(ALL)) if PART not in before else set(OURS) <= host.active
+        due = set(OURS if PART in before else ALL)  # where our part was, keepalived was stopped and disabled by somebody
+        assert (host.enabled, host.active) == (due, due)
         assert host.read(TARGET) == TEXT
         assert changes.changes(host, ORDER) == ()
         assert not host.exists(STAGED)
@@ -230,6 +238,18 @@ def test_a_host_that_is_set_up_keeps_a_keepalived_that_was_stopped_by_hand(tmp_p
     assert changes.changes(host, Order(CLUSTER, TEXT, at_boot=True)) == ("enable keepalived.service",)
     host.enabled.add("keepalived.service")
     assert changes.changes(host, Order(CLUSTER, TEXT, at_boot=False)) == ("disable keepalived.service",)
+
+
+def test_a_change_of_the_file_does_what_was_said_and_lets_a_stopped_keepalived_be(tmp_path: Path) -> None:
+    host = machine(tmp_path, {})
+    whole(host)
+    host.active.discard("keepalived.service")
+    host.enabled.discard("keepalived.service")
+    changed = Order(config.parse(CHANGED), CHANGED)
+    assert changes.changes(host, changed) == (f"write {TARGET}", f"write {PART}")
+    assert steps.commit(host, changed).well
+    assert (steps.start(host, changed).lines, steps.lead(host, changed).lines) == ((), ())
+    assert (host.enabled, host.active) == (set(OURS), set(OURS))
 
 
 def test_what_will_be_changed_is_said(tmp_path: Path) -> None:
