@@ -118,7 +118,8 @@ class Records:
         """Stand aside until the service falls silent, or patience is over: then listen."""
         now, was = self.host.now(), self.store.spell().aside
         if verdict.action is Action.YIELD:
-            return stand(was, now, sight.holders)
+            by_hand = self.eyes.assumed is not None and sight.facts.guard is Guard.SERVED  # keepalived here is not deaf
+            return was if by_hand else stand(was, now, sight.holders)
         if holds or (now < was.until and self._silent()):
             return Aside()
         return listen(was, sight.facts.role, now, self.cluster.timing.master_down)

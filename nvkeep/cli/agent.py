@@ -2,18 +2,23 @@
 
 exit codes:
   0  told to end
-  1  it could not start
+  1  it could not start; or nvkeep.service runs it already, and nothing was done
 """  # noqa: D400 - printed by --help
 
 import argparse
+import os
 import signal
 import sys
+from contextlib import suppress
 
 from nvkeep import log
 from nvkeep.agent import Agent
 from nvkeep.cli.common import file_option, refuse_others_than_root, refuse_unsafe_state
-from nvkeep.host import LocalHost
+from nvkeep.errors import NvkeepError, ProbeError
+from nvkeep.host import Host, LocalHost
+from nvkeep.probes import unit
 
+UNIT = "nvkeep.service"
 GRACE = 1.5  # seconds for the passes under way when this is told to end
 
 
@@ -27,10 +32,23 @@ def run(arguments: argparse.Namespace) -> int:
     log.setup()
     refuse_unsafe_state()
     refuse_others_than_root()
+    host = LocalHost()
+    _refuse_second(host)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    agent = Agent(LocalHost(), arguments.file)
+    agent = Agent(host, arguments.file)
     try:
         agent.run()
     except SystemExit:
         agent.finish(GRACE)
     return 0
+
+
+def _refuse_second(host: Host) -> None:
+    """Refuse to run beside the service: the two would take keepalived's lines from each other. Raises NvkeepError.
+
+    No lock: one that an agent which cannot be killed still holds would keep its successor away.
+    """
+    with suppress(ProbeError):  # systemd not telling keeps no agent from running
+        pid = unit.read(host, UNIT).pid
+        if pid not in (0, os.getpid()):
+            raise NvkeepError(f"{UNIT} runs it already (pid {pid}); systemctl status nvkeep")

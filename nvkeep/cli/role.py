@@ -13,7 +13,6 @@ exit codes:
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
-import os
 
 from nvkeep import keepalived
 from nvkeep.cli.common import chosen, file_option, load, named, refuse_others_than_root, services_option
@@ -46,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{service}: role {f'{arguments.to} by hand' if arguments.to else 'by keepalived'}; next: nvkeep apply")
         return 0
     roles = keepalived.ask(host)
-    if not roles.words and os.geteuid():
+    if roles.why == keepalived.ONLY_ROOT:
         roles = last_roles(host)
     for service in services:
         manual = Store(host, service).manual_role()

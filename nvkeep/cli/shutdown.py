@@ -31,12 +31,12 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Let go of everything."""
-    log.setup(quiet=True)
-    cluster, host = _configured(arguments)
-    if not marks.leaving(host):
+    if not marks.leaving(LocalHost()):
         print(f"{state.LEAVING} is not there: the system does not go down; nothing was done", file=sys.stderr)
         return REFUSED
     refuse_others_than_root()
+    log.setup(quiet=True)
+    cluster, host = _configured(arguments)
     services = cluster.services_of(host.name) if host.name in cluster.hosts else ()
     return tell_gone(let_go(host, cluster, services))
 

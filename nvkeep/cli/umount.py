@@ -8,7 +8,7 @@ example:
   nvkeep umount /srv/pg --device /dev/nvmesh/vol1 --holders unit --units postgresql@15-main.service --within 30
 
 exit codes:
-  0  unmounted, and the kernel has let go of the file system
+  0  unmounted, and the kernel has let go of the file system; or nothing is mounted at PATH: it is told
   1  still held: one sentence says by whom, and what to type
 """
 
@@ -19,6 +19,7 @@ import sys
 from nvkeep import ladder, log
 from nvkeep.errors import ProbeError
 from nvkeep.host import LocalHost
+from nvkeep.probes import mountinfo
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         units, beside = (tuple(filter(None, words.split(","))) for words in (arguments.units, arguments.beside))
         units = ladder.own_names(host, units if arguments.holders == "unit" else ())
+        if all(one.path != arguments.path for one in mountinfo.read(host)):  # a PATH mistyped must not look like one unmounted
+            say(f"nothing is mounted at {arguments.path}")
         task = ladder.Task(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
         left = ladder.Ladder(host, task, say, ladder.family(host, os.getpid())).climb()
     except ProbeError as error:

@@ -65,7 +65,7 @@ def unwritable(directory: str) -> str:
         return "read-only"
     if (seen.f_blocks and not seen.f_bfree) or (seen.f_files and not seen.f_ffree):
         return "full"
-    return "" if os.access(there, os.W_OK) else "not writable"
+    return "" if os.geteuid() or os.access(there, os.W_OK) else "not writable"  # only root is meant to write there
 
 
 def _as_before(handle: int, target: Path) -> None:

@@ -7,7 +7,7 @@ from nvkeep.keepalived.conf import FIRST, STEP, Build, configuration
 from nvkeep.keepalived.drift import drifted
 from nvkeep.keepalived.dump import parse
 from nvkeep.keepalived.names import CHILD_PID, CONF, FIFO, MEND, PART, instances, service_of
-from nvkeep.keepalived.roles import ask
+from nvkeep.keepalived.roles import ONLY_ROOT, ask
 from nvkeep.keepalived.version import Version
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "FIFO",
     "FIRST",
     "MEND",
+    "ONLY_ROOT",
     "PART",
     "STEP",
     "Build",

@@ -12,6 +12,7 @@ from nvkeep.state import RUN
 
 PIDS = ((PARENT_PID, CHILD_PID), ("/run/keepalived/keepalived.pid", "/run/keepalived/vrrp.pid"))  # usual; with use_pid_dir
 PATIENCE = 1.0  # seconds; an answer takes about one millisecond
+ONLY_ROOT = "only root may ask keepalived; run it as root"
 PRIVATE = "/run/keepalived-dump"  # made by our drop-in for keepalived.service: only root may write there
 SHARED = "/tmp"  # noqa: S108 - where keepalived writes without TMPDIR, and before 2.2 always
 SIGUSR1 = 10
@@ -50,7 +51,7 @@ def ask(host: Host) -> Roles:
         with host.lock(f"{RUN}/lock/.keepalived", 3.0):
             return _dump(host, process, way)
     except PermissionError:
-        return Roles(why="only root may ask keepalived; run it as root")
+        return Roles(why=ONLY_ROOT)
     except (OSError, ValueError, LookupError) as error:
         return Roles(why=f"keepalived does not run here ({_said(error)})")
     except NvkeepError as error:

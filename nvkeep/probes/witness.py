@@ -4,11 +4,11 @@ Asked are the addresses of `ping:`, else the default gateways on the interfaces 
 /proc/net/ipv6_route), else nobody: then the carrier alone is the witness. One answer is enough.
 """
 
+import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -79,9 +79,12 @@ def _any(probes: list[Callable[[], bool]]) -> bool:
     """Ask side by side. What cannot be asked has not answered: that is what being cut off looks like."""
 
     def ask(probe: Callable[[], bool]) -> bool:
-        with suppress(OSError, ValueError):
+        try:
             return probe()
-        return False
+        except PermissionError:
+            return bool(os.geteuid())  # only root may ask: that others may not is no alarm
+        except (OSError, ValueError):
+            return False
 
     with ThreadPoolExecutor(len(probes)) as pool:
         return any(pool.map(ask, probes))
