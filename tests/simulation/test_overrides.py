@@ -179,6 +179,7 @@ def test_started_by_hand_it_is_never_seized_from_a_host_that_serves() -> None:
     report = start_here(at(world, "b"), world.cluster, SERVICE)
     assert report.did == "yield"
     assert world.serves("a")
+    assert flag(world, "b")  # it hears the other one well, and goes on to stand by
     assert not any("--preempt" in argv for _, argv, _ in world.commands)
 
 
