@@ -5,13 +5,12 @@ must not ask again at once when it is up.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from nvkeep.errors import Busy
 from nvkeep.host import Host
-from nvkeep.state import RUN, VAR
+from nvkeep.state import RUN, VAR, alone
 
 
 @dataclass(frozen=True)
@@ -21,15 +20,10 @@ class Stamps:
     host: Host
     service: str
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Keep a second move of the service away. Raises Busy."""
-        with ExitStack() as held:
-            try:
-                held.enter_context(self.host.lock(f"{RUN}/lock/.move-{self.service}", 0.0))
-            except Busy as error:
-                raise Busy(f"{self.service} is being moved already; nvkeep status --all") from error
-            yield
+        said = f"{self.service} is being moved already; nvkeep status --all"
+        return alone(self.host, f".move-{self.service}", 0.0, lambda: Busy(said))
 
     def moving(self) -> bool:
         """Tell whether `nvkeep move` lets go of the service now; one that was killed is over after its time."""

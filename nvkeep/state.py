@@ -18,11 +18,12 @@ What cannot be written to /var/lib (a full or read-only disk) is kept under /run
 """
 
 import json
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
-from nvkeep.errors import ProbeError
+from nvkeep.errors import Busy, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.model.loss import Loss, rebooted
 from nvkeep.model.report import SETTLED, Report
@@ -221,6 +222,17 @@ def _loss(found: dict[str, Any]) -> Loss:
 def flag_path(service: str) -> str:
     """Name the flag file that keepalived tracks for a service."""
     return f"{RUN}/eligible/{service}"
+
+
+@contextmanager
+def alone(host: Host, name: str, within: float, refusal: Callable[[], NvkeepError]) -> Iterator[None]:
+    """Hold a lock of this host that is no pass's; where it does not come free in so many seconds, raise the refusal."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(host.lock(f"{RUN}/lock/{name}", within))
+        except Busy as error:
+            raise refusal() from error
+        yield
 
 
 def written(host: Host, path: str, text: str) -> bool:

@@ -24,22 +24,20 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from types import FrameType
 
 from nvkeep.cli.common import file_option
-from nvkeep.errors import Busy, NotHere, NvkeepError
+from nvkeep.errors import NotHere, NvkeepError
 from nvkeep.host import Host, LocalHost
 from nvkeep.setup import order as orders
 from nvkeep.setup import table
 from nvkeep.setup.member import Look, Member
 from nvkeep.setup.order import DIRECTORY, Order
 from nvkeep.setup.rollout import Code, Rollout
-from nvkeep.state import RUN
+from nvkeep.state import RUN, alone
 
 STEPS = ("commit", "start", "lead", "finish", "undo", "clear")
-LOCK = f"{RUN}/lock/.setup"
 PATIENCE = 300.0  # seconds for the step before to end
 NEXT = "next: nvkeep status --all"
 
@@ -74,26 +72,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(host: Host, arguments: argparse.Namespace) -> int:
     if arguments.step:
-        with _alone(host, f"{LOCK}-step", PATIENCE):  # one whose ssh broke off goes on, and is taken back after it
+        with _alone(host, ".setup-step", PATIENCE):  # one whose ssh broke off goes on, and is taken back after it
             return _step(host, arguments)
     if arguments.check:
         return _check(host, arguments)
-    with _alone(host, LOCK, 0.0):
+    with _alone(host, ".setup", 0.0):
         return _guided(host, arguments)
 
 
-@contextmanager
-def _alone(host: Host, path: str, patience: float) -> Iterator[None]:
+def _alone(host: Host, name: str, patience: float) -> AbstractContextManager[None]:
     """Keep other setups away from this host. Raises NotHere when one does not end; nothing was changed then."""
-    with ExitStack() as held:
-        try:
-            held.enter_context(host.lock(path, patience))
-        except Busy as error:
-            pid = host.read(path).strip() or "unknown"  # it may have ended by now; then it works when typed again
-            raise NotHere(
-                f"another nvkeep setup runs on {host.name} (pid {pid}); nothing was changed; wait for it: ps -fp {pid}"
-            ) from error
-        yield
+
+    def refusal() -> NotHere:
+        pid = host.read(f"{RUN}/lock/{name}").strip() or "unknown"  # it may have ended by now; then it works when typed again
+        return NotHere(f"another nvkeep setup runs on {host.name} (pid {pid}); nothing was changed; wait for it: ps -fp {pid}")
+
+    return alone(host, name, patience, refusal)
 
 
 def _step(host: Host, arguments: argparse.Namespace) -> int:

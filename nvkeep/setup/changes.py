@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nvkeep.host import Host
-from nvkeep.keepalived.draft import Draft, draft
+from nvkeep.keepalived.draft import Draft, draft, written
 from nvkeep.keepalived.names import CONF, FIFO, PART, UNIT, every_instance
 from nvkeep.keepalived.place import PENDING, come
 from nvkeep.keepalived.version import here
@@ -71,14 +71,6 @@ def turn(host: Host, wanted: Switch) -> Turn:
 def is_enabled(host: Host, name: str) -> bool:
     """Tell whether a unit is enabled at boot. Raises ProbeError."""
     return unit.enabled(host, name)
-
-
-def written(host: Host, path: str) -> str | None:
-    """Read a file that may be missing, to be written back. Raises OSError."""
-    try:
-        return host.exact(path)
-    except FileNotFoundError:
-        return None
 
 
 def _killed(host: Host) -> Iterator[str]:

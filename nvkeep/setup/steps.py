@@ -6,14 +6,14 @@ from typing import NamedTuple
 from nvkeep.errors import CommandError
 from nvkeep.host import Host
 from nvkeep.keepalived import place
-from nvkeep.keepalived.draft import Draft, draft
+from nvkeep.keepalived.draft import Draft, draft, written
 from nvkeep.keepalived.names import CONF, FIFO, PART, UNIT, every_instance
 from nvkeep.keepalived.traps import TMPFILES
 from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
 from nvkeep.setup import order as orders
 from nvkeep.setup import record
-from nvkeep.setup.changes import OURS, RUNS, Switch, Turn, is_enabled, keepalived, turn, written
+from nvkeep.setup.changes import OURS, RUNS, Switch, Turn, is_enabled, keepalived, turn
 from nvkeep.setup.order import TARGET, Order
 from nvkeep.setup.record import Record, Text, Unit
 

@@ -9,12 +9,12 @@ from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
 from nvkeep.host.files import others_can_write
 from nvkeep.keepalived import MEND, traps
-from nvkeep.keepalived.draft import draft, objections, tried
+from nvkeep.keepalived.draft import draft, objections, tried, written
 from nvkeep.keepalived.names import CONF
 from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
 from nvkeep.readiness import Unmet
-from nvkeep.setup.changes import OURS, changes, written
+from nvkeep.setup.changes import OURS, changes
 from nvkeep.setup.order import DIRECTORY, TARGET, Order
 from nvkeep.state import RUN, Store
 

@@ -6,11 +6,11 @@ from nvkeep import config
 from nvkeep.errors import CommandError, ConfigError, UnsafeFile
 from nvkeep.host import Host
 from nvkeep.keepalived import place
-from nvkeep.keepalived.draft import Files
+from nvkeep.keepalived.draft import Files, written
 from nvkeep.keepalived.names import CONF, PART, UNIT
 from nvkeep.probes import unit
 from nvkeep.setup import record, steps
-from nvkeep.setup.changes import OURS, RUNS, is_enabled, written
+from nvkeep.setup.changes import OURS, RUNS, is_enabled
 from nvkeep.setup.order import TARGET
 from nvkeep.setup.record import Record, Text
 from nvkeep.setup.steps import Ended

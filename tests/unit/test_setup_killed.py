@@ -15,6 +15,7 @@ from nvkeep import config
 from nvkeep.errors import ConfigError
 from nvkeep.host import Completed, LocalHost
 from nvkeep.keepalived import CONF, FIFO, PART, place
+from nvkeep.keepalived.draft import written
 from nvkeep.setup import changes, record, steps, undo
 from nvkeep.setup.changes import OURS
 from nvkeep.setup.order import STAGED, TARGET, Order
@@ -111,7 +112,7 @@ class Machine(LocalHost):
     def state(self) -> object:
         """Tell everything that must be as before, or as it should be. The FIFO is not among it: every boot makes it."""
         paths = (TARGET, CONF, PART, CONF + place.PREVIOUS, PART + place.PREVIOUS, record.FILE, STAGED)
-        found = {path: changes.written(self, path) if path != STAGED else self.exists(path) for path in paths}
+        found = {path: written(self, path) if path != STAGED else self.exists(path) for path in paths}
         return found, set(self.enabled), set(self.active)
 
 
