@@ -33,7 +33,7 @@ VERBS = {
     "agent": "the resident; run by nvkeep.service",
     "shutdown": "hand everything over, because the system goes down; run by nvkeep-shutdown.service",
 }
-MODULES = {"import": "import_"}  # what is a word of Python's own
+LEGACY = {"import": "import_"}  # verbs that read the original's files
 ORIGINAL = {
     "nvkeep_apply_config": "set every host up by cluster.yaml",
     "nvkeep_check_status": "how the volumes, mount points, floating addresses and services stand on this host",
@@ -70,9 +70,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _plumb(arguments: list[str]) -> int:
+    from nvkeep.host import LocalHost  # noqa: PLC0415 - loaded only where it is used
     from nvkeep.host.plumbing import run  # noqa: PLC0415 - loaded only where it is used
 
-    done = run(["nvkeep", *arguments])
+    done = run(["nvkeep", *arguments], LocalHost())
     sys.stdout.write(f"{done.out}\n" if done.out else "")
     sys.stderr.write(f"{done.err}\n" if done.err else "")
     return done.code
@@ -85,7 +86,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     wanted = arguments[0] if arguments[0] in VERBS else None
     for verb, does in VERBS.items():
         if verb == wanted:
-            module = import_module(f"nvkeep.cli.{MODULES.get(verb, verb)}")
+            module = import_module(f"nvkeep.legacy.{LEGACY[verb]}" if verb in LEGACY else f"nvkeep.cli.{verb}")
             formatter = argparse.RawDescriptionHelpFormatter
             one = verbs.add_parser(verb, help=does, description=does, epilog=module.__doc__, formatter_class=formatter)
             module.options(one)
@@ -97,7 +98,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _parse_original(program: str) -> argparse.Namespace:
-    module = import_module(f"nvkeep.cli.{program}")
+    module = import_module(f"nvkeep.legacy.{program}")
     formatter = argparse.RawDescriptionHelpFormatter
     does = f"{ORIGINAL[program].capitalize()}."
     parser = argparse.ArgumentParser(prog=program, description=does, epilog=module.__doc__, formatter_class=formatter)

@@ -13,7 +13,7 @@ import argparse
 from nvkeep.cli import apply
 from nvkeep.cli.common import chosen, file_option, load, on_host, refuse_others_than_root
 from nvkeep.model.override import Kind
-from nvkeep.overrides import Overrides
+from nvkeep.state.orders import Overrides
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 
 from nvkeep import log
-from nvkeep.agent import Agent
+from nvkeep.agent.loop import Agent
 from nvkeep.cli.common import file_option, refuse_others_than_root, refuse_unsafe_state
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host, LocalHost

@@ -13,7 +13,7 @@ exit codes:
 import argparse
 import json
 
-from nvkeep import agreement
+from nvkeep.checks import consistency
 from nvkeep.cli.common import chosen, file_option, load
 
 
@@ -27,12 +27,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the parts."""
     cluster, host = load(arguments)
     chosen(cluster, host.name, [])
-    found = agreement.parts(host, cluster)
+    found = consistency.parts(host, cluster)
     if arguments.json:
         print(json.dumps({"host": host.name, "parts": found}, indent=2))
         return 0
     for part, value in found.items():
         print(f"{part}: {value}")
-    differs = agreement.disagreements(host)
+    differs = consistency.disagreements(host)
     print(*(f"! {text}" for text in differs), sep="\n" if differs else "", end="\n" if differs else "")
     return 1 if differs else 0

@@ -14,13 +14,14 @@ import argparse
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from nvkeep import log, marks
+from nvkeep import log
 from nvkeep.cli.common import chosen, file_option, load, refuse_others_than_root, refuse_unsafe_state, services_option
 from nvkeep.config import DEFAULT_FILE
+from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.host import LocalHost
 from nvkeep.model.report import SETTLED, Report, Word
-from nvkeep.passes import run_pass
+from nvkeep.state import host as host_state
 
 UNSETTLED, STUCK = 1, 5
 
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
         cluster, host = load(arguments)
     except (ConfigError, UnsafeFile):
         if arguments.file == DEFAULT_FILE:  # what this host lives by is wrong: it must not get a role
-            marks.lower_all_flags(LocalHost())
+            host_state.lower_all_flags(LocalHost())
         raise
     services = chosen(cluster, host.name, arguments.services)
     refuse_others_than_root()

@@ -12,7 +12,8 @@ exit codes:
 
 import argparse
 
-from nvkeep import config, readiness
+from nvkeep import config
+from nvkeep.checks import readiness
 from nvkeep.cli.common import chosen, file_option
 from nvkeep.host import Host, LocalHost
 from nvkeep.model.spec import Cluster

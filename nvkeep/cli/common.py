@@ -5,14 +5,15 @@ import os
 import sys
 from collections.abc import Sequence
 
-from nvkeep import config, log, state
+from nvkeep import config, log
+from nvkeep.admin.drain import is_gone
 from nvkeep.errors import NotHere, NvkeepError, UnsafeFile
-from nvkeep.handover import is_gone
 from nvkeep.host import Host, LocalHost
 from nvkeep.host.files import others_can_write
+from nvkeep.host.ssh import Peer
 from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.spec import Cluster
-from nvkeep.peers import Peer
+from nvkeep.state.files import RUN, VAR
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -117,7 +118,7 @@ def refuse_others_than_root() -> None:
 
 def refuse_unsafe_state() -> None:
     """Raise UnsafeFile when others can write what decides here: a forged claim or role would move a service."""
-    for directory in (state.RUN, state.VAR):
+    for directory in (RUN, VAR):
         if others_can_write(directory):
             raise UnsafeFile(
                 f"{directory} can be written by others than root; chown root {directory} && chmod go-w {directory}"

@@ -13,9 +13,9 @@ exit codes:
 import argparse
 import sys
 
+from nvkeep.admin.failback import Failback
 from nvkeep.cli.common import chosen, file_option, load, refuse_others_than_root
 from nvkeep.errors import NvkeepError
-from nvkeep.failback import Failback
 
 
 def options(parser: argparse.ArgumentParser) -> None:

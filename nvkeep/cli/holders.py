@@ -14,7 +14,7 @@ exit codes:
 import argparse
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.grips import grips
+from nvkeep.unmount.forecast import grips
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -60,17 +60,17 @@ def _print(host: Host, cluster: Cluster, wanted: str | None) -> int:
 
 
 def _install(host: Host, cluster: Cluster) -> int:
-    from nvkeep.keepalived import place  # noqa: PLC0415 - only here
+    from nvkeep.keepalived.install import installer  # noqa: PLC0415 - only here
 
     refuse_others_than_root()
-    done = place.install(host, cluster, version.here(host))
+    done = installer.install(host, cluster, version.here(host))
     print(*done.lines, sep="\n", file=sys.stderr if done.code else sys.stdout)
     return done.code
 
 
 def _check(host: Host, cluster: Cluster) -> int:
-    from nvkeep.keepalived import traps  # noqa: PLC0415 - only here
+    from nvkeep.keepalived.install import checks  # noqa: PLC0415 - only here
 
-    wrong = traps.seen(host, cluster)
+    wrong = checks.seen(host, cluster)
     print(*(wrong or ("as generated",)), sep="\n")
     return 1 if wrong else 0

@@ -13,15 +13,15 @@ exit codes:
 
 import argparse
 
+from nvkeep.admin.orders import order_everywhere, others, passes_on, reach, tell
 from nvkeep.cli.common import order_options, ordered, service_options
+from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
+from nvkeep.host.ssh import Peer
 from nvkeep.model.override import Kind
 from nvkeep.model.spec import Cluster
-from nvkeep.orders import order_everywhere, others, passes_on, reach, tell
-from nvkeep.overrides import Overrides
-from nvkeep.passes import run_pass
-from nvkeep.peers import Peer
+from nvkeep.state.orders import Overrides
 
 KIND = Kind.MAINTENANCE
 

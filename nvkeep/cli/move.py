@@ -15,14 +15,14 @@ exit codes:
 import argparse
 import sys
 
+from nvkeep.admin.drain import LIMIT
+from nvkeep.admin.orders import others
+from nvkeep.admin.switchover import BACK_WITHIN, TAKEN_WITHIN, Move
 from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.errors import NotHere, Unreachable
-from nvkeep.handover import LIMIT
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
-from nvkeep.moving import BACK_WITHIN, TAKEN_WITHIN, Move
-from nvkeep.orders import others
-from nvkeep.state import Store
+from nvkeep.state.service import Store
 
 NOT_HERE = 2
 

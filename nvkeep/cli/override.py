@@ -15,13 +15,13 @@ exit codes:
 import argparse
 
 from nvkeep import log
+from nvkeep.admin.orders import order
 from nvkeep.cli.common import chosen, file_option, load, order_options, refuse_others_than_root
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
 from nvkeep.model.override import Kind
 from nvkeep.model.spec import Cluster
-from nvkeep.orders import order
-from nvkeep.overrides import Overrides
+from nvkeep.state.orders import Overrides
 
 
 def options(parser: argparse.ArgumentParser) -> None:

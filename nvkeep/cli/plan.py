@@ -14,15 +14,15 @@ import sys
 from collections.abc import Sequence
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.core.observe import Sight
+from nvkeep.core.plan import Want
+from nvkeep.core.reconcile import WANT, Pass
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host, LocalHost
 from nvkeep.model.decision import Verdict
 from nvkeep.model.plan import Plan
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.passes import WANT, Pass
-from nvkeep.planning import Want
-from nvkeep.sight import Sight
 
 ERROR, CHANGES = 1, 2
 

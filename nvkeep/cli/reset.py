@@ -15,7 +15,7 @@ import argparse
 
 from nvkeep.cli import apply
 from nvkeep.cli.common import file_option, load, named, refuse_others_than_root, services_option
-from nvkeep.state import Store
+from nvkeep.state.service import Store
 
 
 def options(parser: argparse.ArgumentParser) -> None:

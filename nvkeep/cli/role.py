@@ -16,9 +16,9 @@ import argparse
 
 from nvkeep import keepalived
 from nvkeep.cli.common import chosen, file_option, load, named, refuse_others_than_root, services_option
-from nvkeep.marks import last_roles
 from nvkeep.model.role import Role
-from nvkeep.state import Store
+from nvkeep.state.host import last_roles
+from nvkeep.state.service import Store
 
 SETTABLE = [str(role) for role in Role if role is not Role.NONE]
 

@@ -35,7 +35,7 @@ from nvkeep.setup import table
 from nvkeep.setup.member import Look, Member
 from nvkeep.setup.order import DIRECTORY, Order
 from nvkeep.setup.rollout import Code, Rollout
-from nvkeep.state import RUN, alone
+from nvkeep.state.files import RUN, alone
 
 STEPS = ("commit", "start", "lead", "finish", "undo", "clear")
 PATIENCE = 300.0  # seconds for the step before to end

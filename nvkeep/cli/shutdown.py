@@ -14,12 +14,14 @@ exit codes:
 import argparse
 import sys
 
-from nvkeep import config, log, marks, state
+from nvkeep import config, log
+from nvkeep.admin.drain import let_go
 from nvkeep.cli.common import file_option, load, refuse_others_than_root, tell_gone
 from nvkeep.errors import ConfigError, UnsafeFile
-from nvkeep.handover import let_go
 from nvkeep.host import LocalHost
 from nvkeep.model.spec import Cluster
+from nvkeep.state import host as host_state
+from nvkeep.state.files import LEAVING
 
 REFUSED = 2
 
@@ -31,8 +33,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Let go of everything."""
-    if not marks.leaving(LocalHost()):
-        print(f"{state.LEAVING} is not there: the system does not go down; nothing was done", file=sys.stderr)
+    if not host_state.leaving(LocalHost()):
+        print(f"{LEAVING} is not there: the system does not go down; nothing was done", file=sys.stderr)
         return REFUSED
     refuse_others_than_root()
     log.setup(quiet=True)
@@ -46,5 +48,5 @@ def _configured(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost]:
     try:
         return load(arguments)
     except (ConfigError, UnsafeFile) as error:
-        print(f"{error}\nso it is done by the last one that was right, {marks.LAST_RIGHT}", file=sys.stderr)
-        return config.load(marks.LAST_RIGHT), LocalHost()
+        print(f"{error}\nso it is done by the last one that was right, {host_state.LAST_RIGHT}", file=sys.stderr)
+        return config.load(host_state.LAST_RIGHT), LocalHost()

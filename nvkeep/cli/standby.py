@@ -13,6 +13,8 @@ exit codes:
 import argparse
 
 from nvkeep import log
+from nvkeep.admin.drain import let_go
+from nvkeep.admin.orders import order, order_words, others, refuse_in_vain
 from nvkeep.cli.common import (
     chosen,
     file_option,
@@ -23,10 +25,8 @@ from nvkeep.cli.common import (
     refuse_unsafe_state,
     tell_gone,
 )
-from nvkeep.handover import let_go
 from nvkeep.model.override import Kind
-from nvkeep.orders import order, order_words, others, refuse_in_vain
-from nvkeep.state import Store
+from nvkeep.state.service import Store
 
 LIMIT = 1300.0  # seconds another host has for it; it ends by itself before
 

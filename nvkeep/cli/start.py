@@ -11,10 +11,10 @@ exit codes:
 import argparse
 import sys
 
+from nvkeep.admin.orders import start_everywhere, start_here
 from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
-from nvkeep.orders import start_everywhere, start_here
 
 
 def options(parser: argparse.ArgumentParser) -> None:

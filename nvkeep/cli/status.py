@@ -19,11 +19,11 @@ import json
 from dataclasses import asdict
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.core.reconcile import Pass
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT
-from nvkeep.passes import Pass
-from nvkeep.standing import Standing, stand
+from nvkeep.status.service import Standing, stand
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _everywhere(host: Host, cluster: Cluster, services: tuple[str, ...], *, plain: bool) -> int:
-    from nvkeep.everywhere import look  # noqa: PLC0415 - the other hosts are asked only for this
+    from nvkeep.status.cluster import look  # noqa: PLC0415 - the other hosts are asked only for this
 
     seen = look(host, cluster, services)
     print(json.dumps(seen.plain(), indent=2) if plain else seen)

@@ -13,10 +13,10 @@ exit codes:
 
 import argparse
 
+from nvkeep.admin.drain import let_go
+from nvkeep.admin.orders import order_everywhere, others, passes_on, reach, stop_here
 from nvkeep.cli.common import order_options, ordered, service_options, tell_gone
-from nvkeep.handover import let_go
 from nvkeep.model.override import Kind
-from nvkeep.orders import order_everywhere, others, passes_on, reach, stop_here
 
 
 def options(parser: argparse.ArgumentParser) -> None:

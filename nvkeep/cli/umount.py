@@ -16,10 +16,11 @@ import argparse
 import os
 import sys
 
-from nvkeep import ladder, log
+from nvkeep import log
 from nvkeep.errors import ProbeError
 from nvkeep.host import LocalHost
 from nvkeep.probes import mountinfo
+from nvkeep.unmount import escalation
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -44,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     try:
         units, beside = (tuple(filter(None, words.split(","))) for words in (arguments.units, arguments.beside))
-        units = ladder.own_names(host, units if arguments.holders == "unit" else ())
+        units = escalation.own_names(host, units if arguments.holders == "unit" else ())
         if all(one.path != arguments.path for one in mountinfo.read(host)):  # a PATH mistyped must not look like one unmounted
             say(f"nothing is mounted at {arguments.path}")
-        task = ladder.Task(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
-        left = ladder.Ladder(host, task, say, ladder.family(host, os.getpid())).climb()
+        task = escalation.Task(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
+        left = escalation.Ladder(host, task, say, escalation.family(host, os.getpid())).climb()
     except ProbeError as error:
         left = f"{arguments.path} does not let go, and who holds it cannot be told: {error}"
     if left:

@@ -11,8 +11,6 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from nvkeep.host.local import LocalHost
-
 DENIED = 3  # exit code of the plumbing when another host holds
 
 
@@ -70,29 +68,29 @@ def _name(file: str, version: int) -> Path:
     return Path(f"{file}.lease.{version}")
 
 
-def acquire(file: str, host: str) -> str:
+def acquire(reader: Reader, file: str, host: str) -> str:
     """Take a free lease, or one's own anew. Raises Refused."""
-    seen = read(LocalHost(), file)
+    seen = read(reader, file)
     if seen.holder not in (None, host):
         raise Refused(f"held by {seen.holder} (version {seen.version})")
-    return _take(file, host, seen.version)  # also one's own: whoever read the old version may be about to seize it
+    return _take(reader, file, host, seen.version)  # also one's own: whoever read the old version may be about to seize it
 
 
-def seize(file: str, host: str, version: str) -> str:
+def seize(reader: Reader, file: str, host: str, version: str) -> str:
     """Take the lease from its holder, if its version is still the one that was read. Raises Refused."""
-    seen = read(LocalHost(), file)
+    seen = read(reader, file)
     if seen.version != int(version):
         raise Refused(f"now held by {seen.holder} (version {seen.version}, not {version})")
-    return _take(file, host, seen.version)
+    return _take(reader, file, host, seen.version)
 
 
-def release(file: str, host: str) -> str:
+def release(reader: Reader, file: str, host: str) -> str:
     """Give back one's own lease; another's is left alone."""
-    seen = read(LocalHost(), file)
-    return _take(file, None, seen.version) if seen.holder == host else ""
+    seen = read(reader, file)
+    return _take(reader, file, None, seen.version) if seen.holder == host else ""
 
 
-def _take(file: str, holder: str | None, version: int) -> str:
+def _take(reader: Reader, file: str, holder: str | None, version: int) -> str:
     image = Path(file)
     handle, temporary = tempfile.mkstemp(dir=image.parent, prefix=f".{image.name}.")
     try:
@@ -101,7 +99,7 @@ def _take(file: str, holder: str | None, version: int) -> str:
             stream.flush()
             os.fsync(stream.fileno())
         os.link(temporary, _name(file, version + 1))
-        _refuse_outdated(file, version + 1)
+        _refuse_outdated(reader, file, version + 1)
     except FileExistsError:
         raise Refused(f"another host was faster (version {version + 1})") from None
     finally:
@@ -111,8 +109,8 @@ def _take(file: str, holder: str | None, version: int) -> str:
     return ""
 
 
-def _refuse_outdated(file: str, version: int) -> None:
+def _refuse_outdated(reader: Reader, file: str, version: int) -> None:
     """Step back if a higher version is there: old ones are removed, so one who looked long ago could make one of them again."""
-    if _highest(LocalHost(), file) > version:
+    if _highest(reader, file) > version:
         _name(file, version).unlink(missing_ok=True)
         raise Refused(f"another host was faster (version {version + 1} or later)")

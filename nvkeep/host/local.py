@@ -8,8 +8,10 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 
-from nvkeep.host import command, files, umount
+from nvkeep.host import command, files
 from nvkeep.host.base import Completed
+
+LAST_WORDS_S = 2.0  # the escalation is left to report who blocks, before its command would be killed
 
 
 def _without_waiting(path: str, flags: int) -> int:
@@ -31,9 +33,9 @@ class LocalHost:
         if tuple(argv[:2]) == ("nvkeep", "announce"):
             from nvkeep.host import plumbing  # noqa: PLC0415 - only passes that change something need it
 
-            return plumbing.run(argv)
+            return plumbing.run(argv, self)
         if tuple(argv[:2]) == ("nvkeep", "umount"):
-            return umount.run(argv, timeout)
+            return _umount(argv, timeout)
         return command.run(argv, timeout)
 
     def read(self, path: str) -> str:
@@ -150,3 +152,17 @@ class LocalHost:
     def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
         """Hold a file lock. Raises Busy."""
         return files.lock(path, timeout)
+
+
+def _umount(argv: Sequence[str], timeout: float) -> Completed:
+    """Make the first step of `nvkeep umount` in this process: one umount(8), which mostly is all. Raises CommandTimeout.
+
+    The rest of the escalation runs as a command of its own: it reads what processes have mapped, which may wait for one that
+    hangs in the kernel, and a command can be given up.
+    """
+    begun = time.monotonic()
+    if not command.run(("umount", argv[2]), timeout).code:
+        return Completed(tuple(argv), 0, "", "")
+    left = timeout - (time.monotonic() - begun)
+    done = command.run((*argv, "--within", f"{max(1.0, left - LAST_WORDS_S):.1f}"), left)
+    return done._replace(argv=tuple(argv))

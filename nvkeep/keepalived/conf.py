@@ -10,7 +10,7 @@ from nvkeep.errors import NotHere
 from nvkeep.keepalived.names import FIFO, PART, instances
 from nvkeep.keepalived.version import OLDEST, Version, refuse
 from nvkeep.model.spec import Cluster
-from nvkeep.state import flag_path
+from nvkeep.state.service import flag_path
 
 FIRST, STEP = 200, 10  # priority of the preferred host, and the distance to the next
 NEVER = Version(99, 0, 0)

@@ -6,7 +6,7 @@ from nvkeep.errors import NotHere, Unsuited
 from nvkeep.host import Host
 from nvkeep.keepalived.conf import MARK, Build, configuration
 from nvkeep.keepalived.names import CONF, INCLUDE, MEND, PART
-from nvkeep.keepalived.theirs import included, statements
+from nvkeep.keepalived.parser import included, statements
 from nvkeep.keepalived.version import Version
 from nvkeep.model.spec import Cluster
 

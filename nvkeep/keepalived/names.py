@@ -1,7 +1,7 @@
 """Names and places that keepalived and nvkeep agree on."""
 
 from nvkeep.model.spec import Cluster
-from nvkeep.state import RUN
+from nvkeep.state.files import RUN
 
 FIFO = f"{RUN}/vrrp.fifo"
 DIRECTORY = "/etc/keepalived"

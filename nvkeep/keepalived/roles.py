@@ -1,14 +1,15 @@
 """Asking the keepalived that runs here for the role of every instance."""
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
-from nvkeep.keepalived.dump import Words, parse, parse_text
 from nvkeep.keepalived.names import CHILD_PID, PARENT_PID
 from nvkeep.model.role import Roles
-from nvkeep.state import RUN
+from nvkeep.state.files import RUN
 
 PIDS = ((PARENT_PID, CHILD_PID), ("/run/keepalived/keepalived.pid", "/run/keepalived/vrrp.pid"))  # usual; with use_pid_dir
 PATIENCE = 1.0  # seconds; an answer takes about one millisecond
@@ -16,6 +17,11 @@ ONLY_ROOT = "only root may ask keepalived; run it as root"
 PRIVATE = "/run/keepalived-dump"  # made by our drop-in for keepalived.service: only root may write there
 SHARED = "/tmp"  # noqa: S108 - where keepalived writes without TMPDIR, and before 2.2 always
 SIGUSR1 = 10
+Words = tuple[tuple[str, str], ...]
+STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}
+TOPOLOGY = "------< VRRP Topology >------"
+INSTANCE = re.compile(r"^ VRRP Instance = (\S+)$(.*?)(?=^ VRRP Instance = |\Z)", re.MULTILINE | re.DOTALL)
+STATE = re.compile(r"^   State = (\w+)$", re.MULTILINE)
 
 
 class Process(NamedTuple):
@@ -145,3 +151,32 @@ def temporary(host: Host, pid: int) -> str:
     """Find keepalived's own TMPDIR: a drop-in may have set it."""
     variables = dict(entry.split("=", 1) for entry in host.read(f"/proc/{pid}/environ").split("\0") if "=" in entry)
     return variables.get("TMPDIR", SHARED).rstrip("/")
+
+
+# --- what keepalived writes: pure; ValueError means: read again ----------------------------------------------------------
+
+
+def parse(text: str) -> Words:
+    """Read keepalived.json; `json_version 2` (2.3) puts the list under a key. Raises ValueError while it is not complete."""
+    found = json.loads(text)
+    try:
+        listed = found["vrrp"] if isinstance(found, dict) else found
+        data: Iterable[dict[str, object]] = [one["data"] for one in listed]
+        return tuple((str(one["iname"]), STATES.get(int(str(one["state"])), "UNKNOWN")) for one in data)
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"keepalived.json has another shape: {error}") from error
+
+
+def parse_text(text: str) -> Words:
+    """Read keepalived.data. Interfaces have a state too, and come last. Raises ValueError when there is no topology."""
+    _, topology, rest = text.partition(TOPOLOGY)
+    if not topology:
+        raise ValueError("keepalived.data has no topology of VRRP")
+    return tuple((name, _word(name, body)) for name, body in INSTANCE.findall(rest))
+
+
+def _word(name: str, body: str) -> str:
+    found = STATE.search(body)
+    if not found:
+        raise ValueError(f"keepalived.data gives {name} no state")
+    return found[1] if found[1] in STATES.values() else STATES.get(int(found[1]) if found[1].isdigit() else -1, "UNKNOWN")

@@ -1,8 +1,9 @@
 """What nvkeep converges: one file a kind, base.py is the contract. A new kind is one file and its lines in resources()."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from nvkeep.host import Host
 from nvkeep.model.spec import Cluster, Mount, Service
 from nvkeep.reconcilers.address import AddressKind
 from nvkeep.reconcilers.backends.base import Ask
@@ -22,6 +23,11 @@ class Resource:
     kind: Kind[Any, Any]
     spec: Any
     needs: frozenset[str] = frozenset()
+
+
+def equipped(host: Host, resource: Resource) -> Resource:
+    """Let a resource see which tools the host has."""
+    return replace(resource, spec=resource.kind.equip(host, resource.spec))
 
 
 def resources(cluster: Cluster, service: str, host: str) -> tuple[Resource, ...]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nvkeep.host import Host
-from nvkeep.keepalived.draft import Draft, draft, written
+from nvkeep.keepalived.install.candidate import Draft, draft, written
+from nvkeep.keepalived.install.installer import PENDING, come
 from nvkeep.keepalived.names import CONF, FIFO, PART, UNIT, every_instance
-from nvkeep.keepalived.place import PENDING, come
 from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
 from nvkeep.setup import record

@@ -4,10 +4,10 @@ import os
 from typing import NamedTuple
 
 from nvkeep import __version__
+from nvkeep.checks.readiness import Unmet
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
-from nvkeep.peers import Peer
-from nvkeep.readiness import Unmet
+from nvkeep.host.ssh import Peer
 from nvkeep.setup import order as orders
 from nvkeep.setup.order import DIRECTORY, FILE, STAGED, Order
 from nvkeep.setup.steps import Ended

@@ -5,8 +5,8 @@ from ipaddress import ip_address, ip_interface
 
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Completed, Host
+from nvkeep.host.ssh import Peer
 from nvkeep.model.spec import DEFAULT_BACKEND
-from nvkeep.peers import Peer
 from nvkeep.probes import address
 from nvkeep.probes.address import Entry
 from nvkeep.reconcilers.backends import register

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 from nvkeep.errors import CommandError
 from nvkeep.host import Host
-from nvkeep.keepalived import place
-from nvkeep.keepalived.draft import Draft, draft, written
+from nvkeep.keepalived.install import installer
+from nvkeep.keepalived.install.candidate import Draft, draft, written
+from nvkeep.keepalived.install.checks import TMPFILES
 from nvkeep.keepalived.names import CONF, FIFO, PART, UNIT, every_instance
-from nvkeep.keepalived.traps import TMPFILES
 from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
 from nvkeep.setup import order as orders
@@ -35,7 +35,7 @@ def commit(host: Host, order: Order) -> Ended:
         _run(host, *TMPFILES.split())
     if written(host, TARGET) != order.text:
         host.write(TARGET, order.text, durable=True)
-    done = place.install(host, order.cluster, here(host))
+    done = installer.install(host, order.cluster, here(host))
     return Ended(not done.code, done.lines)
 
 
@@ -50,9 +50,9 @@ def lead(host: Host, order: Order) -> Ended:
     ended = _turned(host, [one])
     if not one.start:
         return ended
-    if problem := place.come(host, every_instance(order.cluster, host.name)):
+    if problem := installer.come(host, every_instance(order.cluster, host.name)):
         return Ended(well=False, lines=(f"{problem}; journalctl -u keepalived",))
-    host.remove(place.PENDING)  # it was just started, and has read what stands there
+    host.remove(installer.PENDING)  # it was just started, and has read what stands there
     return ended
 
 
@@ -77,7 +77,7 @@ def _remember(host: Host, order: Order) -> None:
 def _previous(host: Host, made: Draft) -> Iterator[tuple[str, str | None]]:
     """Give the copies that putting files in place leaves: of what is replaced."""
     for path, old, new in ((CONF, made.old.main, made.new.main), (PART, made.old.part, made.new.part)):
-        copy = f"{path}{place.PREVIOUS}"
+        copy = f"{path}{installer.PREVIOUS}"
         yield copy, written(host, copy) if old in (new, None) else old
 
 

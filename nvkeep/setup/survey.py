@@ -4,19 +4,22 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Self
 
-from nvkeep import __version__, readiness
+from nvkeep import __version__
+from nvkeep.checks import readiness
+from nvkeep.checks.readiness import Unmet
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
 from nvkeep.host.files import others_can_write
-from nvkeep.keepalived import MEND, traps
-from nvkeep.keepalived.draft import draft, objections, tried, written
+from nvkeep.keepalived import MEND
+from nvkeep.keepalived.install import checks
+from nvkeep.keepalived.install.candidate import draft, objections, tried, written
 from nvkeep.keepalived.names import CONF
 from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
-from nvkeep.readiness import Unmet
 from nvkeep.setup.changes import OURS, changes
 from nvkeep.setup.order import DIRECTORY, TARGET, Order
-from nvkeep.state import RUN, Store
+from nvkeep.state.files import RUN
+from nvkeep.state.service import Store
 
 INSTALL = "make install"
 AGAIN = "nvkeep setup"
@@ -134,7 +137,7 @@ def _orphans(host: Host, order: Order) -> Iterator[Unmet]:
 
 def _keepalived(host: Host, order: Order) -> Iterator[Unmet]:
     """Show keepalived its files under other names; what is missing of the heartbeats has rows of its own."""
-    beats = tuple(traps.interfaces(host, order.cluster))
+    beats = tuple(checks.interfaces(host, order.cluster))
     yield from (told("heartbeat", one) for one in beats)
     with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
         version = here(host)
@@ -158,7 +161,7 @@ def brought(one: Unmet) -> bool:
 
 def left(one: Unmet) -> bool:
     """Tell whether setting up neither needs it nor brings it: a keepalived that runs is not restarted, only reloaded."""
-    return one.mend == traps.RESTART
+    return one.mend == checks.RESTART
 
 
 def said(one: Unmet, found: Sequence[Unmet]) -> bool:

@@ -5,8 +5,8 @@ from contextlib import suppress
 from nvkeep import config
 from nvkeep.errors import CommandError, ConfigError, UnsafeFile
 from nvkeep.host import Host
-from nvkeep.keepalived import place
-from nvkeep.keepalived.draft import Files, written
+from nvkeep.keepalived.install import installer
+from nvkeep.keepalived.install.candidate import Files, written
 from nvkeep.keepalived.names import CONF, PART, UNIT
 from nvkeep.probes import unit
 from nvkeep.setup import record, steps
@@ -14,7 +14,8 @@ from nvkeep.setup.changes import OURS, RUNS, is_enabled
 from nvkeep.setup.order import TARGET
 from nvkeep.setup.record import Record, Text
 from nvkeep.setup.steps import Ended
-from nvkeep.state import LEAVING, Store
+from nvkeep.state.files import LEAVING
+from nvkeep.state.service import Store
 
 HAND_OVER = "nvkeep-shutdown.service"
 PERMIT = f"/run/systemd/system/{HAND_OVER}.d/setup-undo.conf"
@@ -93,7 +94,7 @@ def _files(host: Host, before: Record) -> str:
     """Put the files back that are still as this setup wrote them; say what keepalived says against it."""
     files = Files(*(_earlier(host, path, before.texts[path]) for path in (CONF, PART)))
     same = files == Files(written(host, CONF), written(host, PART))
-    problem = "" if same else place.restore(host, files)
+    problem = "" if same else installer.restore(host, files)
     for path, text in before.texts.items():
         if path not in (CONF, PART):
             _put(host, path, _earlier(host, path, text))
@@ -112,7 +113,7 @@ def _gone(host: Host, before: Record) -> tuple[str, ...]:
     if gone:
         host.run(("systemctl", "reset-failed", "--", *gone), 10.0)  # it may have died too often to be started again
         host.run(("systemctl", "start", "--", *gone), ENDING)  # it is looked at what runs
-        host.sleep(place.SETTLE)
+        host.sleep(installer.SETTLE)
     return tuple(name.removesuffix(".service") for name in gone if not _stays(host, name))
 
 

@@ -18,7 +18,7 @@ from lab.commands import LabError, until
 from lab.databases import Database
 from lab.protected import active_server, well
 from nvkeep.cli import ORIGINAL, VERBS
-from nvkeep.cli.preferred import ERRORS
+from nvkeep.legacy.common import ERRORS
 from tests.cluster import verbs
 from tests.cluster.conftest import Pair
 from tests.cluster.stage import QUIET

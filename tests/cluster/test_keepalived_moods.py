@@ -14,7 +14,7 @@ import pytest
 from lab.commands import until
 from lab.databases import Database
 from nvkeep.keepalived import CONF, FIFO
-from nvkeep.state import flag_path
+from nvkeep.state.service import flag_path
 from tests.cluster.stage import Kept, standing
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import sys
 sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
 from nvkeep.errors import Unreachable
 from nvkeep.host import LocalHost
-from nvkeep.peers import Peer
+from nvkeep.host.ssh import Peer
 peer = Peer(LocalHost(), "srv-b")
 try:
     {}

@@ -32,7 +32,7 @@ def version(home: Path, name: str) -> Path:
         source = places.REPOSITORY / one
         shutil.copytree(source, tree / one) if source.is_dir() else shutil.copy(source, tree / one)
     edit(tree / "nvkeep/__init__.py", '"0.1.0"', f'"{name}"')
-    edit(tree / "nvkeep/agent.py", '"READY=1"', f'"READY=1\\nSTATUS=version {name}"')
+    edit(tree / "nvkeep/agent/loop.py", '"READY=1"', f'"READY=1\\nSTATUS=version {name}"')
     return tree
 
 

@@ -3,10 +3,10 @@
 import pytest
 
 from nvkeep import config
-from nvkeep.engine import Engine
+from nvkeep.core.engine import Engine
+from nvkeep.core.plan import Want, make_plan, survey
 from nvkeep.host import Completed
 from nvkeep.model.report import SETTLED
-from nvkeep.planning import Want, make_plan, survey
 from nvkeep.reconcilers import resources
 from tests.golden.output import captured
 

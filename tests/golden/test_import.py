@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nvkeep.cli import main
-from nvkeep.original import convert
+from nvkeep.legacy import convert
 
 HERE = Path(__file__).parent / "import"
 CASES = sorted(path.name.removesuffix(".fstab") for path in HERE.glob("*.fstab"))

@@ -18,7 +18,7 @@ from lab.commands import until
 from lab.vm.mirror import DEVICE, RESOURCE
 from lab.vm.nvme import NGUID
 from lab.vm.wires import SERVICE
-from nvkeep.sight import IO_DEADLINE
+from nvkeep.core.observe import IO_DEADLINE
 from tests.machines.conftest import tidy
 from tests.machines.nvme import Namespace, write
 from tests.machines.scsi import Lun

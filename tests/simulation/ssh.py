@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 import pytest
 
+from nvkeep.admin.orders import order
+from nvkeep.core.reconcile import Pass
 from nvkeep.host import Completed
 from nvkeep.model.override import Kind
-from nvkeep.orders import order
-from nvkeep.overrides import Overrides
-from nvkeep.passes import Pass
-from nvkeep.standing import stand
+from nvkeep.state.orders import Overrides
+from nvkeep.status.service import stand
 from tests.simulation.world import SERVICE, Process, World, force_role
 
 FULL = "nvkeep: [Errno 28] No space left on device; df -h /run /var/lib/nvkeep"
@@ -72,7 +72,7 @@ class Lively(Ssh):
 @pytest.fixture(autouse=True)
 def looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out of `nvkeep status` what asks this very machine."""
-    monkeypatch.setattr("nvkeep.worries.blockers", lambda _: [])  # nobody in this world has a file open
+    monkeypatch.setattr("nvkeep.status.warnings.blockers", lambda _: [])  # nobody in this world has a file open
     monkeypatch.setattr("nvkeep.keepalived.drifted", lambda *_: "")  # nor has keepalived a file
 
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 from nvkeep.keepalived import CONF
 from nvkeep.model.report import Report, Word
 from nvkeep.model.role import Role
-from nvkeep.state import LEAVING, Store
+from nvkeep.state.files import LEAVING
+from nvkeep.state.service import Store
 from tests.simulation.parts import EXCLUSIVE, Placed
 from tests.simulation.world import ADDRESS_ON, IP, PATH, SERVICE, UNIT, VOLUME, Fault, Kill, Process, World, cluster, force_role
 
@@ -277,7 +278,7 @@ def a_service_that_answers_is_not_seized() -> str:
         world,
         (world.serves("a"), "taken from a host that serves"),
         (world.clean("b"), "b has a part of it"),
-        (yields, "b does not stand aside"),
+        (yields, "b does not stand backoff"),
     )
 
 

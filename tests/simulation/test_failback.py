@@ -3,7 +3,7 @@
 import json
 import time
 
-from nvkeep.failback import AGAIN, Failback
+from nvkeep.admin.failback import AGAIN, Failback
 from nvkeep.model.spec import Cluster, Window
 from tests.simulation.ssh import at
 from tests.simulation.stories import flag, passes, serving

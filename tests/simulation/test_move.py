@@ -2,10 +2,10 @@
 
 import pytest
 
+from nvkeep.admin.switchover import Move, Moved
 from nvkeep.errors import NotHere
 from nvkeep.model.report import Word
-from nvkeep.moving import Move, Moved
-from nvkeep.stamps import Stamps
+from nvkeep.state.orders import Stamps
 from tests.simulation.stories import flag, serving
 from tests.simulation.world import SERVICE, Fault, Process, World, force_role
 

@@ -8,22 +8,25 @@ from typing import Any
 import pytest
 from tenacity import retry_if_exception_type
 
-from nvkeep import engine, guard, keepalived, marks, planning, readiness, records, sight
-from nvkeep.engine import Engine
+from nvkeep import keepalived
+from nvkeep.checks import readiness
+from nvkeep.core import bookkeeping, engine, liveness, observe, plan
+from nvkeep.core.bookkeeping import Records
+from nvkeep.core.engine import Engine
+from nvkeep.core.observe import Eyes, Sight
+from nvkeep.core.reconcile import Pass
 from nvkeep.errors import Pending, ProbeError, StepError
-from nvkeep.model import decision, loss
+from nvkeep.model import decision, fencing
 from nvkeep.model.decision import Action, Facts, Holder
 from nvkeep.model.report import Word
 from nvkeep.model.role import Role, Roles
-from nvkeep.passes import Pass
 from nvkeep.probes import mountinfo
 from nvkeep.reconcilers.backends.nvmesh import NvmeshBackend
 from nvkeep.reconcilers.mount import MountKind
 from nvkeep.reconcilers.service import UnitKind
 from nvkeep.reconcilers.volume import VolumeKind
-from nvkeep.records import Records
-from nvkeep.sight import Eyes, Sight
-from nvkeep.state import Store
+from nvkeep.state import host as host_state
+from nvkeep.state.service import Store
 from tests.simulation.schedule import Schedule, Setting
 from tests.simulation.states import every_state
 from tests.simulation.stories import STORIES
@@ -74,7 +77,7 @@ def forgetful(held: Any) -> Any:  # noqa: ANN401 - a method
 
     def after(self: Records, action: Action, *, moved: bool) -> None:
         held(self, action, moved=moved)
-        self.store.save_loss(loss.Loss())
+        self.store.save_loss(fencing.Loss())
 
     return after
 
@@ -125,12 +128,12 @@ def the_guard_is_skipped(patch: Patch) -> None:
 
 @mutation("a service that answers is not seized", r"\(5\)")
 def the_guard_hears_nobody(patch: Patch) -> None:
-    patch.setattr(guard, "_answered", lambda *_: False)
+    patch.setattr(liveness, "_answered", lambda *_: False)
 
 
 @mutation("a dead holder is replaced", r"\(5\)")
 def the_guard_asks_once(patch: Patch) -> None:
-    patch.setattr(guard, "PROBES", 2)
+    patch.setattr(liveness, "PROBES", 2)
 
 
 @mutation("a lost volume is not taken back soon", "seized back")
@@ -145,14 +148,14 @@ def a_loss_is_not_recorded(patch: Patch) -> None:
 
 @mutation("a lost volume is not taken back soon", "seized back")
 def a_first_loss_is_over_at_once(patch: Patch) -> None:
-    patch.setattr(loss, "FIRST_LOSS", 0.5)
+    patch.setattr(fencing, "FIRST_LOSS", 0.5)
 
 
 @mutation("a lost record counts as a loss", "seized although")
 def a_lost_record_is_none(patch: Patch) -> None:
     before = Store.loss
-    patch.setattr(Store, "loss", lambda self: before(self) if self.host.read else loss.Loss())
-    patch.setattr("nvkeep.state.Loss", lambda *_, **__: loss.Loss())
+    patch.setattr(Store, "loss", lambda self: before(self) if self.host.read else fencing.Loss())
+    patch.setattr("nvkeep.state.service.Loss", lambda *_, **__: fencing.Loss())
 
 
 @mutation("an unreadable mount table keeps the volume", r"\(4\)|let go of")
@@ -168,7 +171,7 @@ def unknown_reads_as_absent(patch: Patch) -> None:
 
 @mutation("an unreadable mount table keeps the volume", r"\(4\)|let go of")
 def unknown_keeps_nothing(patch: Patch) -> None:
-    patch.setattr(planning, "_tainted", lambda _resources, keys, *, upward: set(keys))  # noqa: ARG005 - its signature
+    patch.setattr(plan, "_tainted", lambda _resources, keys, *, upward: set(keys))  # noqa: ARG005 - its signature
 
 
 @mutation("an order releases from the top", r"\(4\)|ran into")
@@ -224,10 +227,10 @@ def the_flag_is_never_lowered(patch: Patch) -> None:
     patch.setattr(Store, "save_flag", lambda self, *, up: before(self, up=up or self.flag()))
 
 
-@mutation("a service that answers is not seized", "stand aside")
+@mutation("a service that answers is not seized", "stand backoff")
 def a_yield_does_not_count(patch: Patch) -> None:
     before = decision.eligible
-    patch.setattr(records, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
+    patch.setattr(bookkeeping, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
 
 
 @mutation("a unit that fails at once moves the service", "the flag is up")
@@ -328,13 +331,13 @@ def isolation_waits_for_the_unit(patch: Patch) -> None:
 
 @mutation("a lost volume is isolated at once", "clients are answered")
 def isolation_begins_with_the_unit(patch: Patch) -> None:
-    patch.setattr(planning, "ISOLATE_ORDER", ("service", "address", "mount", "volume"))
+    patch.setattr(plan, "ISOLATE_ORDER", ("service", "address", "mount", "volume"))
 
 
 @mutation("states nvmesh BACKUP", "not clean")
 def any_attachment_is_held(patch: Patch) -> None:
-    before = sight.merge_holders
-    patch.setattr(sight, "merge_holders", lambda words, **how: before(words, **(how | {"ours": True})))
+    before = observe.merge_holders
+    patch.setattr(observe, "merge_holders", lambda words, **how: before(words, **(how | {"ours": True})))
 
 
 @mutation("the holder stays in every role", "it let go")
@@ -369,17 +372,17 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
 @mutation("a standby that is not ready does not get the role and says why", "ready, or not told")
 def readiness_does_not_count(patch: Patch) -> None:
     before = decision.eligible
-    patch.setattr(records, "eligible", lambda facts, standing: before(facts, replace(standing, unready="")))
+    patch.setattr(bookkeeping, "eligible", lambda facts, standing: before(facts, replace(standing, unready="")))
 
 
 @mutation("a holder that is not ready keeps serving", "the flag of the holder is down")
 def a_holder_must_be_ready_too(patch: Patch) -> None:
-    patch.setattr(Records, "_unready", lambda self, sight: readiness.told(readiness.seen(self.eyes, sight.facts)))
+    patch.setattr(Records, "_unready", lambda self, sight: readiness.told(bookkeeping.unready(self.eyes, sight.facts)))
 
 
 @mutation("a host that goes down hands over in order", "not released")
 def the_end_of_the_system_is_overlooked(patch: Patch) -> None:
-    patch.setattr(marks, "leaving", lambda _: False)
+    patch.setattr(host_state, "leaving", lambda _: False)
 
 
 @pytest.fixture

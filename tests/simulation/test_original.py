@@ -6,12 +6,13 @@ from importlib import import_module
 
 import pytest
 
-from nvkeep.cli import ORIGINAL, preferred
-from nvkeep.cli.nvkeep_manual_startup import FIRST
+from nvkeep.cli import ORIGINAL
 from nvkeep.errors import ConfigError, Problem
 from nvkeep.host import Completed
+from nvkeep.legacy import common
+from nvkeep.legacy.nvkeep_manual_startup import FIRST
 from nvkeep.model.override import Kind
-from nvkeep.overrides import Overrides
+from nvkeep.state.orders import Overrides
 from tests.simulation.stories import flag, passes, serving
 from tests.simulation.world import SERVICE, UNIT, Process, World, cluster, force_role
 
@@ -37,12 +38,12 @@ def typed(monkeypatch: pytest.MonkeyPatch) -> Typed:
     """Type a command on a machine; give its exit code."""
 
     def on(world: World, name: str, command: str, *words: str) -> int:
-        module = import_module(f"nvkeep.cli.{command}")
-        for one in (module, preferred):  # what only looks loads by itself
+        module = import_module(f"nvkeep.legacy.{command}")
+        for one in (module, common):  # what only looks loads by itself
             monkeypatch.setattr(one, "load", lambda _: (world.cluster, Systemd(world, world.machines[name])), raising=False)
         monkeypatch.setattr("nvkeep.log.setup", lambda **_: None)
         monkeypatch.setattr("nvkeep.cli.common.others_can_write", lambda _: False)
-        monkeypatch.setattr("nvkeep.worries.blockers", lambda _: [])  # nobody in this world has a file open
+        monkeypatch.setattr("nvkeep.status.warnings.blockers", lambda _: [])  # nobody in this world has a file open
         monkeypatch.setattr("nvkeep.keepalived.drifted", lambda *_: "")  # nor has keepalived a file
         parser = argparse.ArgumentParser()
         module.options(parser)
@@ -319,7 +320,7 @@ def test_it_is_done_only_when_every_host_is(
 
     monkeypatch.setattr("nvkeep.cli.main", setup)
     monkeypatch.setattr("nvkeep.config.load", lambda _: cluster())
-    module = import_module("nvkeep.cli.nvkeep_apply_config")
+    module = import_module("nvkeep.legacy.nvkeep_apply_config")
     assert module.run(argparse.Namespace(file="cluster.yaml")) == mine
     out, err = printed(capsys)
     assert asked == [["setup", "--yes", "-f", "cluster.yaml"]]
@@ -335,7 +336,7 @@ def test_a_wrong_cluster_yaml_sets_nothing_up(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("nvkeep.cli.main", lambda _: pytest.fail("it went on"))
     monkeypatch.setattr("nvkeep.config.load", wrong)
     with pytest.raises(ConfigError):
-        import_module("nvkeep.cli.nvkeep_apply_config").run(argparse.Namespace(file="cluster.yaml"))
+        import_module("nvkeep.legacy.nvkeep_apply_config").run(argparse.Namespace(file="cluster.yaml"))
 
 
 def test_each_command_is_a_module() -> None:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import pytest
 
+from nvkeep.admin.orders import order, order_everywhere, others, refuse_in_vain, start_everywhere, stop_here
+from nvkeep.admin.switchover import Move
+from nvkeep.core.reconcile import Pass
 from nvkeep.errors import Busy, NvkeepError
 from nvkeep.model.override import Kind
-from nvkeep.moving import Move
-from nvkeep.orders import order, order_everywhere, others, refuse_in_vain, start_everywhere, stop_here
-from nvkeep.overrides import Overrides
-from nvkeep.passes import Pass
-from nvkeep.stamps import Stamps
-from nvkeep.standing import stand
+from nvkeep.state.orders import Overrides, Stamps
+from nvkeep.status.service import stand
 from tests.simulation.ssh import FULL, Lively, Ssh, at, looks
 from tests.simulation.stories import flag, passes, serving
 from tests.simulation.world import SERVICE, UNIT, Killed, Process, World, cluster, force_role

@@ -2,13 +2,13 @@
 
 import pytest
 
-from nvkeep.handover import HandOver, is_gone
+from nvkeep.admin.drain import HandOver, is_gone
+from nvkeep.admin.orders import order, start_here, stop_here
+from nvkeep.core.reconcile import Pass
 from nvkeep.model.override import Kind
-from nvkeep.orders import order, start_here, stop_here
-from nvkeep.overrides import PLACE, Overrides
-from nvkeep.passes import Pass
-from nvkeep.standing import stand
-from nvkeep.state import LEAVING
+from nvkeep.state.files import LEAVING
+from nvkeep.state.orders import PLACE, Overrides
+from nvkeep.status.service import stand
 from tests.simulation.stories import flag, passes, serving
 from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World, force_role
 

@@ -1,8 +1,8 @@
 """`nvkeep shutdown` on a simulated host: how long it waits, and for what."""
 
-from nvkeep.handover import BRIEFLY, LIMIT, STEPS, HandOver, is_gone
+from nvkeep.admin.drain import BRIEFLY, LIMIT, STEPS, HandOver, is_gone
 from nvkeep.model.report import Report, Word
-from nvkeep.state import LEAVING
+from nvkeep.state.files import LEAVING
 from tests.simulation.stories import flag, serving
 from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World
 

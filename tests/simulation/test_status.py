@@ -1,7 +1,7 @@
 """What `nvkeep status` says where the decision alone would mislead."""
 
-from nvkeep.passes import Pass
-from nvkeep.standing import Standing, stand
+from nvkeep.core.reconcile import Pass
+from nvkeep.status.service import Standing, stand
 from tests.simulation.stories import serving
 from tests.simulation.world import SERVICE, VOLUME, Process, World, force_role
 

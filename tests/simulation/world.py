@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
 
-from nvkeep import config, passes
+from nvkeep import config
+from nvkeep.core import reconcile
 from nvkeep.errors import Busy, CommandTimeout
 from nvkeep.host.base import Completed
 from nvkeep.keepalived import CONF, FIRST, STEP, Build, Version, configuration
-from nvkeep.model.aside import FIRST as FIRST_PATIENCE
 from nvkeep.model.report import Report
 from nvkeep.model.spec import Cluster
-from nvkeep.state import flag_path
+from nvkeep.model.timers import BACKOFF_FIRST_S as FIRST_PATIENCE
+from nvkeep.state.service import flag_path
 from tests.simulation.machine import Machine
 from tests.simulation.parts import Instance, Reservation, Unit
 
@@ -339,7 +340,7 @@ class World:
         begun = self.clock
         troubled = bool(self.faults) or bool(process.machine.unreadable) or bool(process.machine.full)
         try:
-            report = passes.run_pass(process, self.cluster, SERVICE)
+            report = reconcile.run_pass(process, self.cluster, SERVICE)
         except Killed:
             return None
         finally:

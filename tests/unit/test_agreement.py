@@ -4,12 +4,13 @@ import json
 
 import pytest
 
-from nvkeep import agreement, config
-from nvkeep.agreement import Compared
+from nvkeep import config
+from nvkeep.checks import consistency
+from nvkeep.checks.consistency import Compared
 from nvkeep.host import Completed
-from nvkeep.model.agreement import AS_GENERATED, MISSING, UNREADABLE, Difference, compare, digest
+from nvkeep.host.ssh import OPTIONS
+from nvkeep.model.consistency import AS_GENERATED, MISSING, UNREADABLE, Difference, compare, digest
 from nvkeep.model.spec import Cluster
-from nvkeep.peers import OPTIONS
 from tests.unit.played import Played
 
 TEXT = """\
@@ -86,53 +87,53 @@ def answering(code: int = 0, out: str = "", err: str = "") -> Played:
 
 def theirs(**changes: str) -> str:
     """Give what srv-b would say, by what srv-a has."""
-    return json.dumps({"host": "srv-b", "parts": agreement.parts(answering(), CLUSTER) | {  # type: ignore[arg-type]  # as above
+    return json.dumps({"host": "srv-b", "parts": consistency.parts(answering(), CLUSTER) | {  # type: ignore[arg-type]  # as above
         "keepalived.conf": AS_GENERATED, **changes}})  # fmt: skip
 
 
 def test_parts_are_digests_and_versions() -> None:
-    found = agreement.parts(answering(), CLUSTER)  # type: ignore[arg-type]  # as above
+    found = consistency.parts(answering(), CLUSTER)  # type: ignore[arg-type]  # as above
     assert found["/etc/exports"] == digest("x\n")
     assert set(found) == {"cluster.yaml", "nvkeep", "keepalived", "keepalived.conf", "/etc/exports", "losetup --version"}
     again = config.parse(TEXT.replace("cluster: trio\n", "# a comment\ncluster: trio\n"))
-    assert agreement.parts(answering(), again)["cluster.yaml"] == found["cluster.yaml"]  # type: ignore[arg-type]  # as above
+    assert consistency.parts(answering(), again)["cluster.yaml"] == found["cluster.yaml"]  # type: ignore[arg-type]  # as above
 
 
 def test_an_outcome_is_recorded_and_read_again() -> None:
     host = answering(out=theirs(**{"/etc/exports": "other"}))
-    outcome = agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
-    assert agreement.read(host) == outcome  # type: ignore[arg-type]  # as above
-    assert [one.partition(";")[0] for one in agreement.disagreements(host)] == [  # type: ignore[arg-type]  # as above
+    outcome = consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    assert consistency.read(host) == outcome  # type: ignore[arg-type]  # as above
+    assert [one.partition(";")[0] for one in consistency.disagreements(host)] == [  # type: ignore[arg-type]  # as above
         "/etc/exports differs between srv-a and srv-b"
     ]
-    assert agreement.disagreements(host, "web") == []  # type: ignore[arg-type]  # as above
-    assert agreement.uncompared(host, CLUSTER, "nfs") == []  # type: ignore[arg-type]  # as above
+    assert consistency.disagreements(host, "web") == []  # type: ignore[arg-type]  # as above
+    assert consistency.uncompared(host, CLUSTER, "nfs") == []  # type: ignore[arg-type]  # as above
 
 
 def test_a_host_that_cannot_be_reached_is_not_compared_since() -> None:
     host = answering(out=theirs())
-    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
     host.said[SSH] = Completed(SSH, 255, "", "ssh: connect to host srv-b port 22: Connection refused\n")
     host.clock += 70
-    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
-    assert agreement.disagreements(host) == []  # type: ignore[arg-type]  # as above
-    (said,) = agreement.uncompared(host, CLUSTER, "nfs")  # type: ignore[arg-type]  # as above
+    consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    assert consistency.disagreements(host) == []  # type: ignore[arg-type]  # as above
+    (said,) = consistency.uncompared(host, CLUSTER, "nfs")  # type: ignore[arg-type]  # as above
     assert said.startswith("not compared with srv-b for 70 s: srv-b cannot be reached: ssh: connect to host")
 
 
 def test_what_differed_goes_on_to_while_a_host_cannot_be_reached() -> None:
     host = answering(out=theirs(nvkeep="9.9"))
-    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
-    before = agreement.disagreements(host)  # type: ignore[arg-type]  # as above
+    consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    before = consistency.disagreements(host)  # type: ignore[arg-type]  # as above
     host.said[SSH] = Completed(SSH, 255, "", "ssh: connect to host srv-b port 22: Connection refused\n")
-    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
-    assert agreement.disagreements(host) == before != []  # type: ignore[arg-type]  # as above
+    consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    assert consistency.disagreements(host) == before != []  # type: ignore[arg-type]  # as above
 
 
 def test_a_host_that_gives_no_answer_is_a_disagreement() -> None:
     host = answering(2, err="usage: nvkeep\nnvkeep: error: no command agreement\n")
-    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
-    (said,) = agreement.disagreements(host)  # type: ignore[arg-type]  # as above
+    consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    (said,) = consistency.disagreements(host)  # type: ignore[arg-type]  # as above
     assert said == (
         "srv-b does not say what it has: `nvkeep agreement --json` ended with 2: nvkeep: error: no command agreement; "
         "ssh srv-b nvkeep agreement"
@@ -143,17 +144,17 @@ def test_a_host_that_gives_no_answer_is_a_disagreement() -> None:
     "text", ["", "[]", '{"boot": "another", "peers": {"srv-b": {}}}', '{"boot": "boot", "peers": {"b": {}}}']
 )
 def test_a_record_that_is_none_of_this_boot_is_none(text: str) -> None:
-    host = Played(files={agreement.RECORD: text})
-    assert agreement.read(host) == {}  # type: ignore[arg-type]  # as above
+    host = Played(files={consistency.RECORD: text})
+    assert consistency.read(host) == {}  # type: ignore[arg-type]  # as above
 
 
 def test_a_record_that_nobody_renews_is_said() -> None:
     host = answering(out=theirs())
-    agreement.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
+    consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
     host.clock += 500
-    assert agreement.uncompared(host, CLUSTER, "nfs") == [  # type: ignore[arg-type]  # as above
+    assert consistency.uncompared(host, CLUSTER, "nfs") == [  # type: ignore[arg-type]  # as above
         "not compared with srv-b for 500 s; systemctl status nvkeep"
     ]
-    assert agreement.not_compared(host, "srv-b", Compared(unreached="no route")) == (  # type: ignore[arg-type]  # as above
+    assert consistency.not_compared(host, "srv-b", Compared(unreached="no route")) == (  # type: ignore[arg-type]  # as above
         "not compared with srv-b in this boot: no route"
     )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep.host.bells import Bells, Fifo
-from nvkeep.renewal import Passes
+from nvkeep.agent.upgrade import Passes
+from nvkeep.host.events import Bells, Fifo
 
 
 @pytest.fixture

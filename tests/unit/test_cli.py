@@ -159,7 +159,7 @@ def test_check_of_a_good_file(good: str, capsys: pytest.CaptureFixture[str]) -> 
 def test_a_bad_file_is_exit_code_2_and_the_message_is_on_stderr(
     verb: str, bad: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nvkeep.cli.apply.marks.lower_all_flags", lambda _: None, raising=False)  # the machine is not ours
+    monkeypatch.setattr("nvkeep.state.host.lower_all_flags", lambda _: None, raising=False)  # the machine is not ours
     monkeypatch.setattr("nvkeep.log.setup", lambda **_: None)
     assert main([verb, "-f", bad]) == 2
     printed = capsys.readouterr()

@@ -20,7 +20,7 @@ FOR_PEOPLE = {  # when a line was logged, since when a service is held, until wh
     "model/override.py:strftime",
     "model/override.py:localtime",
 }
-BY_PEOPLE = {"host/local.py:time", "failback.py:localtime"}  # the end of an order, the window of a failback
+BY_PEOPLE = {"host/local.py:time", "admin/failback.py:localtime"}  # the end of an order, the window of a failback
 
 
 def uses(text: str) -> Iterator[str]:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from nvkeep import everywhere
-from nvkeep.agreement import Compared
-from nvkeep.everywhere import Everywhere
+from nvkeep.checks.consistency import Compared
 from nvkeep.host import Completed
-from nvkeep.model.agreement import Difference
-from nvkeep.peers import OPTIONS
+from nvkeep.host.ssh import OPTIONS
+from nvkeep.model.consistency import Difference
+from nvkeep.status import cluster
+from nvkeep.status.cluster import Everywhere
 from tests.unit.played import Played
 
 SERVES = {"service": "nfs", "summary": "ok", "role": "MASTER", "holder": "this host", "eligible": True, "eligible_why": "",
@@ -85,12 +85,12 @@ SSH = ("ssh", *OPTIONS, "--", "b", "nvkeep status --json")
 )
 def test_a_host_that_gives_no_answer(done: Completed, said: str) -> None:
     host = Played(said={SSH: done})
-    told = everywhere._of(everywhere._ask(host, "b"), "nfs")  # type: ignore[arg-type]  # as much of a Host as is asked
+    told = cluster._of(cluster._ask(host, "b"), "nfs")  # type: ignore[arg-type]  # as much of a Host as is asked
     assert said in told["unheard"]
 
 
 def test_a_host_that_does_not_know_the_service() -> None:
     host = Played(said={SSH: Completed(SSH, 0, json.dumps([SERVES]), "")})
-    asked = everywhere._ask(host, "b")  # type: ignore[arg-type]  # as above
-    assert everywhere._of(asked, "nfs") == SERVES
-    assert "says nothing of web" in everywhere._of(asked, "web")["unheard"]
+    asked = cluster._ask(host, "b")  # type: ignore[arg-type]  # as above
+    assert cluster._of(asked, "nfs") == SERVES
+    assert "says nothing of web" in cluster._of(asked, "web")["unheard"]

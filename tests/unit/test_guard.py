@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from nvkeep.guard import Silence, ask
+from nvkeep.core.liveness import Silence, ask
 from nvkeep.host import Host
 from nvkeep.model.decision import Guard
 from nvkeep.model.spec import Address, Service, Timing

@@ -2,8 +2,9 @@
 
 import pytest
 
-from nvkeep.probes import holders, mountinfo, users
-from nvkeep.probes.blocker import Blocker, Sort
+from nvkeep.probes import mountinfo
+from nvkeep.unmount import blockers, processes
+from nvkeep.unmount.blocker import Blocker, Sort
 
 TABLE = mountinfo.places("""\
 22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
@@ -32,7 +33,7 @@ PG = frozenset({"252:0"})
     ],
 )
 def test_the_unit_of_a_process(cgroup: str, unit: str) -> None:
-    assert users.unit_of(cgroup) == unit
+    assert processes.unit_of(cgroup) == unit
 
 
 def test_what_is_mapped_is_told_by_device_not_by_path() -> None:
@@ -42,14 +43,14 @@ def test_what_is_mapped_is_told_by_device_not_by_path() -> None:
 7f1c2e200000-7f1c2e228000 r-xp 00000000 fc:00 1181                       /usr/lib/with space.so
 7ffd3a5e6000-7ffd3a607000 rw-p 00000000 00:00 0                          [stack]
 """
-    assert users.mapped(maps, PG) == "/usr/lib/with space.so"
-    assert users.mapped(maps, frozenset({"253:0"})) == "/srv/pg/decoy"
-    assert users.mapped(maps, frozenset({"8:1"})) == ""
+    assert processes.mapped(maps, PG) == "/usr/lib/with space.so"
+    assert processes.mapped(maps, frozenset({"253:0"})) == "/srv/pg/decoy"
+    assert processes.mapped(maps, frozenset({"8:1"})) == ""
 
 
 def test_the_mount_of_an_open_file() -> None:
-    assert users.mount_of("pos:\t0\nflags:\t0100000\nmnt_id:\t40\nino:\t13\n") == "40"
-    assert users.mount_of("pos:\t0\nflags:\t0100000\n") == ""
+    assert processes.mount_of("pos:\t0\nflags:\t0100000\nmnt_id:\t40\nino:\t13\n") == "40"
+    assert processes.mount_of("pos:\t0\nflags:\t0100000\n") == ""
 
 
 def test_swap_files_and_not_partitions() -> None:
@@ -58,7 +59,7 @@ Filename				Type		Size		Used		Priority
 /dev/zram0                              partition	8388604		0		100
 /srv/pg/swap\\040file                    file		1048572		0		-2
 """
-    assert holders.swap_files(text) == ("/srv/pg/swap file",)
+    assert blockers.swap_files(text) == ("/srv/pg/swap file",)
 
 
 def test_what_the_nfs_server_holds() -> None:
@@ -68,22 +69,22 @@ def test_what_the_nfs_server_holds() -> None:
 /srv/nfs	10.0.0.0/24(rw,no_root_squash,sync,wdelay,no_subtree_check,uuid=1b:2c)
 /srv/with\\040space	*(ro)
 """
-    assert holders.exports(text) == (("/srv/nfs", "10.0.0.0/24"), ("/srv/with space", "*"))
+    assert blockers.exports(text) == (("/srv/nfs", "10.0.0.0/24"), ("/srv/with space", "*"))
 
 
 def test_whose_users_count() -> None:
-    assert holders.devices_at(TABLE, "/srv/pg", "252:0") == {"252:0", "0:52"}
-    assert holders.devices_at(TABLE, "/srv/pg", None) == {"0:52"}  # it is mounted elsewhere, and nobody says it is ours
-    assert holders.devices_at(TABLE, "/srv/pgother", None) == {"252:16"}
+    assert blockers.devices_at(TABLE, "/srv/pg", "252:0") == {"252:0", "0:52"}
+    assert blockers.devices_at(TABLE, "/srv/pg", None) == {"0:52"}  # it is mounted elsewhere, and nobody says it is ours
+    assert blockers.devices_at(TABLE, "/srv/pgother", None) == {"252:16"}
 
 
 def test_users_of_the_root_file_system_never_count() -> None:
-    assert holders.devices_at(TABLE, "/srv/pg/host", "254:0") == frozenset()
-    assert holders.devices_at(TABLE, "/", "254:0") == frozenset()
+    assert blockers.devices_at(TABLE, "/srv/pg/host", "254:0") == frozenset()
+    assert blockers.devices_at(TABLE, "/", "254:0") == frozenset()
 
 
 def test_what_is_mounted_on_it_and_where_else_it_is_mounted() -> None:
-    told = [(one.path, one.remedy) for one in holders.mounted(TABLE, "/srv/pg", PG)]
+    told = [(one.path, one.remedy) for one in blockers.mounted(TABLE, "/srv/pg", PG)]
     assert told == [
         ("/srv/pg/tmp", "umount /srv/pg/tmp"),
         ("/mnt/look here", "umount '/mnt/look here'"),
@@ -97,11 +98,11 @@ def test_what_is_mounted_on_it_and_where_else_it_is_mounted() -> None:
 )
 def test_another_namespace_counts_where_it_would_not_follow(tag: str, apart: bool) -> None:
     theirs = mountinfo.places(f"90 80 252:0 / /inside/pg rw {tag}{' ' if tag else ''}- ext4 /dev/nvmesh/vol1 rw\n")
-    assert holders.kept_apart(TABLE, theirs, PG) == (("/inside/pg",) if apart else ())
+    assert blockers.kept_apart(TABLE, theirs, PG) == (("/inside/pg",) if apart else ())
 
 
 def test_a_path_of_the_kernel_is_on_the_deepest_mount_around_it() -> None:
-    where = {path: holders.on(TABLE, path) for path in ("/srv/pg/x", "/srv/pgother/x", "/srv/pg/tmp/x", "/srv/pgx", "/x")}
+    where = {path: blockers.on(TABLE, path) for path in ("/srv/pg/x", "/srv/pgother/x", "/srv/pg/tmp/x", "/srv/pgx", "/x")}
     assert {path: place.id if place else "" for path, place in where.items()} == {
         "/srv/pg/x": "40", "/srv/pgother/x": "44", "/srv/pg/tmp/x": "41", "/srv/pgx": "22", "/x": "22",
     }  # fmt: skip

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from nvkeep import config
 from nvkeep.cli import main
+from nvkeep.legacy import Imported, convert
 from nvkeep.model.spec import derived_router_id
-from nvkeep.original import Imported, convert
 
 COUNTS = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 GOLDEN = Path(__file__).parents[1] / "golden" / "import"

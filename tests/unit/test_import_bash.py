@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from nvkeep.original.bash import Reader
+from nvkeep.legacy.bash import Reader
 
 COUNTS = settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 BASH = ("/bin/bash", "--norc", "--noprofile", "-r", "-c")  # restricted, and without a PATH: nothing could be run

@@ -14,14 +14,14 @@ import pytest
 from nvkeep import config
 from nvkeep.errors import Unsuited
 from nvkeep.host import Completed, LocalHost
-from nvkeep.keepalived import CONF, PART, Build, Version, configuration, drifted, place
-from nvkeep.keepalived.clashes import clashes
-from nvkeep.keepalived.draft import FRESH, main_with_include, without_passage
+from nvkeep.keepalived import CONF, PART, Build, Version, configuration, drifted
 from nvkeep.keepalived.drift import build_of
-from nvkeep.keepalived.dump import parse, parse_text
+from nvkeep.keepalived.install import installer
+from nvkeep.keepalived.install.candidate import FRESH, main_with_include, without_passage
+from nvkeep.keepalived.install.conflicts import clashes
 from nvkeep.keepalived.names import INCLUDE
-from nvkeep.keepalived.roles import _written
-from nvkeep.keepalived.theirs import instances, statements, whole
+from nvkeep.keepalived.parser import instances, statements, whole
+from nvkeep.keepalived.roles import _written, parse, parse_text
 from nvkeep.keepalived.version import refuse, said
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived"
@@ -411,14 +411,14 @@ def test_killed_before_any_act_the_next_run_ends_it_and_keepalived_never_reads_h
             host.write(CONF, theirs)
         host.lives = lives
         with contextlib.suppress(Killed):
-            place.install(host, CLUSTER, NEW)
+            installer.install(host, CLUSTER, NEW)
         alive, host.lives = host.lives >= 0, 10_000
         main = host.read(CONF) if host.exists(CONF) else None
         assert main in (theirs, main_with_include(theirs))
         assert main == theirs or host.read(PART) == made
-        assert place.install(host, CLUSTER, NEW).code == 0
+        assert installer.install(host, CLUSTER, NEW).code == 0
         assert drifted(host, CLUSTER) == ""
-        assert "nothing to change" in place.install(host, CLUSTER, NEW).lines[0]
+        assert "nothing to change" in installer.install(host, CLUSTER, NEW).lines[0]
         assert not [name for name in host.names("/etc/keepalived") if name.startswith(".")]
         if alive:
             return

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from nvkeep import ladder
 from nvkeep.host import LocalHost
-from nvkeep.ladder import PROTECTED, Ladder, Task
-from nvkeep.probes.blocker import Blocker, Sort
+from nvkeep.unmount import escalation
+from nvkeep.unmount.blocker import PROTECTED, Blocker, Sort
+from nvkeep.unmount.escalation import Ladder, Task
 
 OWN = "pg.service"
 FAMILY = frozenset({1, 70, 71})
@@ -53,14 +53,14 @@ def test_a_unit_that_is_protected_is_so_even_as_ones_own() -> None:
 
 
 def test_the_family_of_a_process_goes_up_to_the_first() -> None:
-    found = ladder.family(LocalHost(), os.getpid())
+    found = escalation.family(LocalHost(), os.getpid())
     assert {os.getpid(), os.getppid(), 1} <= found
     assert 0 not in found
 
 
 def test_a_crowd_is_told_by_its_first_and_its_number() -> None:
     crowd = tuple(process(pid, "") for pid in range(100, 120))
-    told = ladder.named(crowd, 2)
+    told = escalation.named(crowd, 2)
     assert "pid 100 (sleep)" in told
     assert "pid 102" not in told
     assert "and 18 more" in told

@@ -30,46 +30,46 @@ def leases(image: str) -> list[str]:
 
 def test_take_keep_give_back(image: str) -> None:
     assert seen(image) == Lease(0, None)
-    lease.acquire(image, "server01")
+    lease.acquire(HOST, image, "server01")
     assert seen(image) == Lease(1, "server01")
-    lease.acquire(image, "server01")
+    lease.acquire(HOST, image, "server01")
     assert seen(image) == Lease(2, "server01")  # anew: a seize that read version 1 comes too late
     with pytest.raises(lease.Refused):
-        lease.seize(image, "server02", "1")
-    lease.release(image, "server01")
+        lease.seize(HOST, image, "server02", "1")
+    lease.release(HOST, image, "server01")
     assert seen(image) == Lease(3, None)
-    lease.acquire(image, "server02")
+    lease.acquire(HOST, image, "server02")
     assert seen(image) == Lease(4, "server02")
     assert leases(image) == ["db.img.lease.4"]
 
 
 def test_another_s_lease_is_refused_and_stays(image: str) -> None:
-    lease.acquire(image, "server01")
+    lease.acquire(HOST, image, "server01")
     with pytest.raises(Refused, match="held by server01"):
-        lease.acquire(image, "server02")
-    lease.release(image, "server02")
+        lease.acquire(HOST, image, "server02")
+    lease.release(HOST, image, "server02")
     assert seen(image) == Lease(1, "server01")
 
 
 def test_a_seize_names_the_version_it_read(image: str) -> None:
-    lease.acquire(image, "server01")
+    lease.acquire(HOST, image, "server01")
     with pytest.raises(Refused, match="version 1, not 0"):
-        lease.seize(image, "server02", "0")
-    lease.seize(image, "server02", "1")
+        lease.seize(HOST, image, "server02", "0")
+    lease.seize(HOST, image, "server02", "1")
     assert seen(image) == Lease(2, "server02")
     with pytest.raises(Refused, match="version 2, not 1"):
-        lease.seize(image, "server03", "1")
+        lease.seize(HOST, image, "server03", "1")
     with pytest.raises(ValueError, match="invalid literal"):
-        lease.seize(image, "server03", "newest")
+        lease.seize(HOST, image, "server03", "newest")
     assert seen(image) == Lease(2, "server02")
 
 
 def test_who_was_robbed_cannot_give_back_or_take(image: str) -> None:
-    lease.acquire(image, "server01")
-    lease.seize(image, "server02", "1")
-    lease.release(image, "server01")
+    lease.acquire(HOST, image, "server01")
+    lease.seize(HOST, image, "server02", "1")
+    lease.release(HOST, image, "server01")
     with pytest.raises(Refused):
-        lease.acquire(image, "server01")
+        lease.acquire(HOST, image, "server01")
     assert seen(image) == Lease(2, "server02")
 
 
@@ -82,7 +82,7 @@ def test_many_at_once_and_one_wins(image: str) -> None:
         def race(host: str, together: threading.Barrier = together, won: list[str] = won) -> None:
             together.wait()
             try:
-                lease.acquire(image, host)
+                lease.acquire(HOST, image, host)
             except Refused:
                 return
             won.append(host)
@@ -93,12 +93,12 @@ def test_many_at_once_and_one_wins(image: str) -> None:
         for thread in threads:
             thread.join()
         assert won == [seen(image).holder]
-        lease.release(image, won[0])
+        lease.release(HOST, image, won[0])
     assert seen(image).version == 120
 
 
 def test_two_seizing_at_once_and_one_wins(image: str) -> None:
-    lease.acquire(image, "server00")
+    lease.acquire(HOST, image, "server00")
     for _ in range(40):
         version = str(seen(image).version)
         together = threading.Barrier(2)
@@ -107,7 +107,7 @@ def test_two_seizing_at_once_and_one_wins(image: str) -> None:
         def race(host: str, version: str = version, together: threading.Barrier = together, won: list[str] = won) -> None:
             together.wait()
             try:
-                lease.seize(image, host, version)
+                lease.seize(HOST, image, host, version)
             except Refused:
                 return
             won.append(host)
@@ -122,17 +122,17 @@ def test_two_seizing_at_once_and_one_wins(image: str) -> None:
 
 def test_who_looked_long_ago_does_not_win(image: str) -> None:
     """Looked at version 0, slept; meanwhile 1 was taken and 2 given back, and the file of 1 is gone."""
-    lease.acquire(image, "server02")
-    lease.release(image, "server02")
+    lease.acquire(HOST, image, "server02")
+    lease.release(HOST, image, "server02")
     with pytest.raises(Refused):
-        lease._take(image, "server01", 0)
+        lease._take(HOST, image, "server01", 0)
     assert seen(image) == Lease(2, None)
     assert leases(image) == ["db.img.lease.2"]
 
 
 def test_what_a_crash_leaves_does_not_matter(image: str) -> None:
-    lease.acquire(image, "server01")
-    lease.seize(image, "server02", "1")
+    lease.acquire(HOST, image, "server01")
+    lease.seize(HOST, image, "server02", "1")
     folder = Path(image).parent
     (folder / "db.img.lease.1").write_text(json.dumps({"holder": "server01"}))  # died between link and unlink
     (folder / ".db.img.abcdef").write_text('{"hol')  # died while writing
@@ -140,7 +140,7 @@ def test_what_a_crash_leaves_does_not_matter(image: str) -> None:
     (folder / "db.img.lease.").write_text("")
     (folder / "other.img.lease.9").write_text(json.dumps({"holder": "server03"}))
     assert seen(image) == Lease(2, "server02")
-    lease.release(image, "server02")
+    lease.release(HOST, image, "server02")
     assert seen(image) == Lease(3, None)
 
 
@@ -154,7 +154,11 @@ def test_versions_are_numbers_not_words(image: str) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", "7", "null", "{}x", '{"holder": 7}', '{"holder": ["a"]}'])
 def test_a_lease_that_cannot_be_read_is_an_error_and_nobody_takes_it(image: str, text: str) -> None:
     (Path(image).parent / "db.img.lease.4").write_text(text)
-    for attempt in (lambda: seen(image), lambda: lease.acquire(image, "server01"), lambda: lease.seize(image, "server01", "4")):
+    for attempt in (
+        lambda: seen(image),
+        lambda: lease.acquire(HOST, image, "server01"),
+        lambda: lease.seize(HOST, image, "server01", "4"),
+    ):
         with pytest.raises(ValueError, match=r"."):
             attempt()
     assert leases(image) == ["db.img.lease.4"]
@@ -168,9 +172,9 @@ def test_a_lease_that_names_nobody_at_all_is_an_error(image: str) -> None:
 
 
 def test_without_the_image_nothing_is_known(image: str) -> None:
-    lease.acquire(image, "server01")
+    lease.acquire(HOST, image, "server01")
     Path(image).unlink()
     with pytest.raises(FileNotFoundError, match="no image"):
         seen(image)
     with pytest.raises(FileNotFoundError, match="no image"):
-        lease.acquire(image, "server01")
+        lease.acquire(HOST, image, "server01")

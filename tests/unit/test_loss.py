@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvkeep.model.loss import FIRST_LOSS, PATIENCE, SETTLE, Loss, listen, lose, rebooted
+from nvkeep.model.fencing import FIRST_LOSS, PATIENCE, SETTLE, Loss, listen, lose, rebooted
 from nvkeep.model.role import Role
 
 DOWN = 2.0

@@ -73,7 +73,7 @@ def test_with_only_the_originals_files_it_says_what_to_type(
 ) -> None:
     conf, file = tmp_path / "nvkeep_service.conf", tmp_path / "cluster.yaml"
     conf.write_text("")
-    monkeypatch.setattr("nvkeep.cli.preferred.CONF", str(conf))
+    monkeypatch.setattr("nvkeep.legacy.common.CONF", str(conf))
     assert typed(monkeypatch, command, "-f", str(file)) == 2
     printed = capsys.readouterr()
     assert printed.err == f"{file} is not there yet; make it of the original's files: nvkeep import -o {file}\n"
@@ -83,7 +83,7 @@ def test_with_only_the_originals_files_it_says_what_to_type(
 def test_with_no_file_at_all_it_is_the_loader_that_speaks(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("nvkeep.cli.preferred.CONF", str(tmp_path / "nvkeep_service.conf"))
+    monkeypatch.setattr("nvkeep.legacy.common.CONF", str(tmp_path / "nvkeep_service.conf"))
     monkeypatch.setattr("nvkeep.cli.common.others_can_write", lambda _: False)
     assert typed(monkeypatch, command, "-f", str(tmp_path / "no.yaml")) == 2
     assert "No such file or directory; name the file with -f FILE" in capsys.readouterr().err

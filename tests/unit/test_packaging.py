@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep.host import code
-from nvkeep.keepalived.clashes import SHUTDOWN
+from nvkeep.agent import upgrade
+from nvkeep.keepalived.install.conflicts import SHUTDOWN
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
 CLIENTS = {
@@ -55,26 +55,26 @@ def test_the_agent_brings_the_failback_along() -> None:
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("code-a", "code-b"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(code, "CURRENT", tmp_path / "current")
-    monkeypatch.setattr(code, "OWN", tmp_path / "code-a")
+    monkeypatch.setattr(upgrade, "CURRENT", tmp_path / "current")
+    monkeypatch.setattr(upgrade, "OWN", tmp_path / "code-a")
     return tmp_path
 
 
 def test_other_code_is_named_and_the_same_is_not(installed: Path) -> None:
-    assert code.replaced() == ""
+    assert upgrade.replaced() == ""
     (installed / "current").symlink_to("code-a")
-    assert code.replaced() == ""
+    assert upgrade.replaced() == ""
     (installed / "current").unlink()
     (installed / "current").symlink_to("code-b")
-    assert code.replaced() == "code-b"
+    assert upgrade.replaced() == "code-b"
 
 
 def test_a_link_to_nothing_and_a_checkout_replace_nothing(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (installed / "current").symlink_to("code-c")
-    assert code.replaced() == ""
+    assert upgrade.replaced() == ""
     (installed / "code-c").mkdir()
-    monkeypatch.setattr(code, "OWN", installed.parent / "a-checkout")
-    assert code.replaced() == ""
+    monkeypatch.setattr(upgrade, "OWN", installed.parent / "a-checkout")
+    assert upgrade.replaced() == ""
 
 
 # --- the original's commands

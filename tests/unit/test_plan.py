@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from nvkeep import config
+from nvkeep.core.plan import Want, make_plan
 from nvkeep.errors import ProbeError
 from nvkeep.model.plan import Plan, Verb
-from nvkeep.planning import Want, make_plan
 from nvkeep.reconcilers import Resource, resources
 from nvkeep.reconcilers.address import AddressState
 from nvkeep.reconcilers.backends.base import Volume

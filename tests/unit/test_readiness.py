@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from nvkeep import passes, readiness
+from nvkeep.checks import readiness
+from nvkeep.checks.readiness import Found, Mark, Unmet
+from nvkeep.core import reconcile
 from nvkeep.host import Completed
 from nvkeep.keepalived import CONF, Build, Version, configuration
-from nvkeep.readiness import Found, Mark, Unmet
 from nvkeep.reconcilers import VOLUME, resources
 from nvkeep.reconcilers.backends import backend_of
 from tests.simulation.machine import Machine
@@ -150,7 +151,7 @@ def test_a_pass_of_the_holder_asks_for_none_of_it() -> None:
             asked.append(tuple(argv))  # type: ignore[arg-type]  # of words
             return super().run(argv, timeout)  # type: ignore[arg-type]  # of words
 
-    passes.run_pass(Listening(made, made.machines["a"]), made.cluster, SERVICE)
+    reconcile.run_pass(Listening(made, made.machines["a"]), made.cluster, SERVICE)
     assert made.serves("a")
     assert not [argv for argv in asked if any("UnitFileState" in word for word in argv)]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from nvkeep import __version__, config
+from nvkeep.checks.readiness import Unmet
 from nvkeep.errors import NotHere
 from nvkeep.host import Completed, LocalHost
-from nvkeep.readiness import Unmet
 from nvkeep.setup import order as orders
 from nvkeep.setup import record, table
 from nvkeep.setup.member import Look, Member

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nvkeep.host import Completed
-from nvkeep.keepalived import CONF, place
+from nvkeep.keepalived import CONF
+from nvkeep.keepalived.install import installer
 from nvkeep.keepalived.names import UNIT
 from nvkeep.setup import record, steps, undo
 from nvkeep.setup.steps import Ended
@@ -42,7 +43,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dying:
     furnish(made, {CONF: THEIRS})
     made.enabled.add(UNIT)
     made.active.add(UNIT)
-    monkeypatch.setattr(place, "come", lambda *_: "" if UNIT in made.active else "keepalived does not answer")
+    monkeypatch.setattr(installer, "come", lambda *_: "" if UNIT in made.active else "keepalived does not answer")
     return made
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from nvkeep import config
 from nvkeep.host import LocalHost
-from nvkeep.keepalived import CONF, PART, Version, place
+from nvkeep.keepalived import CONF, PART, Version
+from nvkeep.keepalived.install import installer
 from nvkeep.keepalived.names import INCLUDE
 from nvkeep.setup import order as orders
 from nvkeep.setup import steps, undo
@@ -56,8 +57,8 @@ def test_a_cluster_yaml_is_written_with_its_own_ends_of_lines(tmp_path: Path, mo
 def test_an_instance_with_such_a_name_is_told_in_words_that_can_be_printed(tmp_path: Path) -> None:
     host = machine(tmp_path, {CONF: THEIRS})
     Path(host.at(CONF)).write_bytes("vrrp_instance nvkeep_inst_HOST_Köln {\n}\n".encode("latin-1"))
-    done = place.install(host, CLUSTER, Version(2, 2, 7))
-    assert done.code is place.Code.REFUSED
+    done = installer.install(host, CLUSTER, Version(2, 2, 7))
+    assert done.code is installer.Code.REFUSED
     assert "nvkeep_inst_HOST_K\ufffdln" in done.lines[0]
 
 
@@ -90,7 +91,7 @@ def test_our_part_as_a_link_is_refused(tmp_path: Path) -> None:
     managed = linked(host, PART, "of long ago\n")
     assert (
         f"{PART} is a link to {managed}, and nvkeep writes this file itself; rm {PART}"
-        in place.install(host, CLUSTER, Version(2, 2, 7)).lines
+        in installer.install(host, CLUSTER, Version(2, 2, 7)).lines
     )
     assert managed.read_text() == "of long ago\n"
 

@@ -14,8 +14,9 @@ import pytest
 from nvkeep import config
 from nvkeep.errors import ConfigError
 from nvkeep.host import Completed, LocalHost
-from nvkeep.keepalived import CONF, FIFO, PART, place
-from nvkeep.keepalived.draft import written
+from nvkeep.keepalived import CONF, FIFO, PART
+from nvkeep.keepalived.install import installer
+from nvkeep.keepalived.install.candidate import written
 from nvkeep.setup import changes, record, steps, undo
 from nvkeep.setup.changes import OURS
 from nvkeep.setup.order import STAGED, TARGET, Order
@@ -111,7 +112,7 @@ class Machine(LocalHost):
 
     def state(self) -> object:
         """Tell everything that must be as before, or as it should be. The FIFO is not among it: every boot makes it."""
-        paths = (TARGET, CONF, PART, CONF + place.PREVIOUS, PART + place.PREVIOUS, record.FILE, STAGED)
+        paths = (TARGET, CONF, PART, CONF + installer.PREVIOUS, PART + installer.PREVIOUS, record.FILE, STAGED)
         found = {path: written(self, path) if path != STAGED else self.exists(path) for path in paths}
         return found, set(self.enabled), set(self.active)
 
@@ -119,8 +120,8 @@ class Machine(LocalHost):
 @pytest.fixture(autouse=True)
 def answering(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the keepalived of the machine know every instance as soon as it runs."""
-    monkeypatch.setattr(place, "come", lambda *_: "")
-    monkeypatch.setattr(place, "_missing", lambda *_: "")
+    monkeypatch.setattr(installer, "come", lambda *_: "")
+    monkeypatch.setattr(installer, "_missing", lambda *_: "")
     monkeypatch.setattr(changes, "come", lambda *_: "")
 
     def none(_: str) -> None:
@@ -171,7 +172,11 @@ def done(host: Machine) -> bool:
     return bool(host.active) and not host.exists(record.FILE)
 
 
-BEFORE = [{}, {CONF: THEIRS}, {CONF: THEIRS, TARGET: "of long ago\n", PART: "of long ago\n", CONF + place.PREVIOUS: "older\n"}]
+BEFORE = [
+    {},
+    {CONF: THEIRS},
+    {CONF: THEIRS, TARGET: "of long ago\n", PART: "of long ago\n", CONF + installer.PREVIOUS: "older\n"},
+]
 
 
 @pytest.mark.parametrize("before", BEFORE)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep import readiness
-from nvkeep.keepalived import Version, traps
+from nvkeep.checks import readiness
+from nvkeep.keepalived import Version
+from nvkeep.keepalived.install import checks
 from nvkeep.keepalived.roles import Process
-from nvkeep.model.precondition import lacking
+from nvkeep.model.finding import lacking
 from nvkeep.model.role import Roles
 from nvkeep.setup import table
 from nvkeep.setup.member import Look
@@ -25,11 +26,11 @@ def test_a_keepalived_that_runs_without_the_drop_in_is_told_again_and_again(
     """Setting up does not restart it: `nvkeep check --host` says NOT OK, and setup must not say nothing."""
     host = machine(tmp_path, {})
     whole(host)
-    monkeypatch.setattr(traps, "running", lambda _: Process(1, "", ""))
-    monkeypatch.setattr(traps, "temporary", lambda *_: "/tmp")
-    monkeypatch.setattr(traps, "ask", lambda _: Roles((), ""))
-    monkeypatch.setattr(traps, "every_instance", lambda *_: ())
-    wrong = list(traps._running(host, CLUSTER, Version(2, 2, 7)))
+    monkeypatch.setattr(checks, "running", lambda _: Process(1, "", ""))
+    monkeypatch.setattr(checks, "temporary", lambda *_: "/tmp")
+    monkeypatch.setattr(checks, "ask", lambda _: Roles((), ""))
+    monkeypatch.setattr(checks, "every_instance", lambda *_: ())
+    wrong = list(checks._running(host, CLUSTER, Version(2, 2, 7)))
     rows = lacking(readiness._keepalived(*wrong))
     monkeypatch.setattr(readiness, "unmet", lambda *_: rows)
     found = survey(host, ORDER, NAME)

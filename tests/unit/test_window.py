@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
+from nvkeep.admin.failback import inside
 from nvkeep.cli.common import lasting
-from nvkeep.model.window import inside
 
 
 @pytest.mark.parametrize(

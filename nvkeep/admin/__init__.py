@@ -1,0 +1,1 @@
+"""What somebody orders by hand: recorded first, then carried out by ordinary passes, here and on other hosts."""

@@ -1,0 +1,77 @@
+"""Letting go of a service by ordinary passes, made again until nothing of it is left here.
+
+A pass knows that it is told to let go by what is on record (marks.py, state.py, overrides.py).
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from nvkeep.core.plan import Want
+from nvkeep.core.reconcile import WANT, run_pass
+from nvkeep.errors import NvkeepError, ProbeError
+from nvkeep.host import Host
+from nvkeep.model.report import SETTLED, Report, Word
+from nvkeep.model.spec import Cluster
+from nvkeep.probes import unit
+from nvkeep.probes.unit import Entry
+
+PAUSE = 0.5  # seconds between two passes
+STEPS = 3  # times `timing.step` for what no unit is in the way of
+LIMIT = 1200.0  # seconds in all; the unit is given 21 minutes, and systemd's reboot.target forces a reboot after 30
+BRIEFLY = 10.0  # seconds for what cannot be told (a storage client that is gone): it is unlikely to change now
+GONE = {str(action) for action, want in WANT.items() if want is not Want.HERE}  # an order may end while this waits for a pass
+
+
+def is_gone(report: Report) -> bool:
+    """Tell whether a pass has left nothing of its service here."""
+    return report.did in GONE and report.settled
+
+
+def let_go(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report]:
+    """Let go of several services side by side."""
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        return list(pool.map(lambda service: HandOver(host, cluster, service).run(), services))
+
+
+@dataclass
+class HandOver:
+    """The end of one service on this host: passes, each with something `before` it, until nothing is left."""
+
+    host: Host
+    cluster: Cluster
+    service: str
+    steps: int = STEPS
+    before: Callable[[], None] = lambda: None
+
+    def run(self) -> Report:
+        """Make passes until nothing is left: as long as systemd stops a unit, and then a while for the rest."""
+        begun = idle = self.host.now()
+        while True:
+            self.before()
+            report = run_pass(self.host, self.cluster, self.service)
+            now, units = self.host.now(), self._units()
+            if is_gone(report) or now - begun > LIMIT or now - idle > self._patience(report):
+                return report
+            idle = now if any(one.active == "deactivating" for one in units.values()) else idle
+            self._unblock(units)
+            self.host.sleep(PAUSE)
+
+    def _patience(self, report: Report) -> float:
+        known = [one for one in report.outcomes if one.word not in SETTLED and one.word is not Word.UNKNOWN]
+        return self.steps * self.cluster.timing.step if known or report.did not in GONE else BRIEFLY
+
+    def _units(self) -> dict[str, Entry]:
+        seen = {}
+        for name in self.cluster.services[self.service].units:
+            with suppress(ProbeError):
+                seen[name] = unit.read(self.host, name)
+        return seen
+
+    def _unblock(self, units: dict[str, Entry]) -> None:
+        """Stop at once what systemd would stop only after this: such a unit is ordered before what this waits with."""
+        for name, one in units.items():
+            if one.active == "active" and one.job:
+                with suppress(NvkeepError):
+                    self.host.run(("systemctl", "stop", "--no-block", "--job-mode=ignore-dependencies", "--", name), 10.0)

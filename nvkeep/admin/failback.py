@@ -1,0 +1,70 @@
+"""Failback in a window: the preferred host asks for its service back, when it is ready and nothing speaks against it."""
+
+import time
+from dataclasses import dataclass
+
+from nvkeep.admin.orders import others
+from nvkeep.checks.consistency import disagreements, read
+from nvkeep.errors import NvkeepError
+from nvkeep.host import Host
+from nvkeep.model.spec import Cluster, Window
+from nvkeep.state.orders import Stamps
+from nvkeep.state.service import Store
+
+AGAIN = 3600.0  # seconds until a failback that failed is tried again
+SERVED = 0
+LIMIT = 300.0  # seconds a move may take beyond its steps
+
+
+@dataclass
+class Failback:
+    """One service that may prefer this host."""
+
+    host: Host
+    cluster: Cluster
+    service: str
+
+    def __post_init__(self) -> None:
+        self.spec, self.store = self.cluster.services[self.service], Store(self.host, self.service)
+        self.stamps = Stamps(self.host, self.service)
+
+    def due(self) -> bool:
+        """Tell whether it is time, and this host is the preferred one, ready, at one with the others, and does not serve it."""
+        policy, now = self.spec.failback, time.localtime(self.host.wall())
+        if not isinstance(policy, Window) or self.spec.hosts[0] != self.host.name or self.store.claimed():
+            return False
+        fit = self.stamps.rested(AGAIN) and self.store.flag() and self._agreed()
+        return fit and inside(policy.window, 60 * now.tm_hour + now.tm_min)
+
+    def _agreed(self) -> bool:
+        """Tell whether this host was compared in this boot with one that may serve, and differs from none."""
+        known = {name for name, one in read(self.host).items() if one.at} & set(self.spec.hosts)
+        return bool(known) and not disagreements(self.host, self.service)
+
+    def run(self) -> str:
+        """Have it moved here; say so. Raises NvkeepError when it was not."""
+        self.stamps.ask_back()
+        words = ("nvkeep", "move", self.service, "--to", self.host.name, "--here", "--force")
+        told = []
+        for peer in others(self.host, self.cluster, self.service):
+            done = peer.run(words, 4 * self.cluster.timing.step + LIMIT)
+            if done.code == SERVED:
+                return done.out.strip()
+            told.append(f"{peer.name}: {done.err.strip() or done.out.strip()}")
+        raise NvkeepError(f"no failback: {'; '.join(told)}")
+
+
+def inside(window: str, minute: int) -> bool:
+    """Return whether a minute of the day (0 to 1439, local time) is in a window such as 22:00-02:00.
+
+    The end of a window is not in it; the same hour twice is the whole day.
+    """
+    first, last = (_minute(time_of_day) for time_of_day in window.split("-"))
+    if first < last:
+        return first <= minute < last
+    return minute >= first or minute < last
+
+
+def _minute(text: str) -> int:
+    hours, minutes = text.split(":")
+    return 60 * int(hours) + int(minutes)

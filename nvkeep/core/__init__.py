@@ -1,0 +1,1 @@
+"""The reconcile loop: observe, decide (model/decision.py), plan, run, observe again, record."""

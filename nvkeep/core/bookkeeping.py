@@ -1,0 +1,222 @@
+"""What a pass leaves behind for the next one: the claim, a loss, cool-down, patience, and why the flag is as it is."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+from nvkeep import log
+from nvkeep.checks import readiness
+from nvkeep.checks.readiness import Unmet
+from nvkeep.core import liveness
+from nvkeep.core.observe import Eyes, Sight
+from nvkeep.errors import ProbeError
+from nvkeep.model.decision import Action, Facts, Guard, Holder, Standing, Verdict, eligible
+from nvkeep.model.fencing import Loss, lose
+from nvkeep.model.override import Kind
+from nvkeep.model.report import SETTLED, Outcome, Word
+from nvkeep.model.role import Role
+from nvkeep.model.timers import (
+    RESTART_LIMIT,
+    RESTART_SPAN_S,
+    Backoff,
+    Blocked,
+    after_hearing,
+    at_limit,
+    back_off,
+    next_announcement,
+    tie_break,
+    with_start,
+)
+from nvkeep.reconcilers import UNIT
+from nvkeep.state.orders import Overrides
+
+LOST = 1  # the line of a volume that another host has taken
+GOING = (Action.RELEASE, Action.REST, Action.YIELD)
+
+
+class Records:
+    """The records of one service, as one pass changes them."""
+
+    def __init__(self, eyes: Eyes, watched: liveness.Watched) -> None:
+        self.eyes, self.watched = eyes, watched
+        self.host, self.cluster, self.service = eyes.host, eyes.cluster, eyes.service
+        self.spec, self.store, self.overrides = eyes.spec, eyes.store, Overrides(eyes.host)
+
+    def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
+        """Record what a decision led to."""
+        if verdict.action is Action.ISOLATE:
+            self._lost(taken=verdict.line == LOST)
+        elif verdict.action in GOING:
+            if all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
+                self.store.claim(held=False)
+        elif all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
+            self._held(verdict.action, moved=moved)
+
+    def _lost(self, *, taken: bool) -> None:
+        loss = self.store.loss()
+        if not taken:
+            self.cool("the volume did no I/O here")
+        elif self.store.claimed() or not loss.bars:
+            with self.tolerant("the loss"):
+                self.store.save_loss(lose(loss, self.host.now()))
+        self.store.claim(held=False)
+
+    def _held(self, action: Action, *, moved: bool) -> None:
+        loss = self.store.loss()
+        self.store.claim(held=True)
+        with self.tolerant("that a loss is over"):  # but one that nobody was heard after stays, unless the volume was free
+            self.store.save_loss(loss if loss.spent and action is not Action.ACQUIRE else Loss())
+        if moved or action is not Action.SERVE:
+            now = self.host.now()
+            self.store.save_timers(replace(self.store.timers(), announce_since=now, announce_at=next_announcement(now, now)))
+
+    @contextmanager
+    def tolerant(self, what: str) -> Iterator[None]:
+        """Go on serving when a record cannot be written (a full or read-only disk); it is said, not hidden."""
+        try:
+            yield
+        except OSError as error:
+            log.note(f"{self.service}: {what} could not be recorded: {error}", logging.ERROR, service=self.service)
+
+    def cool(self, why: str) -> None:
+        """Keep this host from trying again for a while."""
+        until = self.host.now() + self.cluster.timing.cooldown
+        self.store.save_timers(replace(self.store.timers(), cooling_until=until, cooling_why=why))
+
+    def failed(self, key: str, why: str) -> None:
+        """Spend a start that failed; when none is left, the service is held here until somebody has looked."""
+        self.started()
+        if at_limit(self.store.starts(), self.host.now()):
+            self.hold(key, why)
+
+    def started(self) -> None:
+        """Spend a start."""
+        with self.tolerant("a start"):
+            self.store.save_starts(with_start(self.store.starts(), self.host.now()))
+
+    def hold(self, key: str, why: str) -> None:
+        """Start the service here no more until `nvkeep reset`."""
+        said = f"{RESTART_LIMIT} starts within {RESTART_SPAN_S / 60:g} minutes did not last: {why}"
+        log.note(
+            f"{self.service}: held: {said}; when it is mended: nvkeep reset {self.service}", logging.ERROR, service=self.service
+        )
+        with self.tolerant("that it is held"):
+            self.store.hold(Blocked(key, said, self.host.date()))
+
+    def remember(self, verdict: Verdict, sight: Sight) -> bool:
+        """Record what lasts longer than a pass; tell whether the flag has to be 0 for a moment (tie-break)."""
+        old, facts = self.store.timers(), sight.facts
+        holds = facts.holder is Holder.ME or self.store.claimed()
+        tied = tie_break(
+            old.candidate_since, facts.role, self.host.now(), self.spec.hosts.index(self.host.name), idle=not holds
+        )
+        backoff = self._backoff(verdict, sight, holds=holds)
+        kept = verdict.action in (Action.SERVE, Action.WAIT)
+        self.store.save_timers(
+            replace(
+                old,
+                yield_until=backoff.until,
+                patience=backoff.patience,
+                listening_since=backoff.listening_since,
+                aside_for=backoff.holders,
+                io_bad_since=sight.io_bad_since if kept else 0.0,
+                carrier_lost_since=sight.carrier_lost_since,
+                candidate_since=tied.since,
+            )
+        )
+        return tied.now and self._silent()
+
+    def _backoff(self, verdict: Verdict, sight: Sight, *, holds: bool) -> Backoff:
+        """Stand backoff until the service falls silent, or patience is over: then listen."""
+        now, was = self.host.now(), self.store.timers().backoff
+        if verdict.action is Action.YIELD:
+            by_hand = self.eyes.assumed is not None and sight.facts.guard is Guard.SERVED  # keepalived here is not deaf
+            return was if by_hand else back_off(was, now, sight.holders)
+        if holds or (now < was.until and self._silent()):
+            return Backoff()
+        return after_hearing(was, sight.facts.role, now, self.cluster.timing.master_down)
+
+    def _silent(self) -> bool:
+        try:
+            return liveness.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SILENT
+        except ProbeError:
+            return False
+
+    def announce(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Tell the neighbours again, a while after the address came up."""
+        timers = self.store.timers()
+        here = all(one.word in SETTLED for one in outcomes)
+        if not (timers.announce_at and here and self.host.now() >= timers.announce_at):
+            return
+        self.store.save_timers(replace(timers, announce_at=next_announcement(timers.announce_since, self.host.now())))
+        for one in self.spec.addresses if self.store.claimed() else ():
+            self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
+
+    def returned(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> None:
+        """Forget that the service was handed over by hand, once another host serves it: this host may be needed again."""
+        gone = verdict.action is Action.RELEASE and all(one.word in SETTLED for one in outcomes)
+        with suppress(ProbeError), self.tolerant("that another host serves"):
+            if gone and self.overrides.read(Kind.AWAY, self.service) and self._served(sight):
+                self.overrides.end(Kind.AWAY, self.service)
+
+    def _served(self, sight: Sight) -> bool:
+        """Ask the guard; where nothing could answer it, whoever holds the volumes counts."""
+        if not self.spec.addresses and not self.spec.health:
+            return sight.facts.holder is Holder.ANOTHER
+        return liveness.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SERVED
+
+    def standing(self, loss: Loss, *, dips: bool) -> Standing:
+        """Say what keeps this host from having the role, beside the facts."""
+        yielding = self.host.now() < self.store.timers().yield_until
+        return Standing(
+            outdated=self.eyes.outdated,
+            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
+            dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
+            deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
+        )
+
+    def _unready(self, sight: Sight) -> str:
+        """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
+        holds = self.store.claimed() or sight.facts.holder is Holder.ME
+        why = "" if holds else readiness.told(unready(self.eyes, sight.facts))
+        if why and why != self.store.report().get("eligible_why"):
+            log.note(f"{self.service}: this host is not ready to serve: {why}", logging.WARNING, service=self.service)
+        return why
+
+    def flag(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...], standing: Standing) -> tuple[bool, str]:
+        """Write the flag that keepalived tracks; tell whether this host may have the role, and if not, why not."""
+        witness = sight.facts.witness or self._unplugged(sight)
+        facts = replace(sight.facts, cooling=self.eyes.cooling(), witness=witness)
+        up, why = eligible(facts, standing)
+        if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
+            up, why = eligible(facts, replace(standing, unready=self._unready(sight)))
+        self.store.save_flag(up=up or self._stopping(verdict, sight, outcomes))
+        return up, why
+
+    def _unplugged(self, sight: Sight) -> bool:
+        """Tell whether this host serves and has just lost the carrier: the flag stays until it has let go, in order."""
+        return self.store.claimed() and sight.facts.carrier and sight.carrier_lost_since > 0
+
+    def _stopping(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> bool:
+        """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
+        stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
+        stopping |= self.eyes.stamps.moving() and self.store.claimed()  # a move turns round where something does not let go
+        return verdict.action is Action.RELEASE and sight.facts.carrier and stopping and self.store.flag()
+
+
+def unready(eyes: Eyes, facts: Facts) -> list[Unmet]:
+    """Name what a pass sees unmet of the preconditions of serving, at little cost."""
+    untaken = facts.role not in (Role.MASTER, Role.CANDIDATE) and not eyes.store.claimed()
+    free = facts.holder is Holder.NOBODY and untaken
+    by_hand = bool(eyes.outdated) or _by_hand(
+        eyes
+    )  # there may be no keepalived; or a warning says already what is wrong with it
+    return readiness.quick(eyes.host, eyes.cluster, eyes.resources, free=free, by_hand=by_hand)
+
+
+def _by_hand(eyes: Eyes) -> bool:
+    try:
+        return eyes.store.manual_role() is not None
+    except ProbeError:  # the pass itself reports it
+        return True

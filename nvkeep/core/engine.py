@@ -1,0 +1,225 @@
+"""run: act, and look again. The only user of tenacity, the only caller of a plan's commands.
+
+A dry run, a takeover, a release, a repair: each is the same walk to another target.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from nvkeep import log
+from nvkeep.core.plan import arrive, leave, mounts_of, observe
+from nvkeep.errors import CommandError, Denied, Lost, NvkeepError, Pending, ProbeError, StepError, Transient
+from nvkeep.host import Completed, Host
+from nvkeep.model.plan import Move, Plan, Step, Verb
+from nvkeep.model.report import SETTLED, Outcome, Word
+from nvkeep.reconcilers import Resource
+
+FIRST_LOOK, SLOWEST_LOOK = 0.01, 0.1  # seconds between two looks at something that is on its way
+SHORTEST = 1.0  # seconds a command is given in any case
+AGAIN = wait_random_exponential(multiplier=0.1, max=2)
+
+
+@dataclass
+class Engine:
+    """Runs plans. `still` is asked before every command and every look, but of an isolation; it raises Lost."""
+
+    host: Host
+    service: str
+    step: float
+    still: Callable[[], None] = lambda: None
+    ran: dict[str, list[str]] = field(default_factory=dict)
+    under_way: set[str] = field(default_factory=set)
+    until: dict[str, float] = field(default_factory=dict)
+
+    def run(self, resources: Sequence[Resource], plan: Plan) -> tuple[Outcome, ...]:
+        """Make the moves: downward first, then upward, independent ones side by side; say how everything stands."""
+        told = {key: Outcome(key, Word.UNKNOWN, why) for key, why in plan.waiting}
+        below = {one.key: one.needs for one in resources}
+        above = {key: {other for other, needs in below.items() if key in needs} for key in below}
+        down = self._cut_off(resources, plan, above) if _isolating(plan) else self._walk(resources, plan.down, above, above, {})
+        stuck = {key: one for key, one in down.items() if one.word not in SETTLED}
+        up = self._walk(resources, plan.up, below, below, told | stuck)
+        done = {one.key: Outcome(one.key, Word.IN_SYNC) for one in resources} | told | down | up | stuck
+        return tuple(done[one.key] for one in resources)
+
+    def _cut_off(self, resources: Sequence[Resource], plan: Plan, above: Mapping[str, set[str]]) -> dict[str, Outcome]:
+        """Let go stage by stage, as planned; what is of one kind side by side, but for mounts within mounts."""
+        by_key = {one.key: one for one in resources}
+        keeps = {key: mounts_of(others) for key, others in above.items()}
+        done: dict[str, Outcome] = {}
+        for (verb, _), stage in groupby(plan.down, lambda move: (move.verb, _kind(move))):
+            moves = tuple(stage)
+            if verb is Verb.CUT:
+                for move in moves:
+                    self._cut(by_key[move.key], move)
+            else:
+                done |= self._walk(resources, moves, keeps, keeps, done)
+        return done
+
+    def _cut(self, resource: Resource, move: Move) -> None:
+        """End what waits. What a failure costs is seen by what is isolated next."""
+        self.until[move.key] = self.host.now() + self.step
+        self._commands(resource, move.steps)
+
+    def _walk(
+        self,
+        resources: Sequence[Resource],
+        moves: Sequence[Move],
+        after: Mapping[str, Iterable[str]],
+        keeps: Mapping[str, Iterable[str]],
+        settled: Mapping[str, Outcome],
+    ) -> dict[str, Outcome]:
+        """Make each move once those it comes `after` are made; it is blocked when one that `keeps` it failed."""
+        by_key = {one.key: one for one in resources}
+        todo = {move.key: move for move in moves if move.key not in settled}
+        done: dict[str, Outcome] = {}
+        running: dict[Future[Outcome], str] = {}
+        with ThreadPoolExecutor(max_workers=max(1, len(todo))) as pool:
+            while todo or running:
+                for key in [key for key in todo if not any(other in todo or other in running.values() for other in after[key])]:
+                    move = todo.pop(key)
+                    failed = [other for other in keeps[key] if {**settled, **done}.get(other, _FINE).word not in SETTLED]
+                    if failed:
+                        done[key] = Outcome(key, Word.BLOCKED, f"waits for {failed[0]}")
+                    else:
+                        running[pool.submit(self._move, by_key[key], move)] = key
+                finished = wait(running, return_when=FIRST_COMPLETED).done
+                done |= {running.pop(future): future.result() for future in finished}
+        return done
+
+    def _move(self, resource: Resource, move: Move) -> Outcome:
+        """Settle one resource; an Outcome whatever happens."""
+        begun = time.monotonic()
+        word, reason = Word.CONVERGED, move.why
+        try:
+            self._settle(resource, move)
+        except Lost as error:
+            word, reason = Word.LOST, str(error)
+        except Denied as error:
+            word, reason = Word.DENIED, str(error)
+        except Pending as error:
+            word, reason = Word.CONVERGING, str(error)
+        except ProbeError as error:
+            word, reason = Word.UNKNOWN, str(error)
+        except (NvkeepError, OSError) as error:
+            word, reason = Word.STUCK if move.verb.leaves else Word.FAILED, str(error)
+        outcome = Outcome(move.key, word, reason, time.monotonic() - begun, tuple(self.ran.get(move.key, ())))
+        log.outcome(self.service, move.verb, outcome)
+        return outcome
+
+    def _settle(self, resource: Resource, move: Move) -> None:
+        planned: list[Move] = [move]
+        hurry = resource.kind.hurry if move.verb is Verb.ISOLATE else self.step
+        self.until[move.key] = self.host.now() + min(self.step, hurry)
+        for attempt in Retrying(
+            stop=lambda state: self.host.now() + state.upcoming_sleep > self.until[move.key],
+            wait=_pause,
+            retry=retry_if_exception_type(Transient),
+            sleep=self.host.sleep,
+            reraise=True,
+        ):
+            with attempt:
+                self._try(resource, planned.pop() if planned else self._again(resource, move), move.verb)
+
+    def _again(self, resource: Resource, move: Move) -> Move | None:
+        """Plan the same move once more from what is there now; None when it is on its way or done."""
+        have = self._look(resource)
+        if move.verb.leaves:
+            moving = have is None or (move.verb is Verb.RELEASE and resource.kind.pending(have, leaving=True))
+            return None if moving else leave(resource, have, move.verb, move.why)
+        if have is None and resource.key in self.under_way:
+            raise StepError(self._failure(resource, have))
+        if have is None and move.verb is Verb.SEIZE:
+            return move
+        return None if resource.kind.pending(have, leaving=False) else arrive(resource, have, {})
+
+    def _try(self, resource: Resource, move: Move | None, verb: Verb) -> None:
+        """Run a move's commands, then look: what is seen decides, what a command said only explains."""
+        self.still()
+        last = self._commands(resource, move.steps) if move else None
+        have = self._look(resource)
+        if move and not verb.leaves and have == resource.kind.desired(resource.spec):
+            have = self._look_once_more(resource, move.verb, have)
+        if resource.kind.settled(resource.spec, have, verb):
+            return
+        raise self._reason(resource, have, last, leaving=verb.leaves)
+
+    def _look_once_more(self, resource: Resource, verb: Verb, have: Any) -> Any:  # noqa: ANN401 - the State of the resource's kind
+        """Look again after a while where a first success may not last; a volume that is gone by then was another's."""
+        seconds = resource.kind.confirm(resource.spec, verb)
+        if not seconds:
+            return have
+        self.host.sleep(seconds)
+        later = self._look(resource)
+        if later != have:
+            raise Denied(f"{resource.key}: another host was given it as well, and has it now")
+        return later
+
+    def _reason(self, resource: Resource, have: Any, last: Completed | None, *, leaving: bool) -> StepError:  # noqa: ANN401
+        """Say why it is not so: an exit code of 0 is no proof, so the words of the last command are read in any case."""
+        if not leaving and resource.kind.taken(have):
+            return Denied(f"{resource.key}: another host was given it as well, and has it now")
+        said = resource.kind.judge(resource.spec, last) if last else None
+        if isinstance(said, Denied):
+            return said
+        if resource.kind.pending(have, leaving=leaving):
+            self.under_way |= {resource.key} if last and not leaving else set()
+            return Pending(f"{resource.key} is {have}")
+        if last is None:
+            return Pending(f"{resource.key} is {have or 'absent'} by now")
+        failed = said if last.code or isinstance(said, Transient) else None
+        return failed or StepError(self._failure(resource, have))
+
+    def _failure(self, resource: Resource, have: Any) -> str:  # noqa: ANN401 - the State of the resource's kind
+        return resource.kind.failure(self.host, resource.spec) if have is None else f"{resource.key} is still {have}"
+
+    def _look(self, resource: Resource) -> Any:  # noqa: ANN401 - the State of the resource's kind
+        seen = observe(self.host, resource)
+        if isinstance(seen, ProbeError):
+            raise seen
+        return seen
+
+    def _left(self, resource: Resource) -> float:
+        """Give the time that is left for a resource; by the host's clock, which does not jump."""
+        return max(SHORTEST, self.until[resource.key] - self.host.now())
+
+    def _commands(self, resource: Resource, steps: Iterable[Step]) -> Completed | None:
+        """Run commands up to the first that fails; give the last one that was run."""
+        done = None
+        for step in steps:
+            self.still()
+            self.ran.setdefault(resource.key, []).append(str(step))
+            begun = time.monotonic()
+            try:
+                done = self.host.run(step.argv, min(step.timeout, self._left(resource)))
+            except CommandError as error:
+                done = Completed(step.argv, error.code, "", error.stderr)
+            log.step(self.service, resource.key, done, time.monotonic() - begun)
+            if done.code:
+                break
+        return done
+
+
+_FINE = Outcome("", Word.IN_SYNC)
+
+
+def _pause(state: RetryCallState) -> float:
+    """Look often at what is on its way; leave more time between two tries of what failed."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, Pending):
+        return float(min(SLOWEST_LOOK, FIRST_LOOK * 2 ** min(state.attempt_number, 10)))
+    return float(AGAIN(state))
+
+
+def _isolating(plan: Plan) -> bool:
+    return any(move.verb is Verb.ISOLATE for move in plan.down)
+
+
+def _kind(move: Move) -> str:
+    return move.key.partition(" ")[0]

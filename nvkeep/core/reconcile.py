@@ -1,0 +1,251 @@
+"""One pass over one service: look, decide, act, record, set the flag. Agent, timer and administrator run the same."""
+
+import logging
+import traceback
+from contextlib import suppress
+from dataclasses import asdict, replace
+
+from nvkeep import log
+from nvkeep.core import liveness
+from nvkeep.core.bookkeeping import Records
+from nvkeep.core.engine import Engine
+from nvkeep.core.observe import IO_DEADLINE, Eyes, Sight
+from nvkeep.core.plan import Want, left_alone, make_plan, observe, survey
+from nvkeep.errors import Lost, NvkeepError, ProbeError
+from nvkeep.host import Host
+from nvkeep.model.decision import Action, Holder, Verdict, decide
+from nvkeep.model.plan import Plan
+from nvkeep.model.report import SETTLED, Outcome, Report, Word
+from nvkeep.model.role import Role
+from nvkeep.model.spec import Cluster
+from nvkeep.model.timers import at_limit
+from nvkeep.reconcilers import VOLUME, Resource
+from nvkeep.state import host as host_state
+
+ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
+WANT = {
+    Action.ISOLATE: Want.CUT_OFF,
+    Action.RELEASE: Want.GONE,
+    Action.REST: Want.GONE,
+    Action.YIELD: Want.GONE,
+    Action.SERVE: Want.HERE,
+    Action.ACQUIRE: Want.HERE,
+    Action.SEIZE: Want.HERE,
+}
+
+
+class Pass:
+    """One pass over one service on one host; holds the lock of the service while it runs."""
+
+    def __init__(
+        self, host: Host, cluster: Cluster, service: str, watched: liveness.Watched = lambda: None, *, blind: bool = False
+    ) -> None:
+        self.host = host
+        self.cluster = cluster
+        self.service = service
+        self.eyes = Eyes(host, cluster, service, blind=blind)
+        self.held: set[str] = set()
+        self.released: dict[str, Outcome] = {}
+        self.watched = watched
+        self.records = Records(self.eyes, watched)
+        self.spec, self.store, self.resources = self.eyes.spec, self.eyes.store, self.eyes.resources
+
+    def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
+        """Look and decide as a pass would, and stop there; `role` is assumed if given. Changes nothing."""
+        self.eyes.assumed = role
+        sight = self.eyes.look()
+        return self._decide(sight) if guarding else (decide(sight.facts), sight)
+
+    # --- decide and act -----------------------------------------------------------------------------------------------
+
+    def run(self) -> Report:
+        """Make the pass. Raises Busy when another one does not end."""
+        with self.store.lock():
+            return self._run()
+
+    def _run(self) -> Report:
+        sight = self.eyes.look()
+        for _ in range(ROUNDS):
+            verdict, sight = self._decide(sight)
+            worn_out = self._worn_out(verdict, sight)
+            outcomes = () if worn_out else self._act(verdict, sight)
+            if not worn_out and not self._changed_mind(verdict, outcomes):
+                break
+            sight = self.eyes.look()
+        return self._close(verdict, sight, tuple(self._after_all(one) for one in outcomes))
+
+    def _decide(self, sight: Sight) -> tuple[Verdict, Sight]:
+        verdict = decide(sight.facts)
+        if verdict.action is not Action.GUARD:
+            return verdict, sight
+        try:
+            answer = liveness.ask(self.host, self.spec, self.cluster.timing, self.watched)
+        except ProbeError as error:
+            return Verdict(verdict.line, Action.WAIT, str(error)), sight
+        later = self.eyes.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
+        return decide(later.facts), replace(later, versions=sight.versions)  # a seize names what was read before the guard
+
+    def _act(self, verdict: Verdict, sight: Sight) -> tuple[Outcome, ...]:
+        want = WANT.get(verdict.action)
+        if want is None:
+            return left_alone(self.resources, sight.seen)
+        plan = self.plan(verdict, sight)
+        if plan.moves:
+            log.note(
+                f"{self.service}: line {verdict.line}: {verdict.action}: {verdict.why}",
+                line=verdict.line,
+                service=self.service,
+            )
+        outcomes = self._engine(want, self._step(sight)).run(self.resources, plan)
+        self.records.acted(verdict, outcomes, moved=bool(plan.moves))
+        return outcomes
+
+    def plan(self, verdict: Verdict, sight: Sight) -> Plan:
+        """Plan what a decision calls for: the very objects that a pass runs. Changes nothing."""
+        want = WANT.get(verdict.action)
+        versions = sight.versions if verdict.action is Action.SEIZE else None
+        return make_plan(self.resources, sight.seen, want, versions, self._stale(verdict, sight)) if want else Plan()
+
+    def _stale(self, verdict: Verdict, sight: Sight) -> frozenset[str]:
+        """Pick attachments of an earlier boot: this host did not take them, and they do no I/O."""
+        idle = {one.key for one in self.eyes.volumes if getattr(sight.seen[one.key], "io", True) is False}
+        taking = verdict.action in (Action.ACQUIRE, Action.SEIZE)
+        return frozenset(idle if idle and taking and not self.store.claimed() else ())
+
+    def _engine(self, want: Want, step: float | None = None) -> Engine:
+        still = self._still if want is not Want.CUT_OFF else lambda: None
+        return Engine(self.host, self.service, step or self.cluster.timing.step, still)
+
+    def _step(self, sight: Sight) -> float:
+        """Give the seconds a resource may take: where the volume does no I/O, no pass may wait past the deadline for that."""
+        step = self.cluster.timing.step
+        return min(step, max(1.0, sight.io_bad_since + IO_DEADLINE - self.host.now())) if sight.io_bad_since else step
+
+    def _still(self) -> None:
+        """Stop a pass at once when a volume that it held, or this boot, is another host's. Raises Lost."""
+        for one in self.eyes.volumes:
+            with suppress(ProbeError, OSError):  # what cannot be told stops nothing
+                if getattr(VOLUME.observe(self.host, one.spec), "mode", None) == "exclusive":
+                    self.held.add(one.key)
+                elif one.key in self.held or self.store.claimed():
+                    self._raise_if_lost(one)
+
+    def _raise_if_lost(self, one: Resource) -> None:
+        if VOLUME.holder(self.host, one.spec).holder is Holder.ANOTHER:
+            raise Lost(f"{one.key} was taken by another host")
+
+    def _changed_mind(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> bool:
+        """Tell whether what happened calls for another decision in this very pass."""
+        words = {outcome.word for outcome in outcomes}
+        taking = verdict.action in (Action.ACQUIRE, Action.SEIZE, Action.SERVE)
+        if taking and Word.DENIED in words:
+            first, self.eyes.denied = not self.eyes.denied, True
+            self._let_go()
+            return first
+        if (taking or verdict.action is Action.RELEASE) and Word.LOST in words:
+            return True
+        failed = [one for one in outcomes if one.word in (Word.FAILED, Word.STUCK) or _idle(one)]
+        if taking and failed and (verdict.action is not Action.SERVE or self._broken(failed)):
+            self._give_up(outcomes)
+        return False
+
+    def _worn_out(self, verdict: Verdict, sight: Sight) -> bool:
+        """Count a unit that died while this host serves as a start; tell whether it has died too often to go on here."""
+        plan = self.plan(verdict, sight) if verdict.action is Action.SERVE else Plan()
+        was_there = self.store.settled_before()
+        died = [move.key for move in plan.up if move.key.startswith("service ") and move.key in was_there]
+        if not died or plan.down:
+            return False
+        if at_limit(self.store.starts(), self.host.now()):
+            self.records.hold(died[0], f"{died[0]} died again and again")
+            return True
+        self.records.started()
+        return False
+
+    def _broken(self, failed: list[Outcome]) -> bool:
+        """Tell whether something is gone that was there: a host that serves does not let go for what never was in sync."""
+        keys = {one.key for one in failed} & self.store.settled_before()
+        return any(observe(self.host, one) is None for one in self.resources if one.key in keys)
+
+    def _let_go(self) -> None:
+        """All or none: what was taken, now or before a death, before another volume was denied goes back."""
+        if not self.store.claimed():
+            self._engine(Want.GONE).run(self.resources, self._plan_gone())
+
+    def _give_up(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Release what was taken; a failure above the volume also keeps this host from trying for a while."""
+        failed = next(one for one in outcomes if one.word in (Word.FAILED, Word.STUCK) or _idle(one))
+        log.note(f"{self.service}: giving up: {failed.key}: {failed.reason}", logging.ERROR, service=self.service)
+        released = self._engine(Want.GONE).run(self.resources, self._plan_gone())
+        self.released = {one.key: one for one in released}
+        if all(one.word in SETTLED for one in released):
+            self.store.claim(held=False)
+        if not failed.key.startswith("volume "):
+            self.records.cool(f"{failed.key} failed here: {failed.reason}")
+            self.records.failed(failed.key, failed.reason)
+
+    def _after_all(self, outcome: Outcome) -> Outcome:
+        """Say how a resource stands after the pass has given up: given back, or stuck; what failed goes on saying why."""
+        later = self.released.get(outcome.key)
+        if later is None or outcome.word is Word.FAILED:
+            return outcome
+        if later.word not in SETTLED:
+            return later
+        return replace(outcome, word=Word.BLOCKED, reason="given back") if outcome.word in SETTLED else outcome
+
+    def _plan_gone(self) -> Plan:
+        return make_plan(self.resources, survey(self.host, self.resources), Want.GONE)
+
+    # --- record and tell ----------------------------------------------------------------------------------------------
+
+    def _close(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> Report:
+        if self.eyes.unwritable:
+            log.note(f"{self.service}: {self.eyes.unwritable}", logging.ERROR, service=self.service)
+        loss = self.eyes.loss(sight.facts.role)
+        with self.records.tolerant("what was heard"):
+            self.store.save_loss(loss)
+        dips = self.records.remember(verdict, sight)
+        self.records.returned(verdict, sight, outcomes)
+        up, why = self.records.flag(verdict, sight, outcomes, self.records.standing(loss, dips=dips))
+        self.records.announce(outcomes)
+        report = Report(
+            service=self.service,
+            line=verdict.line,
+            did=str(verdict.action),
+            why=sight.unknown or verdict.why,
+            outcomes=outcomes,
+            role=str(sight.facts.role),
+            holder=str(Holder.ME if self.store.claimed() else sight.facts.holder),
+            eligible=up,
+            eligible_why=why,
+            facts=asdict(sight.facts),
+        )
+        host_state.save_roles(self.host, self.eyes.roles)
+        self.store.save_report(report)
+        return report
+
+
+def _idle(outcome: Outcome) -> bool:
+    """Tell whether a volume was taken, but gave no I/O in its time."""
+    return outcome.key.startswith("volume ") and outcome.word is Word.CONVERGING
+
+
+def run_pass(
+    host: Host, cluster: Cluster, service: str, watched: liveness.Watched = lambda: None, *, role: Role | None = None
+) -> Report:
+    """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError.
+
+    `role`: assumed for this pass, because somebody has ordered it.
+    """
+    try:
+        one = Pass(host, cluster, service, watched)
+        one.eyes.assumed = role
+        return one.run()
+    except NvkeepError as error:
+        why = str(error)
+    except PermissionError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug in nvkeep: told whole, and the next pass tries again
+        why = f"a bug in nvkeep, please report it: {''.join(traceback.format_exception(error))}"
+    log.note(f"{service}: {why}", logging.ERROR, service=service)
+    return Report(service, 0, "nothing", why, (Outcome(service, Word.UNKNOWN, why),))

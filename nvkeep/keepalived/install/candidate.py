@@ -1,0 +1,144 @@
+"""What our part and the administrator's file would be, and whether keepalived would take them. Puts nothing in place."""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from nvkeep.errors import CommandError
+from nvkeep.host import Host
+from nvkeep.keepalived import parser
+from nvkeep.keepalived.conf import configuration
+from nvkeep.keepalived.drift import MADE, build_of, includes
+from nvkeep.keepalived.install.checks import before, tested
+from nvkeep.keepalived.install.conflicts import clashes
+from nvkeep.keepalived.names import CONF, DIRECTORY, INCLUDE, PART
+from nvkeep.keepalived.version import Version
+from nvkeep.model.spec import Cluster
+
+CANDIDATE = {CONF: f"{DIRECTORY}/.keepalived.conf.candidate", PART: f"{DIRECTORY}/.nvkeep.conf.candidate"}
+FRESH = f"""\
+# {CONF} - yours: write your own vrrp_instances here. Only the include line is nvkeep's.
+global_defs {{
+    enable_script_security
+    script_user root
+}}
+{INCLUDE}
+"""
+OURS = re.compile(
+    r"(global_defs|vrrp_track_file nvkeep_\S+|track_file nvkeep_\S+|vrrp_script nvkeep_\S+|vrrp_instance \S+@\S+) \{$"
+)
+
+
+class Files(NamedTuple):
+    """The administrator's file and our part; None where there is none."""
+
+    main: str | None
+    part: str | None
+
+
+class Draft(NamedTuple):
+    """What stands there, and what will."""
+
+    old: Files
+    new: Files
+
+    @property
+    def same(self) -> bool:
+        """Tell whether there is nothing to put in place."""
+        return self.old == self.new
+
+
+def draft(host: Host, cluster: Cluster, version: Version) -> Draft:
+    """Make what would be put in place. Raises NotHere, Unsuited, OSError."""
+    old = Files(written(host, CONF), written(host, PART))
+    return Draft(old, Files(main_with_include(old.main), configuration(cluster, host.name, build_of(host, version))))
+
+
+def objections(host: Host, cluster: Cluster, version: Version, made: Draft, *, fifo: bool = True) -> tuple[str, ...]:
+    """Name what speaks against a draft before keepalived is asked. `fifo`: ours has to be there already."""
+    build = build_of(host, version)
+    others = list(parser.whole(host, made.new.main or ""))
+    return (
+        *before(host, cluster, build, fifo=fifo),
+        *clashes(others, cluster, host.name, version),
+        *_link(host, made.old, made.new),
+    )
+
+
+def main_with_include(old: str | None) -> str:
+    """Give keepalived.conf as it has to be: others' statements, without our old passage, and our include line."""
+    kept = without_passage(old or "")
+    if not kept.strip():
+        return FRESH
+    return kept if includes(kept) else f"{kept.rstrip()}\n\n# nvkeep's part; made by `nvkeep keepalived`\n{INCLUDE}\n"
+
+
+def without_passage(text: str) -> str:
+    """Take out what an earlier `nvkeep keepalived > keepalived.conf` wrote: from its first line to its last block."""
+    lines = text.splitlines(keepends=True)
+    start = next((number for number, line in enumerate(lines) if MADE.match(line)), None)
+    if start is None:
+        return text
+    end, within = start + 1, False
+    for number, line in enumerate(lines[start + 1 :], start + 1):
+        bare = line.rstrip()
+        if within:
+            within = bare != "}"
+            end = number + 1
+        elif OURS.match(bare) and (bare != "global_defs {" or not _blocks(lines[start:end])):
+            within = True
+        elif bare and not bare.startswith("#"):
+            break
+    return "".join(lines[:start] + lines[end:])
+
+
+def _blocks(lines: list[str]) -> bool:
+    return any(line.rstrip() == "}" for line in lines)
+
+
+def written(host: Host, path: str) -> str | None:
+    """Read a file that may be missing, to be written back. Raises OSError."""
+    try:
+        return host.exact(path)
+    except FileNotFoundError:
+        return None
+
+
+def _link(host: Host, old: Files, new: Files) -> Iterator[str]:
+    """Name the links that would become plain files."""
+    target = host.link_target(CONF)
+    if target is not None and new.main != old.main:
+        yield f"{CONF} is a link to {target}, which something else manages; write `{INCLUDE}` there, at its end, and try again"
+    target = host.link_target(PART)
+    if target is not None and new.part != old.part:
+        yield f"{PART} is a link to {target}, and nvkeep writes this file itself; rm {PART}"
+
+
+def tried(host: Host, new: Files, version: Version) -> str:
+    """Let keepalived look at both files under other names, which no wildcard of an include matches."""
+    main = "".join(f"{_renamed(line)}\n" for line in (new.main or "").splitlines())
+    try:
+        if host.exists(CONF):  # what is in it may be secret: the candidate gets its mode
+            copy(host, CONF, CANDIDATE[CONF])
+        host.write(CANDIDATE[CONF], main)
+        host.write(CANDIDATE[PART], new.part or "")
+        said = tested(host, version, CANDIDATE[CONF])
+    finally:
+        for path in CANDIDATE.values():
+            host.remove(path)
+    for path, candidate in CANDIDATE.items():
+        said = said.replace(candidate, path)
+    return said
+
+
+def _renamed(line: str) -> str:
+    found = [one for one in parser.statements(line) if parser.included(one) == PART]
+    return f"include {CANDIDATE[PART]}" if found else line
+
+
+def copy(host: Host, path: str, to: str) -> None:
+    """Copy a file with its mode and owner. Raises CommandError."""
+    argv = ("cp", "--preserve=mode,ownership", "--", path, to)
+    done = host.run(argv, 10.0)
+    if done.code:
+        raise CommandError(argv, done.code, done.err)

@@ -1,0 +1,119 @@
+"""What can be seen on a host that would make keepalived do other than it should. Each sentence ends in what to type."""
+
+from collections.abc import Iterator
+
+from nvkeep.errors import NvkeepError, ProbeError, Unsuited
+from nvkeep.host import Host
+from nvkeep.keepalived.conf import REVERSE, Build, configuration
+from nvkeep.keepalived.drift import build_of, difference, standing
+from nvkeep.keepalived.install.conflicts import clashes
+from nvkeep.keepalived.names import CONF, FIFO, MEND, every_instance
+from nvkeep.keepalived.parser import whole
+from nvkeep.keepalived.roles import PRIVATE, ask, running, temporary
+from nvkeep.keepalived.version import TESTABLE, Version, here
+from nvkeep.model.spec import Cluster
+from nvkeep.probes import address
+
+TMPFILES = "systemd-tmpfiles --create nvkeep.conf"
+RESTART = "systemctl daemon-reload && systemctl restart keepalived"
+TMPDIR_KNOWN = Version(2, 2, 0)
+
+
+def seen(host: Host, cluster: Cluster) -> tuple[str, ...]:
+    """Name everything that is wrong with keepalived's configuration on this host, and with the keepalived that runs."""
+    try:
+        build = build_of(host, here(host))
+        wanted = configuration(cluster, host.name, build)
+    except Unsuited as error:
+        return (str(error),)
+    return (
+        *_standing(host, cluster, build.version, wanted),
+        *before(host, cluster, build),
+        *_running(host, cluster, build.version),
+    )
+
+
+def before(host: Host, cluster: Cluster, build: Build, *, fifo: bool = True) -> Iterator[str]:
+    """Name what must be mended before our part may be in place, whatever stands there now. `fifo`: ours has to be there."""
+    if fifo or host.exists(FIFO):
+        yield from _fifo(host)
+    yield from interfaces(host, cluster)
+    if build.version < REVERSE and not host.exists(build.grep):
+        yield f"{build.grep} is missing: keepalived {build.version} would run without looking at the flag; install grep"
+
+
+def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> Iterator[str]:
+    try:
+        file, text = standing(host)
+        main = host.read(CONF)
+    except FileNotFoundError as error:
+        yield f"{error.filename} is missing; {MEND}"
+        return
+    except OSError as error:
+        yield f"{error.filename}: {error.strerror}"
+        return
+    except LookupError as error:
+        yield f"{error}; {MEND}"
+        return
+    if drift := difference(file, text, wanted):
+        yield drift
+    if file != CONF:
+        yield from clashes(list(whole(host, main)), cluster, host.name, version)
+    if said := tested(host, version, CONF):
+        yield said
+
+
+def tested(host: Host, version: Version, file: str) -> str:
+    """Let keepalived look at a file; give what it says against it. Missing and empty files are right for it: see to that."""
+    if version < TESTABLE:
+        return ""
+    try:
+        done = host.run(("keepalived", "-t", "-f", file), 30.0)
+    except NvkeepError as error:
+        return str(error)
+    if not done.code and not done.err.strip():
+        return ""
+    return f"`keepalived -t -f {file}` ended with {done.code}: {done.err.strip() or 'no message'}"
+
+
+def _fifo(host: Host) -> Iterator[str]:
+    done = host.run(("stat", "-c", "%F of %u", "--", FIFO), 2.0)
+    if done.code:
+        yield f"{FIFO} is missing: keepalived would make and remove it, and nobody would hear it; {TMPFILES}"
+    elif done.out.strip() != "fifo of 0":
+        mend = f"rm {FIFO} && {TMPFILES} && systemctl restart keepalived"
+        yield f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0; {mend}"
+
+
+def interfaces(host: Host, cluster: Cluster) -> Iterator[str]:
+    """Name what of this host's heartbeats in cluster.yaml it does not have."""
+    try:
+        have = {(one.interface, one.address) for one in address.read(host)}
+    except ProbeError as error:
+        yield str(error)
+        return
+    for beat in cluster.hosts[host.name].heartbeats:
+        if not host.exists(f"/sys/class/net/{beat.interface}"):
+            yield f"there is no interface {beat.interface} here, which cluster.yaml gives {host.name} a heartbeat on; ip link"
+        elif (beat.interface, str(beat.address)) not in have:
+            yield (
+                f"{beat.address} is not on {beat.interface}: keepalived 2.2.7 would stay in FAULT even when it comes later; "
+                f"ip address show dev {beat.interface}"
+            )
+
+
+def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[str]:
+    try:
+        directory = temporary(host, running(host).pid)
+    except (OSError, ValueError, LookupError):
+        return  # it does not run: `nvkeep status` says so
+    if directory != PRIVATE and version >= TMPDIR_KNOWN:
+        yield (
+            f"keepalived writes what it is asked to {directory}, where others can write: the drop-in nvkeep.conf of "
+            f"keepalived.service is not in use; {RESTART}"
+        )
+    roles = ask(host)
+    missing = [name for name in every_instance(cluster, host.name) if name not in dict(roles.words)]
+    if missing:
+        why = f" ({roles.why})" if roles.why else ""
+        yield f"keepalived does not know {', '.join(missing)}{why}; systemctl reload keepalived"

@@ -1,0 +1,95 @@
+"""examples:
+  nvkeep_clean_shutdown       this host lets go of everything, and of keepalived last
+  nvkeep_clean_shutdown -l    only of the services that prefer this host; keepalived goes on
+  nvkeep_clean_shutdown -p    only of those that prefer a peer, which may then have them back; keepalived goes on
+  nvkeep_clean_shutdown -l -p    of all services; keepalived goes on
+
+A service is stopped, its address goes, its file systems are unmounted, its volumes are given back: in this order, and what does
+not let go keeps what it stands on. The other host takes a free volume. With -l or -p this host takes a service again only after
+another host has served it, or by nvkeep_manual_startup. Without options it does when keepalived is started.
+
+exit codes:
+  0  nothing is left here
+  1  something is left: it is named; or this is not root, and nothing was done
+  2  cluster.yaml is wrong, or this host is not in it
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from nvkeep.admin.drain import is_gone
+from nvkeep.admin.orders import stop_here
+from nvkeep.cli.common import unsettled
+from nvkeep.core.reconcile import Pass
+from nvkeep.host import Host
+from nvkeep.legacy.common import KEEPALIVED, end, ordered, runs, side_options, trouble
+from nvkeep.model.override import Kind
+from nvkeep.model.report import Report
+from nvkeep.model.spec import Cluster
+from nvkeep.state.orders import Overrides
+from nvkeep.status.service import called
+
+STOP = 60.0  # seconds
+REASON = "nvkeep_clean_shutdown"
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    side_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Let go, and say so."""
+    cluster, host, services = ordered(arguments)
+    well = _let_go(host, cluster, services)
+    if not arguments.local and not arguments.peer:
+        well = _keepalived(host, services) if well else _not_stopped()
+    return end(well=well)
+
+
+def _let_go(host: Host, cluster: Cluster, services: Sequence[str]) -> bool:
+    """Let go of services side by side; tell whether nothing is left."""
+    for service in services:
+        _announce(host, cluster, service)
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        reports = list(pool.map(lambda service: stop_here(host, cluster, service, REASON), services))
+    for report in reports:
+        if not is_gone(report):
+            _left(report)
+    return all(map(is_gone, reports))
+
+
+def _announce(host: Host, cluster: Cluster, service: str) -> None:
+    """Say a line for each step there is to do."""
+    one = Pass(host, cluster, service)
+    _, sight = one.consider(None, guarding=False)
+    there = [resource for resource in reversed(one.resources) if sight.seen[resource.key] is not None]
+    for resource in there:
+        print("* Stopping {}: {}".format(*called(resource)), flush=True)
+    if not there:
+        print(f"* Nothing of {service} is on this host", flush=True)
+
+
+def _left(report: Report) -> None:
+    trouble(report, f"nvkeep status {report.service}")
+    for line in unsettled(report):
+        print(f"  {line}", file=sys.stderr)
+
+
+def _not_stopped() -> bool:
+    print("keepalived is not stopped: something of a service is left here", file=sys.stderr)
+    return False
+
+
+def _keepalived(host: Host, services: Sequence[str]) -> bool:
+    """Stop keepalived, which from now on keeps this host from taking anything, instead of the orders of before."""
+    print("* Stopping keepalived", flush=True)
+    host.run(("systemctl", "stop", KEEPALIVED), STOP)
+    if runs(host):
+        print("keepalived does not stop; systemctl status keepalived", file=sys.stderr)
+        return False
+    for service in services:
+        Overrides(host).end(Kind.AWAY, service)
+    return True

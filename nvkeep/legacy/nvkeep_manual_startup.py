@@ -1,0 +1,81 @@
+"""examples:
+  nvkeep_manual_startup       everything that may run on this host
+  nvkeep_manual_startup -l    only the services that prefer this host
+  nvkeep_manual_startup -p    only those that prefer a peer
+
+Volumes, mount points, floating addresses, services, in this order, with or without keepalived. What is here already stays as it
+is. Nothing is taken from a host that serves: it is said who does, and what to type.
+
+exit codes:
+  0  all of it is here; without options, a service that prefers a peer may also be served there
+  1  something is not: it is named; or this is not root, and nothing was done
+  2  cluster.yaml is wrong, or this host is not in it
+"""  # noqa: D400, D205 - printed by --help
+
+import argparse
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from nvkeep.admin.orders import serves, start_here
+from nvkeep.cli.common import unsettled
+from nvkeep.core.reconcile import Pass
+from nvkeep.host import Host
+from nvkeep.legacy.common import end, of_peers, ordered, runs, side_options, trouble
+from nvkeep.model.decision import Action
+from nvkeep.model.report import Report
+from nvkeep.model.role import Role
+from nvkeep.model.spec import Cluster
+from nvkeep.status.service import called
+
+FIRST = "keepalived does not run here; while this host serves, start it here before any other: systemctl start keepalived"
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of this command."""
+    side_options(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start what is not here, and say so."""
+    cluster, host, services = ordered(arguments)
+    reports = _start(host, cluster, services)
+    elsewhere = [] if arguments.local or arguments.peer else of_peers(cluster, host.name)
+    wells = [_well(host, cluster, report, elsewhere) for report in reports]
+    if not runs(host):
+        print(FIRST)
+    return end(well=all(wells))
+
+
+def _start(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report]:
+    for service in services:
+        _announce(host, cluster, service)
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        return list(pool.map(lambda service: start_here(host, cluster, service), services))
+
+
+def _announce(host: Host, cluster: Cluster, service: str) -> None:
+    """Say a line for each step there is to do, as far as it depends on this host."""
+    one = Pass(host, cluster, service)
+    verdict, sight = one.consider(Role.MASTER, guarding=False)
+    missing = [resource for resource in one.resources if sight.seen[resource.key] is None]
+    for resource in missing if verdict.action in (Action.ACQUIRE, Action.SERVE) else ():
+        print("* Starting {}: {}".format(*called(resource)), flush=True)
+    if not missing:
+        print(f"* All of {service} is here already", flush=True)
+
+
+def _well(host: Host, cluster: Cluster, report: Report, elsewhere: Sequence[str]) -> bool:
+    """Say what became of a service; tell whether that is well."""
+    if serves(host, report):
+        return True
+    if report.did == str(Action.YIELD):
+        others = [name for name in cluster.services[report.service].hosts if name != host.name]
+        who = others[0] if len(others) == 1 else f"one of {', '.join(others)}"
+        said = f"{who} serves it, and it stays there; to have it here: nvkeep move {report.service} --to {host.name}"
+        print(f"{report.service}: {said}", file=sys.stdout if report.service in elsewhere else sys.stderr)
+        return report.service in elsewhere
+    trouble(report, f"nvkeep status {report.service}")
+    for line in unsettled(report):
+        print(f"  {line}", file=sys.stderr)
+    return False

@@ -1,0 +1,122 @@
+"""What belongs together: interface and address, mountpoint and line of the fstab, file system and volume. Pure."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import partial
+
+from nvkeep.legacy.fstab import Entry
+from nvkeep.legacy.sides import Side
+from nvkeep.legacy.words import Mistake, Word
+from nvkeep.model.names import shown
+
+DEVICES = "/dev/nvmesh/"
+ALIKE = 0.7  # from here on one name is likely to be meant by the other
+Entries = Mapping[str, Entry]
+
+
+@dataclass(frozen=True)
+class Mounted:
+    """A mountpoint of a set with its line of the fstab, and the volume that line is about."""
+
+    point: Word
+    entry: Entry
+    volume: str
+
+
+def addresses(side: Side) -> tuple[list[tuple[Word, Word]], list[Mistake]]:
+    """Pair the floating interfaces with their addresses."""
+    interfaces, given = side.lists["FLOATING_INTERFACES"], side.lists["FLOATING_IPADDRS"]
+    if len(interfaces) == len(given):
+        return list(zip(interfaces, given, strict=True)), []
+    names = f"FLOATING_INTERFACES_{side.suffix}", f"FLOATING_IPADDRS_{side.suffix}"
+    counts = f"{names[0]} has {_words(interfaces)} and {names[1]} has {_words(given)}"
+    place = side.key("FLOATING_IPADDRS" if "FLOATING_IPADDRS" in side.keys else "FLOATING_INTERFACES")
+    return [], [Mistake(place, f"{counts}; write one interface for each address")]
+
+
+def _words(words: tuple[Word, ...]) -> str:
+    return f"{len(words) or 'no'} word{'' if len(words) == 1 else 's'}"
+
+
+def mounts(side: Side, entries: Entries, fstab: str) -> tuple[list[Mounted], list[Mistake]]:
+    """Look the mountpoints of a set up in the fstab."""
+    found, mistakes = [], []
+    for point in side.lists["MOUNTPOINTS"]:
+        entry = entries.get(point.text.rstrip("/") or "/")
+        if entry is None:
+            close = max(entries, key=lambda path: _alike(path, point.text), default="")
+            meant = (
+                f"; did you mean {shown(close)}?"
+                if close and _alike(close, point.text) > ALIKE
+                else f"; add its line to {fstab}"
+            )
+            mistakes.append(Mistake(point, f"mountpoint {shown(point.text)} is not in {fstab}{meant}"))
+        elif not re.fullmatch(f"{DEVICES}[^/]+", entry.device.text):
+            text = f"{shown(entry.device.text)} is not a volume of NVMesh; write {DEVICES}VOLUME, or leave the mountpoint out"
+            mistakes.append(Mistake(entry.device, text))
+        else:
+            found.append(Mounted(point, entry, entry.device.text.removeprefix(DEVICES)))
+    return found, mistakes
+
+
+def volumes(side: Side, mounted: list[Mounted], other: Side | None) -> Iterator[Mistake]:
+    """Compare the volumes of a set with those that its mountpoints are on: each name that only one of the two has is told."""
+    listed = side.lists["NVMESHVOLS"]
+    names = {word.text for word in listed}
+    strange = [one for one in mounted if one.volume not in names]
+    partitions = [one for one in strange if any(_partition(one.volume, name) for name in names)]
+    without = [word for word in listed if word.text not in {one.volume for one in mounted}]
+    for word, one in _likely(without, [one for one in strange if one not in partitions]):
+        strange.remove(one)
+        yield Mistake(word, _misnamed(word, one, side))
+    for one in strange:
+        yield Mistake(one.entry.device, _unlisted(one, side, other))
+
+
+def unused(side: Side, mounted: list[Mounted]) -> list[Word]:
+    """Name the volumes of a set that none of its mountpoints is on."""
+    used = {one.volume for one in mounted}
+    return [word for word in side.lists["NVMESHVOLS"] if word.text not in used]
+
+
+def _likely(without: list[Word], strange: list[Mounted]) -> Iterator[tuple[Word, Mounted]]:
+    """Pair each volume without a mountpoint with what is most likely meant by it; the only one with the only one."""
+    least = 0.0 if len(without) == len(strange) == 1 else ALIKE
+    left = [*strange]
+    for word in without:
+        best = max(left, key=partial(_closeness, word.text), default=None)
+        if best and _closeness(word.text, best) >= least:
+            left.remove(best)
+            yield word, best
+
+
+def _closeness(name: str, one: Mounted) -> float:
+    return _alike(name, one.volume)
+
+
+def _misnamed(word: Word, one: Mounted, side: Side) -> str:
+    device = one.entry.device
+    where = f"mountpoint {one.point.text} is on {device.text} ({device.file}:{device.line})"
+    return (f"volume {shown(word.text)} is on no mountpoint of {side.suffix}, but {where}; "
+            f"write {one.volume} here if that is its name (ls {DEVICES}), else mend that line")  # fmt: skip
+
+
+def _unlisted(one: Mounted, side: Side, other: Side | None) -> str:
+    key = f"NVMESHVOLS_{side.suffix}"
+    whole = next((word.text for word in side.lists["NVMESHVOLS"] if _partition(one.volume, word.text)), None)
+    if whole:
+        return f"{one.entry.device.text} is a partition of volume {whole}; nvkeep mounts whole volumes: write {DEVICES}{whole}"
+    where = f"volume {shown(one.volume)} of mountpoint {one.point.text} is not in {key}"
+    if other and one.volume in {word.text for word in other.lists["NVMESHVOLS"]}:
+        return f"{where} but in NVMESHVOLS_{other.suffix}; write volume and mountpoint into the same set"
+    return f"{where}; add it there"
+
+
+def _alike(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
+
+
+def _partition(name: str, volume: str) -> bool:
+    return re.fullmatch(rf"{re.escape(volume)}p\d+", name) is not None

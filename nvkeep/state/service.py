@@ -1,0 +1,222 @@
+"""What must outlive a process. Files are replaced whole; a file that cannot be read is unknown, never a default.
+
+/run/nvkeep/claim/SERVICE        this boot holds the service: the boot id                (gone with the boot)
+/run/nvkeep/standing/SERVICE     cool-down, yield, the next announcement                 (gone with the boot)
+/run/nvkeep/eligible/SERVICE     the flag keepalived tracks: 1 or 0
+/run/nvkeep/role/SERVICE         a role set by hand
+/run/nvkeep/starts/SERVICE       when it was started here, of late                       (gone with the boot)
+/run/nvkeep/roles                keepalived's last answer
+/run/nvkeep/agreement            how this host was last compared with the others (nvkeep/agreement.py)
+/run/nvkeep/report/SERVICE       the last pass
+/run/nvkeep/lock/SERVICE         keeps passes apart
+/run/nvkeep/leaving              the system goes down: nvkeep-shutdown.service makes it, before anything else is stopped
+/run/nvkeep/cluster.yaml         the last one that the agent found right, for a shutdown while the file is wrong
+/var/lib/nvkeep/loss/SERVICE     a volume that was taken from this host
+/var/lib/nvkeep/held/SERVICE     why it is not started here any more until `nvkeep reset`
+
+What cannot be written to /var/lib (a full or read-only disk) is kept under /run, so that this boot at least knows it.
+"""
+
+import json
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict
+from typing import Any
+
+from nvkeep.errors import ProbeError
+from nvkeep.host import Host
+from nvkeep.model.fencing import Loss, rebooted
+from nvkeep.model.report import SETTLED, Report
+from nvkeep.model.role import Role
+from nvkeep.model.timers import Blocked, Timers
+from nvkeep.state.files import RUN, VAR, written
+
+LOCK_WAIT = 120.0  # seconds a pass waits for another one; longer than a step
+
+
+class Store:
+    """The files of one service on one host."""
+
+    def __init__(self, host: Host, service: str) -> None:
+        self.host = host
+        self.service = service
+
+    def lock(self, timeout: float = LOCK_WAIT) -> AbstractContextManager[None]:
+        """Keep other passes over this service away. Raises Busy."""
+        return self.host.lock(f"{RUN}/lock/{self.service}", timeout)
+
+    def claimed(self) -> bool:
+        """Tell whether this boot took the service and has not let go; a claim that cannot be read counts as one."""
+        try:
+            return self.host.read(f"{RUN}/claim/{self.service}").strip() == self.host.boot_id()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
+    def serving(self, within: float) -> bool:
+        """Tell whether this boot holds the service when a pass that is under way has ended. Raises Busy."""
+        if self.claimed():
+            return True
+        with self.lock(within):
+            return self.claimed()
+
+    def claim(self, *, held: bool) -> None:
+        """Record that this boot holds the service, or does no longer."""
+        if held == self.claimed():
+            return
+        if held:
+            self._keep(f"{RUN}/claim/{self.service}", f"{self.host.boot_id()}\n")
+        else:
+            self._drop(f"{RUN}/claim/{self.service}")
+
+    def timers(self) -> Timers:
+        """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
+        found = self._read(f"{RUN}/standing/{self.service}")
+        usual = asdict(Timers())
+        if not isinstance(found, dict) or found.keys() != usual.keys():
+            return Timers()
+        return Timers(**found) if all(_alike(found[key], usual[key]) for key in usual) else Timers()
+
+    def save_timers(self, timers: Timers) -> None:
+        """Record the times of this boot."""
+        if timers != self.timers():
+            self._keep(f"{RUN}/standing/{self.service}", json.dumps(asdict(timers)))
+
+    def loss(self) -> Loss:
+        """Read the loss on record; no record, or one that cannot be read, is a first loss just now."""
+        now, boot = self.host.now(), self.host.boot_id()
+        found = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
+        try:
+            loss = _loss(found["loss"]) if isinstance(found, dict) else Loss(1, now, None, now)
+            return loss if isinstance(found, dict) and found["boot"] == boot else rebooted(loss, now)
+        except (TypeError, KeyError):
+            return Loss(1, now, None, now)
+
+    def listened(self) -> bool:
+        """Tell whether there is a record of losses, be it of none: a host without one never made a pass, or forgot."""
+        return isinstance(self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}"), dict)
+
+    def save_loss(self, loss: Loss) -> None:
+        """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
+        self._survive("loss", {"loss": asdict(loss), "boot": self.host.boot_id()})
+
+    def _survive(self, name: str, wanted: dict[str, Any]) -> None:
+        path, stopgap = f"{VAR}/{name}/{self.service}", f"{RUN}/{name}/{self.service}"
+        if self._read(path) != wanted:
+            try:
+                self.host.write(path, json.dumps(wanted), durable=True)
+            except OSError:
+                self.host.write(stopgap, json.dumps(wanted))
+                raise
+        if self.host.exists(stopgap):
+            self.host.remove(stopgap)
+
+    def held(self) -> Blocked | None:
+        """Read why the service is held. Raises ProbeError when that cannot be read."""
+        for path in (f"{RUN}/held/{self.service}", f"{VAR}/held/{self.service}"):
+            try:
+                found = json.loads(self.host.read(path))
+                return Blocked(str(found["key"]), str(found["why"]), str(found["since"]))
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise ProbeError(f"{path} cannot be read: {error}; nvkeep reset {self.service}") from error
+        return None
+
+    def hold(self, held: Blocked) -> None:
+        """Record that the service is held, until `reset`. Raises OSError when only this boot knows it."""
+        self._survive("held", asdict(held))
+
+    def starts(self) -> tuple[float, ...]:
+        """Read when the service was started here; what cannot be read costs another try, so it is none."""
+        found = self._read(f"{RUN}/starts/{self.service}")
+        return tuple(one for one in found if isinstance(one, int | float)) if isinstance(found, list) else ()
+
+    def save_starts(self, starts: tuple[float, ...]) -> None:
+        """Record when the service was started here."""
+        self._keep(f"{RUN}/starts/{self.service}", json.dumps(starts))
+
+    def reset(self) -> None:
+        """Forget what keeps this host from starting the service: held, starts, cool-down, patience, a loss."""
+        for path in (f"{RUN}/held", f"{VAR}/held", f"{RUN}/starts", f"{RUN}/standing"):
+            self.host.remove(f"{path}/{self.service}")
+        self.save_loss(Loss())
+
+    def flag(self) -> bool:
+        """Read the flag as keepalived does: anything but 1 is 0."""
+        try:
+            return self.host.read(flag_path(self.service)).strip() == "1"
+        except OSError:
+            return False
+
+    def save_flag(self, *, up: bool) -> None:
+        """Write the flag that keepalived tracks; where 0 cannot be written (a full disk), remove it: missing is 0 as well."""
+        path = flag_path(self.service)
+        if up == self.flag() and self.host.exists(path):
+            return
+        if not self._keep(path, "1\n" if up else "0\n") and not up:
+            self._drop(path)
+
+    def manual_role(self) -> Role | None:
+        """Read the role set by hand. Raises ProbeError when it cannot be read."""
+        try:
+            return Role(self.host.read(f"{RUN}/role/{self.service}").strip())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise ProbeError(f"{RUN}/role/{self.service}: {error}; nvkeep role {self.service} --unset") from error
+
+    def set_role(self, role: Role | None) -> None:
+        """Set a role by hand, or give it back to keepalived."""
+        if role is None:
+            self.host.remove(f"{RUN}/role/{self.service}")
+        else:
+            self.host.write(f"{RUN}/role/{self.service}", f"{role}\n")
+
+    def save_report(self, report: Report) -> None:
+        """Keep the last pass for `nvkeep status`."""
+        text = json.dumps(asdict(report) | {"at": self.host.now(), "boot": self.host.boot_id()}, default=str)
+        self._keep(f"{RUN}/report/{self.service}", text)
+
+    def report(self) -> dict[str, Any]:
+        """Read the last pass of this boot; empty when there is none."""
+        found = self._read(f"{RUN}/report/{self.service}")
+        return found if isinstance(found, dict) and found.get("boot") == self.host.boot_id() else {}
+
+    def settled_before(self) -> set[str]:
+        """Name what stood well after the last pass."""
+        settled = {str(word) for word in SETTLED}
+        return {str(one["key"]) for one in self.report().get("outcomes", []) if one["word"] in settled}
+
+    def _keep(self, path: str, text: str) -> bool:
+        """Write what a pass can go on without: a disk that is full or read-only stops nobody who serves (see unwritable)."""
+        return written(self.host, path, text)
+
+    def _drop(self, path: str) -> None:
+        with suppress(OSError):
+            self.host.remove(path)
+
+    def _read(self, path: str) -> object:
+        try:
+            return json.loads(self.host.read(path))
+        except (OSError, ValueError):
+            return None
+
+
+def _alike(found: object, usual: object) -> bool:
+    """Tell whether a value read from JSON is of the type it was written as."""
+    return isinstance(found, type(usual)) or (isinstance(usual, float) and isinstance(found, int))
+
+
+def _loss(found: dict[str, Any]) -> Loss:
+    """Raise TypeError for a loss that was not written here."""
+    usual = asdict(Loss(listening_since=found["listening_since"]))
+    found = usual | found  # an older version knew less
+    if not all(_alike(found[key], usual[key]) for key in usual) or not isinstance(found["listening_since"], int | float | None):
+        raise TypeError(found)
+    return Loss(**found)
+
+
+def flag_path(service: str) -> str:
+    """Name the flag file that keepalived tracks for a service."""
+    return f"{RUN}/eligible/{service}"

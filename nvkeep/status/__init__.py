@@ -1,0 +1,1 @@
+"""How services stand, on this host (`service`) and on every host (`cluster`): for people and for programs."""

@@ -1,0 +1,117 @@
+"""How the services of this host stand on every host: what `nvkeep status --json` says there, and whether the hosts agree."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nvkeep.checks import consistency
+from nvkeep.checks.consistency import Compared
+from nvkeep.core.reconcile import Pass
+from nvkeep.errors import Unreachable
+from nvkeep.host import Host
+from nvkeep.host.ssh import Peer
+from nvkeep.model.decision import HOLDERS, Holder
+from nvkeep.model.spec import Cluster
+from nvkeep.model.summary import EXIT, Summary
+from nvkeep.status.service import stand
+
+COMMAND = ("nvkeep", "status", "--json")
+ASKING = 30.0  # seconds
+DISAGREE = 1
+
+Told = dict[str, Any]  # a standing as JSON has it; only `unheard` where a host said nothing
+
+
+@dataclass(frozen=True)
+class Everywhere:
+    """What every host says of every service, those of `services` preferred first, and how each was compared with this one."""
+
+    services: Mapping[str, Mapping[str, Told]]
+    compared: Mapping[str, Compared]
+    lines: Sequence[str]
+
+    @property
+    def code(self) -> int:
+        """Give the exit code: the worst of all hosts."""
+        every = [_code(one) for hosts in self.services.values() for one in hosts.values()]
+        return max([*every, DISAGREE if any(one.differs for one in self.compared.values()) else 0])
+
+    def plain(self) -> dict[str, object]:
+        """Give it as JSON has it."""
+        services = {name: {"served_by": served_by(hosts), "hosts": hosts} for name, hosts in self.services.items()}
+        return {"services": services, "agreement": {name: asdict(one) for name, one in self.compared.items()}}
+
+    def __str__(self) -> str:
+        blocks = ["\n".join(_block(name, hosts)) for name, hosts in self.services.items()]
+        return "\n\n".join([*blocks, "\n".join(["agreement", *self.lines])])
+
+
+def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
+    """Ask every other host of these services, and compare with each. Changes nothing but the record of the comparison."""
+    others = sorted({name for service in services for name in cluster.services[service].hosts} - {host.name})
+    with ThreadPoolExecutor(len(others) + 1) as pool:
+        comparing = pool.submit(consistency.renew, host, cluster)
+        told = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
+    here = {one: asdict(stand(Pass(host, cluster, one))) for one in services}  # after the comparison, which it tells of
+    found = {one: _gathered(cluster, host.name, here[one], told, one) for one in services}
+    compared = {name: one for name, one in comparing.result().items() if name in others}
+    return Everywhere(found, compared, [line for name, one in compared.items() for line in _agreeing(host, name, one)])
+
+
+def _gathered(
+    cluster: Cluster, me: str, mine: Told, told: Mapping[str, dict[str, Told] | str], service: str
+) -> dict[str, Told]:
+    return {name: mine if name == me else _of(told[name], service) for name in cluster.services[service].hosts}
+
+
+def _ask(host: Host, name: str) -> dict[str, Told] | str:
+    """Ask one host for all its services; a sentence where it gives no answer."""
+    try:
+        done = Peer(host, name).run(COMMAND, ASKING)
+    except Unreachable as error:
+        return str(error)
+    try:
+        return {str(one["service"]): one for one in json.loads(done.out)}
+    except (ValueError, KeyError, TypeError):
+        said = (done.err.strip().splitlines() or ["no message"])[-1]
+        return f"`{' '.join(COMMAND)}` on {name} ended with {done.code}: {said}; ssh {name} nvkeep status"
+
+
+def _of(told: dict[str, Told] | str, service: str) -> Told:
+    if isinstance(told, str):
+        return {"unheard": told}
+    return told.get(service, {"unheard": f"it says nothing of {service}: its cluster.yaml may be another one"})
+
+
+def served_by(hosts: Mapping[str, Told]) -> list[str]:
+    """Name the hosts that say they hold a service."""
+    return [name for name, one in hosts.items() if one.get("holder") == HOLDERS[Holder.ME]]
+
+
+def _code(one: Told) -> int:
+    word = str(one.get("summary", ""))
+    return EXIT[Summary(word)] if word in set(Summary) else EXIT[Summary.UNKNOWN]
+
+
+def _block(service: str, hosts: Mapping[str, Told]) -> Iterator[str]:
+    unheard = any("unheard" in one for one in hosts.values())
+    nobody = "nobody that could be asked" if unheard else "nobody"
+    yield f"{service}: served by {' and '.join(served_by(hosts)) or nobody}"
+    for name, one in hosts.items():
+        yield f"  {name}: {_line(one)}"
+        yield from (f"    ! {worry}" for worry in one.get("worries", ()))
+
+
+def _line(one: Told) -> str:
+    if "unheard" in one:
+        return f"{Summary.UNKNOWN}: {one['unheard']}"
+    ready = "may take over" if one.get("eligible") else f"may not take over: {one.get('eligible_why')}"
+    return f"{one.get('summary')}, role {one.get('role')}, {ready}; last pass {one.get('last_pass')}"
+
+
+def _agreeing(host: Host, name: str, one: Compared) -> list[str]:
+    if one.unreached:
+        return [f"  {consistency.not_compared(host, name, one)}"]
+    return [f"  ! {each.text}" for each in one.differs] or [f"  {host.name} and {name} agree"]

@@ -1,0 +1,141 @@
+"""How one service stands on this host now, for people and for programs. Looks at everything anew; changes nothing."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nvkeep.core.observe import Sight
+from nvkeep.core.plan import Want
+from nvkeep.core.reconcile import WANT, Pass
+from nvkeep.errors import ProbeError
+from nvkeep.model.decision import HOLDERS, Action, Facts, Holder
+from nvkeep.model.report import Outcome, Word
+from nvkeep.model.role import Role
+from nvkeep.model.summary import Summary, summarize
+from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
+from nvkeep.status import warnings
+
+TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}
+YET = "this host takes from nobody yet"
+MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: a resource, how it stands, and why if it does not stand well."""
+
+    mark: str
+    title: str
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.mark} {self.title}: {self.name}{f'  ({self.reason})' if self.reason else ''}"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one service stands on this host."""
+
+    service: str
+    summary: Summary
+    role: str
+    holder: str
+    why: str
+    eligible: bool
+    eligible_why: str
+    last_pass: str
+    orders: tuple[str, ...]
+    worries: tuple[str, ...]
+    notes: tuple[str, ...]
+    blockers: tuple[str, ...]
+    lines: tuple[Line, ...]
+    journal: tuple[str, ...]
+
+
+def stand(one: Pass) -> Standing:
+    """Tell how one service stands now. Changes nothing."""
+    verdict, sight = one.consider(None, guarding=False)
+    last, timers = one.store.report(), one.store.timers()
+    action = _shown(verdict.action, sight.facts)
+    outcomes = [_remembered(_outcome(each, sight.seen[each.key], action), last) for each in one.resources]
+    found = warnings.worries(one, sight, last)
+    held, new = warnings.held(one), not one.store.listened()
+    orders = warnings.orders(one)
+    yielding, well = one.host.now() < timers.yield_until, one.store.flag() and not found
+    unfit = _unfit(one, last)
+    facts = replace(sight.facts, loss=sight.facts.loss and not new)  # no record counts as a loss, and is none
+    summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
+    return Standing(
+        service=one.service,
+        summary=summary,
+        role=_role(one, sight),
+        holder=HOLDERS[sight.facts.holder] + (f" ({sight.by})" if sight.by else ""),
+        why=sight.unknown or (YET if new and _kept_back(sight.facts, verdict.action) else verdict.why),
+        eligible=not unfit,
+        eligible_why=unfit,
+        last_pass=f"{warnings.age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
+        worries=tuple(found),
+        orders=tuple(orders),
+        notes=tuple(warnings.notes(one)),
+        blockers=tuple(warnings.blockers(one)) if sight.facts.holder is Holder.ME else (),
+        lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
+        journal=warnings.journal(one, [held.key] if held else [each.key for each in outcomes if each.word is Word.FAILED]),
+    )
+
+
+def _unfit(one: Pass, last: dict[str, Any]) -> str:
+    """Say why this host is not to take the service over: by its flag, or because nothing goes by that any more."""
+    return warnings.late(one, last) if one.store.flag() else str(last.get("eligible_why") or "no pass yet")
+
+
+def _shown(action: Action, facts: Facts) -> Action:
+    """Give the action by which the resources are judged: in maintenance nothing is done, but who holds should have them all."""
+    if not facts.maintenance or facts.holder is Holder.UNKNOWN:
+        return action
+    return Action.SERVE if facts.holder is Holder.ME else Action.REST
+
+
+def _kept_back(facts: Facts, action: Action) -> bool:
+    """Tell whether nothing but a loss on record keeps a master from taking."""
+    other = facts.cooling or not facts.witness or facts.told
+    return facts.loss and not other and facts.role is Role.MASTER and action is Action.REST
+
+
+def _role(one: Pass, sight: Sight) -> str:
+    if one.store.manual_role() is not None:
+        return f"{sight.facts.role} (by hand; nvkeep role {one.service} --unset)"
+    return f"{sight.facts.role}{f' ({one.eyes.roles.why})' if one.eyes.roles.why else ''}"
+
+
+def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:
+    """Add what the last pass ran into, for what still is not as it should be."""
+    if now.word is not Word.DRIFTED:
+        return now
+    before = next((one for one in last.get("outcomes", []) if one["key"] == now.key), None)
+    worst = before and before["word"] in (Word.FAILED, Word.STUCK, Word.DENIED)
+    return Outcome(now.key, Word(before["word"]), str(before["reason"])) if before and worst else now
+
+
+def _outcome(resource: Resource, have: object, action: Action) -> Outcome:
+    if isinstance(have, ProbeError):
+        return Outcome(resource.key, Word.UNKNOWN, str(have))
+    if action is Action.WAIT and have is not None:
+        return Outcome(resource.key, Word.UNKNOWN, "left alone")
+    if WANT.get(action, Want.GONE) is Want.HERE:
+        wanted = resource.kind.desired(resource.spec)
+        return Outcome(resource.key, Word.IN_SYNC if have == wanted else Word.DRIFTED, "" if have == wanted else _differs(have))
+    return Outcome(resource.key, Word.BLOCKED if have is None else Word.DRIFTED, "" if have is None else "should not be here")
+
+
+def _differs(have: object) -> str:
+    return "absent" if have is None else str(have)
+
+
+def _line(resource: Resource, outcome: Outcome) -> Line:
+    return Line(MARK.get(outcome.word, "[NOT OK]"), *called(resource), outcome.reason)
+
+
+def called(resource: Resource) -> tuple[str, str]:
+    """Give the title and the name that people know a resource by."""
+    title, name = TITLE[resource.kind.name], resource.key.partition(" ")[2]
+    return title, f"{resource.spec.interface} {resource.spec.address}" if resource.kind is ADDRESS else name

@@ -1,0 +1,65 @@
+"""One thing that keeps a file system from being unmounted, and the command that makes it let go."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from shlex import join
+from typing import NamedTuple, TypeVar
+
+PROTECTED = ("init.scope", "nvkeep.service", "nvkeep-reconcile.service", "keepalived.service")  # units nobody may end
+Found = TypeVar("Found")
+
+
+class Sort(StrEnum):
+    """What it is that holds."""
+
+    PROCESS = "process"
+    MOUNT = "mount"
+    NAMESPACE = "namespace"
+    LOOP = "loop"
+    SWAP = "swap"
+    EXPORT = "export"
+
+
+class Blocker(NamedTuple):
+    """One thing that holds. `path`: what of the file system, or where it is mounted; `does`: how, in words.
+
+    `command`: what the process runs; of an export, its client.
+    """
+
+    sort: Sort
+    path: str
+    does: str
+    pid: int = 0
+    command: str = ""
+    unit: str = ""
+
+    def __str__(self) -> str:
+        if not self.pid:
+            return self.does
+        return f"pid {self.pid} ({self.command}){f' of {self.unit}' if self.unit else ''} {self.does}"
+
+    @property
+    def cure(self) -> tuple[str, ...]:
+        """The command that makes it let go."""
+        if self.sort is Sort.PROCESS:
+            return ("systemctl", "stop", self.unit) if self.unit.endswith(".service") else ("kill", str(self.pid))
+        return {
+            Sort.MOUNT: ("umount", self.path),
+            Sort.NAMESPACE: ("nsenter", f"--target={self.pid}", "--mount", "umount", "--recursive", self.path),
+            Sort.LOOP: ("losetup", "--detach", self.path),
+            Sort.SWAP: ("swapoff", self.path),
+            Sort.EXPORT: ("exportfs", "-u", f"{self.command}:{self.path}"),
+        }[self.sort]
+
+    @property
+    def remedy(self) -> str:
+        """The same as it is typed."""
+        return join(self.cure)
+
+
+def gone_is(default: Found, ask: Callable[[str], Found], about: str) -> Found:
+    """Ask about something that may end at any moment, or that not even root may look into."""
+    try:
+        return ask(about)
+    except OSError:
+        return default
