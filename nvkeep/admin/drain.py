@@ -29,14 +29,14 @@ def is_gone(report: Report) -> bool:
     return report.did in GONE and report.settled
 
 
-def let_go(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report]:
+def drain(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report]:
     """Let go of several services side by side."""
     with ThreadPoolExecutor(max(1, len(services))) as pool:
-        return list(pool.map(lambda service: HandOver(host, cluster, service).run(), services))
+        return list(pool.map(lambda service: Drain(host, cluster, service).run(), services))
 
 
 @dataclass
-class HandOver:
+class Drain:
     """The end of one service on this host: passes, each with something `before` it, until nothing is left."""
 
     host: Host

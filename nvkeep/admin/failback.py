@@ -8,7 +8,7 @@ from nvkeep.checks.consistency import disagreements, read
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster, Window
-from nvkeep.state.orders import Stamps
+from nvkeep.state.orders import Timestamps
 from nvkeep.state.service import Store
 
 AGAIN = 3600.0  # seconds until a failback that failed is tried again
@@ -26,14 +26,14 @@ class Failback:
 
     def __post_init__(self) -> None:
         self.spec, self.store = self.cluster.services[self.service], Store(self.host, self.service)
-        self.stamps = Stamps(self.host, self.service)
+        self.timestamps = Timestamps(self.host, self.service)
 
     def due(self) -> bool:
         """Tell whether it is time, and this host is the preferred one, ready, at one with the others, and does not serve it."""
         policy, now = self.spec.failback, time.localtime(self.host.wall())
         if not isinstance(policy, Window) or self.spec.hosts[0] != self.host.name or self.store.claimed():
             return False
-        fit = self.stamps.rested(AGAIN) and self.store.flag() and self._agreed()
+        fit = self.timestamps.rested(AGAIN) and self.store.flag() and self._agreed()
         return fit and inside(policy.window, 60 * now.tm_hour + now.tm_min)
 
     def _agreed(self) -> bool:
@@ -43,7 +43,7 @@ class Failback:
 
     def run(self) -> str:
         """Have it moved here; say so. Raises NvkeepError when it was not."""
-        self.stamps.ask_back()
+        self.timestamps.ask_back()
         words = ("nvkeep", "move", self.service, "--to", self.host.name, "--here", "--force")
         told = []
         for peer in others(self.host, self.cluster, self.service):

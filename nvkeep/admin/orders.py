@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from nvkeep import log
-from nvkeep.admin.drain import PAUSE, HandOver
+from nvkeep.admin.drain import PAUSE, Drain
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NvkeepError, ProbeError, Unreachable
 from nvkeep.host import Host
@@ -18,7 +18,7 @@ from nvkeep.model.override import Kind, Override
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.state.orders import Overrides, Stamps
+from nvkeep.state.orders import Overrides, Timestamps
 from nvkeep.state.service import Store
 
 NO_REASON = "no reason given"
@@ -86,13 +86,13 @@ def _take_back(peers: Sequence[Peer], *ended: str) -> str:
 def stop_here(host: Host, cluster: Cluster, service: str, reason: str = "") -> Report:
     """Let go of a service here in order; this host does not take it again until another one has served it, or a start."""
     order(host, Kind.AWAY, service, reason)
-    return HandOver(host, cluster, service).run()
+    return Drain(host, cluster, service).run()
 
 
 def start_here(host: Host, cluster: Cluster, service: str) -> Report:
     """Take a service here, with or without keepalived, but never from a host that serves it. Raises OSError."""
     allow(host, service)
-    Stamps(host, service).start()
+    Timestamps(host, service).start()
     deadline = host.now() + cluster.timing.step
     while True:
         report = run_pass(host, cluster, service, role=Role.MASTER)
@@ -133,7 +133,7 @@ def tell(peers: Sequence[Peer], *words: str) -> None:
             )
 
 
-def standing_of(peer: Peer, cluster: Cluster, service: str) -> dict[str, Any]:
+def status_of(peer: Peer, cluster: Cluster, service: str) -> dict[str, Any]:
     """Give how a service stands on another host, as `nvkeep status --json` says it; empty when it cannot be asked."""
     try:
         found = json.loads(peer.run(("nvkeep", "status", service, "--json"), cluster.timing.step).out)
@@ -149,7 +149,7 @@ def whole(seen: dict[str, Any]) -> bool:
 
 def refuse_in_vain(peers: Sequence[Peer], cluster: Cluster, service: str) -> None:
     """Raise NvkeepError unless one of these hosts says that it may take a service."""
-    answers = {one.name: standing_of(one, cluster, service) for one in peers}
+    answers = {one.name: status_of(one, cluster, service) for one in peers}
     if any(one.get("eligible") for one in answers.values()):
         return
     reasons = [f"{name} {_unfit(name, one)}" for name, one in answers.items()] or ["there is no other host for it"]
@@ -186,7 +186,7 @@ def _served(host: Host, cluster: Cluster, service: str, peers: Sequence[Peer]) -
     """Wait until it stands here wholly, or another host says that it does there: an address may answer before its unit."""
     deadline = host.now() + cluster.timing.step
     while host.now() < deadline:
-        if serves(host, run_pass(host, cluster, service)) or any(whole(standing_of(one, cluster, service)) for one in peers):
+        if serves(host, run_pass(host, cluster, service)) or any(whole(status_of(one, cluster, service)) for one in peers):
             return True
         host.sleep(PAUSE)
     return False

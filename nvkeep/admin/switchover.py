@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from nvkeep.admin.drain import PAUSE, HandOver, is_gone
-from nvkeep.admin.orders import others, refuse_in_vain, serves, standing_of, tell, whole
+from nvkeep.admin.drain import PAUSE, Drain, is_gone
+from nvkeep.admin.orders import others, refuse_in_vain, serves, status_of, tell, whole
 from nvkeep.core import liveness
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NotHere, NvkeepError, ProbeError
@@ -20,7 +20,7 @@ from nvkeep.model.override import Kind
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.state.orders import Stamps
+from nvkeep.state.orders import Timestamps
 
 LOOK = 0.1  # seconds between two looks whether another host serves
 ASKED = 1.5  # seconds between two questions whether it has failed to: that is an ssh, and a failed start is told for a while
@@ -28,7 +28,7 @@ TAKEN_WITHIN = 10.0  # seconds another host has to take what was let go; longer 
 BACK_WITHIN = 30.0  # seconds in which this host gets the role again, and serves
 
 
-class Moved(NamedTuple):
+class Result(NamedTuple):
     """How a move ended: `to` which host, or, where that is empty, why not, and whether it is served `here` again.
 
     `left`: what did not let go; `outage`: seconds from the order to the first answer from there.
@@ -42,7 +42,7 @@ class Moved(NamedTuple):
 
 
 @dataclass
-class Move:
+class Switchover:
     """One service on its way to another host: `to` a certain one, or to whichever takes it."""
 
     host: Host
@@ -54,36 +54,36 @@ class Move:
 
     def __post_init__(self) -> None:
         self.begun = self.host.now()
-        self.spec, self.stamps = self.cluster.services[self.service], Stamps(self.host, self.service)
+        self.spec, self.timestamps = self.cluster.services[self.service], Timestamps(self.host, self.service)
         every = others(self.host, self.cluster, self.service)
         self.targets = [one for one in every if self.to in ("", one.name)]
         self.parked = [one for one in every if one not in self.targets]
         if not self.targets:
             raise NotHere(f"{self.to} is no other host of {self.service}; it may run on {', '.join(self.spec.hosts)}")
 
-    def run(self) -> Moved:
-        """Move, and leave no trace of the order. Raises NvkeepError, before anything has changed, when it cannot go well."""
+    def run(self) -> Result:
+        """Move the service, and leave no trace of the order. Raises NvkeepError before anything has changed."""
         if not self.force:
             refuse_in_vain(self.targets, self.cluster, self.service)
-        with self.stamps.alone():
+        with self.timestamps.alone():
             moved = self._let_go()
             moved = moved if moved.to else self._back(moved)
             if moved.to:
                 run_pass(self.host, self.cluster, self.service)  # from now on this host stands by
             return moved
 
-    def _let_go(self) -> Moved:
+    def _let_go(self) -> Result:
         try:
             self._park()
             self.begun = self.host.now()
-            report = HandOver(self.host, self.cluster, self.service, 1, self._order).run()
-            return self._await() if is_gone(report) else Moved(why="it does not let go", left=report)
+            report = Drain(self.host, self.cluster, self.service, 1, self._order).run()
+            return self._await() if is_gone(report) else Result(why="it does not let go", left=report)
         finally:
-            self.stamps.end_move()
+            self.timestamps.end_move()
             self._unpark()
 
     def _asked(self, peer: Peer) -> dict[str, Any]:
-        return standing_of(peer, self.cluster, self.service)
+        return status_of(peer, self.cluster, self.service)
 
     def _park(self) -> None:
         """Keep the hosts that are not meant from taking it; they forget it as soon as it is served. Raises NvkeepError."""
@@ -96,9 +96,9 @@ class Move:
 
     def _order(self) -> None:
         """Record the order, for as long as a pass and the other host may take: one that is killed is over after that."""
-        self.stamps.order_move(self.host.now() + 2 * self.cluster.timing.step + TAKEN_WITHIN)
+        self.timestamps.order_move(self.host.now() + 2 * self.cluster.timing.step + TAKEN_WITHIN)
 
-    def _await(self) -> Moved:
+    def _await(self) -> Result:
         """Wait until the address or health of another host answers, and it says that all is there, if it can be asked."""
         self.say(f"{self.service}: nothing is left here {self._since():.1f} s after the order")
         asked = self.host.now()
@@ -108,12 +108,12 @@ class Move:
                 return self._confirmed(self._since())
             if self.host.now() - asked > ASKED:
                 if len(failed := self._failures()) == len(self.targets):
-                    return Moved(why="; ".join(failed))
+                    return Result(why="; ".join(failed))
                 asked = self.host.now()
             self.host.sleep(LOOK)
         if any(self._asked(one).get("holder") == HOLDERS[Holder.ME] for one in self.targets):  # its unit takes long
             return self._confirmed(self._since())
-        return Moved(why="; ".join(self._failures()) or f"no other host took it within {TAKEN_WITHIN:g} s")
+        return Result(why="; ".join(self._failures()) or f"no other host took it within {TAKEN_WITHIN:g} s")
 
     def _since(self) -> float:
         return self.host.now() - self.begun
@@ -130,21 +130,21 @@ class Move:
             return liveness.ask(self.host, self.spec, self.cluster.timing) is Guard.SERVED
         return False
 
-    def _confirmed(self, outage: float) -> Moved:
+    def _confirmed(self, outage: float) -> Result:
         """See which host serves, and that it goes on to: a unit may fail to start although the address is up."""
         deadline = self.begun + outage + self.cluster.timing.step
         while self.host.now() < deadline:
             seen = {one.name: self._asked(one) for one in self.targets}
             taker = next((name for name, one in seen.items() if whole(one)), "")
             if taker or not any(seen.values()):
-                return Moved(to=taker or "another host", outage=outage)
+                return Result(to=taker or "another host", outage=outage)
             if len(failed := self._failures()) == len(self.targets):
-                return Moved(why="; ".join(failed))
+                return Result(why="; ".join(failed))
             self.host.sleep(PAUSE)
         names = ", ".join(one.name for one in self.targets)
-        return Moved(why=f"{names} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
+        return Result(why=f"{names} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
 
-    def _back(self, moved: Moved) -> Moved:
+    def _back(self, moved: Result) -> Result:
         """Serve here again what no other host serves, whatever keepalived says, but never from a host that has taken it.
 
         As a candidate this host takes what is free and seizes nothing; keepalived's master may be a host that does nothing.
@@ -155,7 +155,7 @@ class Move:
             if serves(self.host, report):
                 return moved._replace(here=True)
             if report.holder == Holder.ANOTHER and (taker := next((one.name for one in self.targets if self._whole(one)), "")):
-                return Moved(to=taker, outage=self._since())
+                return Result(to=taker, outage=self._since())
             self.host.sleep(PAUSE)
         return moved._replace(why=f"{moved.why}, and this host does not serve it again either: {report.why}")
 

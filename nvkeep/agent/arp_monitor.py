@@ -8,10 +8,10 @@ the host that wakes hears the same, and is silent, because the volume is not its
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from nvkeep.core.liveness import Silence
+from nvkeep.core.liveness import Unanswered
 from nvkeep.core.plan import lost
 from nvkeep.host import Host
-from nvkeep.host.wire import Ear, listen
+from nvkeep.host.wire import Listener, listen
 from nvkeep.model.spec import Cluster
 from nvkeep.state.service import Store
 
@@ -21,7 +21,7 @@ PAUSE = 0.2  # seconds until a watch begins anew
 AGAIN = 0.1  # seconds between two tellings: a host that wakes claims an address more than once before it lets go of it
 
 
-class Watch:
+class ArpMonitor:
     """The watch over the addresses of one service; `cluster` gives the configuration in force, None when there is none."""
 
     def __init__(self, host: Host, service: str, cluster: Callable[[], Cluster | None]) -> None:
@@ -29,10 +29,10 @@ class Watch:
         self.service = service
         self.cluster = cluster
         self.store = Store(host, service)
-        self.silence: Silence | None = None
+        self.silence: Unanswered | None = None
 
     def run(self) -> None:
-        """Watch for ever; what cannot be heard is not silence."""
+        """ArpMonitor for ever; what cannot be heard is not silence."""
         while True:
             cluster = self.cluster()
             try:
@@ -48,31 +48,33 @@ class Watch:
         spec = cluster.services.get(self.service)
         every = min(LONGEST, max(SHORTEST, cluster.timing.advert / 2))
         with ExitStack() as stack:
-            ears = [stack.enter_context(Ear(one.interface, str(one.address.ip))) for one in spec.addresses] if spec else []
-            links, here = self._links(ears), self.store.claimed()
-            while ears and links == self._links(ears) and self.cluster() is cluster and self.store.claimed() == here:
-                self._defend(cluster, ears) if here else self._ask(ears, every)
+            listeners = (
+                [stack.enter_context(Listener(one.interface, str(one.address.ip))) for one in spec.addresses] if spec else []
+            )
+            links, here = self._links(listeners), self.store.claimed()
+            while listeners and links == self._links(listeners) and self.cluster() is cluster and self.store.claimed() == here:
+                self._defend(cluster, listeners) if here else self._ask(listeners, every)
 
-    def _ask(self, ears: list[Ear], every: float) -> None:
+    def _ask(self, listeners: list[Listener], every: float) -> None:
         began = self.host.now()
-        for ear in ears:
-            ear.ask()
-        if listen(ears, every):
+        for listener in listeners:
+            listener.ask()
+        if listen(listeners, every):
             self.silence = None
             self.host.sleep(max(0.0, began + every - self.host.now()))
         else:
-            since, _, probes = self.silence or Silence(began, began, 0)
-            self.silence = Silence(since, self.host.now(), probes + 1)
+            since, _, probes = self.silence or Unanswered(began, began, 0)
+            self.silence = Unanswered(since, self.host.now(), probes + 1)
 
-    def _defend(self, cluster: Cluster, ears: list[Ear]) -> None:
-        if listen(ears, REST) and not lost(self.host, cluster, self.service):
-            for ear in ears:
-                self.host.run(("nvkeep", "announce", ear.interface, str(ear.ip)), REST)
+    def _defend(self, cluster: Cluster, listeners: list[Listener]) -> None:
+        if listen(listeners, REST) and not lost(self.host, cluster, self.service):
+            for listener in listeners:
+                self.host.run(("nvkeep", "announce", listener.interface, str(listener.ip)), REST)
             self.host.sleep(AGAIN)
 
-    def _links(self, ears: list[Ear]) -> list[str]:
+    def _links(self, listeners: list[Listener]) -> list[str]:
         """Tell how often each link has come and gone. Raises OSError: a link without a carrier carries no question."""
-        for ear in ears:
-            if self.host.read(f"/sys/class/net/{ear.interface}/carrier").strip() != "1":
-                raise OSError(f"{ear.interface} has no carrier")
-        return [self.host.read(f"/sys/class/net/{ear.interface}/carrier_changes") for ear in ears]
+        for listener in listeners:
+            if self.host.read(f"/sys/class/net/{listener.interface}/carrier").strip() != "1":
+                raise OSError(f"{listener.interface} has no carrier")
+        return [self.host.read(f"/sys/class/net/{listener.interface}/carrier_changes") for listener in listeners]

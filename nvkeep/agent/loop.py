@@ -13,14 +13,14 @@ from pathlib import Path
 
 from nvkeep import config, log
 from nvkeep.agent import timer
-from nvkeep.agent.arp_monitor import Watch
-from nvkeep.agent.upgrade import Passes, Renewal
+from nvkeep.agent.arp_monitor import ArpMonitor
+from nvkeep.agent.upgrade import Passes, Upgrade
 from nvkeep.checks.consistency import keep_comparing
 from nvkeep.core.plan import lost
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import ConfigError, ProbeError, UnsafeFile
 from nvkeep.host import Host
-from nvkeep.host.events import Bells, Fifo, tell_systemd
+from nvkeep.host.events import Events, Fifo, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import fifo, unit
@@ -28,7 +28,7 @@ from nvkeep.reconcilers import UNIT, resources
 from nvkeep.state import host as host_state
 from nvkeep.state.service import Store
 
-BREATH = 0.1  # seconds between two passes over a service: bells ring in swarms
+BREATH = 0.1  # seconds between two passes over a service: events ring in swarms
 TICK = 1.0  # seconds between two looks at what rings no bell
 Signature = tuple[int, int, int]
 
@@ -38,7 +38,7 @@ class Worker:
     """One thread a service; rings that come during a pass make one more pass."""
 
     service: str
-    watch: Watch
+    watch: ArpMonitor
     wake: threading.Event = field(default_factory=threading.Event)
     pids: set[int] = field(default_factory=set)
 
@@ -49,27 +49,27 @@ class Agent:
     def __init__(self, host: Host, path: str) -> None:
         self.host = host
         self.path = path
-        self.bells = Bells()
+        self.events = Events()
         self.workers: dict[str, Worker] = {}
         self.cluster: Cluster | None = None
         self.signature: Signature | None = None
         self.keepalived: int | None = None
         self.gone: int | None = None
-        self.ear = Fifo(self.bells, FIFO, self._heard)
+        self.listener = Fifo(self.events, FIFO, self._heard)
         self.passes = Passes()
-        self.renewal = Renewal(host, self.passes)
+        self.upgrade = Upgrade(host, self.passes)
         self.said: set[str] = set()
 
     def run(self) -> None:
         """Run until the process is told to end."""
         self._listen()
-        self.bells.on_mounts(self._wake_all)
-        self.bells.on_network(self._wake_all)
+        self.events.on_mounts(self._wake_all)
+        self.events.on_network(self._wake_all)
         self._reload()
         threading.Thread(target=keep_comparing, args=(self.host, lambda: self.cluster), daemon=True).start()
         tell_systemd("READY=1")
         while True:
-            self.bells.wait(TICK)
+            self.events.wait(TICK)
             self._tick()
 
     # --- what wakes ---------------------------------------------------------------------------------------------------
@@ -93,13 +93,13 @@ class Agent:
         self._reload()
         self._watch_keepalived()
         self._listen()
-        self.renewal.seek()
+        self.upgrade.seek()
 
     def _listen(self) -> None:
         """Hold the FIFO open, also where it was removed. While nothing keepalived writes can be heard, the tick is the bell."""
         try:
-            self.ear.hold()
-            deaf = "" if self.ear.former else fifo.deaf(self.host)
+            self.listener.hold()
+            deaf = "" if self.listener.former else fifo.deaf(self.host)
         except OSError as error:
             deaf = f"keepalived cannot be heard, roles are only asked: {error}"
         if deaf:
@@ -127,7 +127,7 @@ class Agent:
             or timers.carrier_lost_since
             or timers.candidate_since
             or timers.io_bad_since
-            or store.loss().bars
+            or store.fencing().bars
             or 0 < timers.announce_at <= now
             or 0 < timers.cooling_until <= now < timers.cooling_until + 2 * TICK
         ):
@@ -140,7 +140,7 @@ class Agent:
             pid = int(self.host.read(CHILD_PID))
         except (OSError, ValueError):
             return
-        if pid not in (self.keepalived, self.gone) and self.bells.on_end(pid, self._keepalived_ended):
+        if pid not in (self.keepalived, self.gone) and self.events.on_end(pid, self._keepalived_ended):
             self.keepalived = pid
 
     def _keepalived_ended(self) -> None:
@@ -174,7 +174,7 @@ class Agent:
 
     def _look_out(self, service: str) -> None:
         """Start what looks after a service: the thread that makes passes, and the watch over its addresses."""
-        self.workers[service] = worker = Worker(service, Watch(self.host, service, lambda: self.cluster))
+        self.workers[service] = worker = Worker(service, ArpMonitor(self.host, service, lambda: self.cluster))
         threading.Thread(target=self._work, args=(worker,), name=service, daemon=True).start()
         threading.Thread(target=worker.watch.run, name=f"{service} watch", daemon=True).start()
 
@@ -227,7 +227,7 @@ class Agent:
                     worker.pids.add(pid)
 
     def _hang_on(self, worker: Worker, pid: int) -> int | None:
-        return self.bells.on_end(pid, lambda: self._unit_ended(worker, pid))
+        return self.events.on_end(pid, lambda: self._unit_ended(worker, pid))
 
     def _unit_ended(self, worker: Worker, pid: int) -> None:
         worker.pids.discard(pid)

@@ -54,7 +54,7 @@ class Passes:
                 self.change.notify_all()
 
 
-class Renewal:
+class Upgrade:
     """Looks for newly installed code."""
 
     def __init__(self, host: Host, passes: Passes) -> None:

@@ -3,7 +3,7 @@
   nvkeep holders nfs       of one service
 
 Units of the service itself are stopped before anything is unmounted, and are told as such. What would be ended by the service's
-`holders:` policy is told too. docs/releasing.md has the whole ladder.
+`holders:` policy is told too. docs/releasing.md has the whole escalation.
 
 exit codes:
   0  nobody would block a release
@@ -14,7 +14,7 @@ exit codes:
 import argparse
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.unmount.forecast import grips
+from nvkeep.unmount.forecast import forecast
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Look and print. Changes nothing."""
     cluster, host = load(arguments)
     services = chosen(cluster, host.name, arguments.services)
-    found = {name: tuple(grips(host, cluster.services[name], deep=True)) for name in services}
+    found = {name: tuple(forecast(host, cluster.services[name], deep=True)) for name in services}
     for service, held in found.items():
         print("\n".join([f"{service}:", *(f"  {one}" for one in held or ("nobody",))]))
     return 1 if any(one.blocks for held in found.values() for one in held) else 0

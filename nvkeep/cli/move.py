@@ -17,7 +17,7 @@ import sys
 
 from nvkeep.admin.drain import LIMIT
 from nvkeep.admin.orders import others
-from nvkeep.admin.switchover import BACK_WITHIN, TAKEN_WITHIN, Move
+from nvkeep.admin.switchover import BACK_WITHIN, TAKEN_WITHIN, Switchover
 from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.errors import NotHere, Unreachable
 from nvkeep.host import Host
@@ -37,17 +37,17 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Move, and say how it went."""
+    """Switchover, and say how it went."""
     cluster, host, service = ordered(arguments)
     if not Store(host, service).serving(cluster.timing.step):
         return _elsewhere(host, cluster, service, arguments)
     if arguments.to == host.name:
         print(f"{service}: {host.name} serves it already")
         return 0
-    return _move(Move(host, cluster, service, arguments.to, print, arguments.force))
+    return _move(Switchover(host, cluster, service, arguments.to, print, arguments.force))
 
 
-def _move(one: Move) -> int:
+def _move(one: Switchover) -> int:
     moved = one.run()
     if moved.to:
         print(

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.core.observe import Sight
+from nvkeep.core.observe import Observation
 from nvkeep.core.plan import Want
 from nvkeep.core.reconcile import WANT, Pass
 from nvkeep.errors import NvkeepError
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         _print(*planned, explain=arguments.verb == "diff")
     if any(plan.waiting for _, _, plan, _ in plans):
         return ERROR
-    return CHANGES if any(plan.moves for _, _, plan, _ in plans) else 0
+    return CHANGES if any(plan.changes for _, _, plan, _ in plans) else 0
 
 
 def _seen_from_here(name: str | None, *, clean: bool) -> None:
@@ -73,37 +73,37 @@ def _roles(words: Sequence[str], services: Sequence[str]) -> dict[str, Role]:
     return found
 
 
-Planned = tuple[Pass, Verdict, Plan, Sight]
+Planned = tuple[Pass, Verdict, Plan, Observation]
 
 
 def _planned(host: Host, cluster: Cluster, service: str, role: Role | None, *, clean: bool) -> Planned:
     one = Pass(host, cluster, service, blind=clean)
-    verdict, sight = one.consider(role)
-    return one, verdict, one.plan(verdict, sight), sight
+    verdict, observation = one.consider(role)
+    return one, verdict, one.plan(verdict, observation), observation
 
 
-def _print(one: Pass, verdict: Verdict, plan: Plan, sight: Sight, *, explain: bool) -> None:
+def _print(one: Pass, verdict: Verdict, plan: Plan, observation: Observation, *, explain: bool) -> None:
     print(f"{one.service} on {one.host.name}: {verdict.action}: {verdict.why} (line {verdict.line})")
     if explain:
-        _explain(one, verdict, sight)
-    for move in plan.moves:
-        print(f"  {move.verb:<8} {move.key}: {move.why}")
-        for step in move.steps:
+        _explain(one, verdict, observation)
+    for change in plan.changes:
+        print(f"  {change.verb:<8} {change.key}: {change.why}")
+        for step in change.steps:
             print(f"           {step}")
     for key, why in plan.waiting:
         print(f"  wait     {key}: {why}")
-    if not plan.moves and not plan.waiting:
+    if not plan.changes and not plan.waiting:
         print("  nothing to do")
 
 
-def _explain(one: Pass, verdict: Verdict, sight: Sight) -> None:
+def _explain(one: Pass, verdict: Verdict, observation: Observation) -> None:
     from nvkeep.model import drift  # noqa: PLC0415 - deepdiff costs a third of a pass; only people who ask for it pay
 
     want = WANT.get(verdict.action)
     here = want is Want.HERE
-    known = [resource for resource in one.resources if not isinstance(sight.seen[resource.key], Exception)]
+    known = [resource for resource in one.resources if not isinstance(observation.seen[resource.key], Exception)]
     desired = {resource.key: resource.kind.desired(resource.spec) if here else None for resource in known}
-    observed = {key: sight.seen[key] for key in desired}
+    observed = {key: observation.seen[key] for key in desired}
     differing = [key for key in desired if want and desired[key] != observed[key]]
     for key in differing:
         print(f"  drift    {drift.words(key, desired[key], observed[key])}")

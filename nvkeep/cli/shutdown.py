@@ -15,7 +15,7 @@ import argparse
 import sys
 
 from nvkeep import config, log
-from nvkeep.admin.drain import let_go
+from nvkeep.admin.drain import drain
 from nvkeep.cli.common import file_option, load, refuse_others_than_root, tell_gone
 from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.host import LocalHost
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     log.setup(quiet=True)
     cluster, host = _configured(arguments)
     services = cluster.services_of(host.name) if host.name in cluster.hosts else ()
-    return tell_gone(let_go(host, cluster, services))
+    return tell_gone(drain(host, cluster, services))
 
 
 def _configured(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost]:

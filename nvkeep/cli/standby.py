@@ -13,7 +13,7 @@ exit codes:
 import argparse
 
 from nvkeep import log
-from nvkeep.admin.drain import let_go
+from nvkeep.admin.drain import drain
 from nvkeep.admin.orders import order, order_words, others, refuse_in_vain
 from nvkeep.cli.common import (
     chosen,
@@ -53,4 +53,4 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_in_vain(others(host, cluster, service), cluster, service)
     log.setup(quiet=True)
     print(order(host, Kind.STANDBY, "", arguments.reason, by=arguments.by, lasting=arguments.lasting))
-    return tell_gone(let_go(host, cluster, services))
+    return tell_gone(drain(host, cluster, services))

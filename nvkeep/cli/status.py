@@ -23,7 +23,7 @@ from nvkeep.core.reconcile import Pass
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT
-from nvkeep.status.service import Standing, stand
+from nvkeep.status.service import ServiceStatus, service_status
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     services = chosen(cluster, host.name, arguments.services)
     if arguments.all:
         return _everywhere(host, cluster, services, plain=arguments.json)
-    standings = [stand(Pass(host, cluster, service)) for service in services]
+    standings = [service_status(Pass(host, cluster, service)) for service in services]
     if arguments.json:
         print(json.dumps([_plain(one) for one in standings], indent=2))
     else:
@@ -56,19 +56,19 @@ def _everywhere(host: Host, cluster: Cluster, services: tuple[str, ...], *, plai
     return seen.code
 
 
-def _text(one: Standing, host: str) -> str:
+def _text(one: ServiceStatus, host: str) -> str:
     ready = "may take over" if one.eligible else f"may not take over: {one.eligible_why}"
     head = [
         f"{one.service} on {host}: {one.summary}",
         f"  role {one.role}, holder {one.holder}, {ready}",
         *(f"  . {order}" for order in one.orders),
         f"  {one.why}",
-        *(f"  ! {worry}" for worry in (*one.worries, *one.blockers)),
+        *(f"  ! {warning}" for warning in (*one.warnings, *one.blockers)),
         *(f"  . {note}" for note in one.notes),
     ]
     quoted = [f"    {line}" for line in one.journal]
     return "\n".join([*head, *(f"  {line}" for line in one.lines), *quoted, f"  last pass {one.last_pass}"])
 
 
-def _plain(one: Standing) -> dict[str, object]:
+def _plain(one: ServiceStatus) -> dict[str, object]:
     return asdict(one)

@@ -13,7 +13,7 @@ exit codes:
 
 import argparse
 
-from nvkeep.admin.drain import let_go
+from nvkeep.admin.drain import drain
 from nvkeep.admin.orders import order_everywhere, others, passes_on, reach, stop_here
 from nvkeep.cli.common import order_options, ordered, service_options, tell_gone
 from nvkeep.model.override import Kind
@@ -33,4 +33,4 @@ def run(arguments: argparse.Namespace) -> int:
     peers = others(host, cluster, service)
     reach(peers)  # one that is not told would take the service
     print(order_everywhere(host, peers, Kind.STOPPED, service, arguments.reason, lasting=arguments.lasting))
-    return tell_gone(let_go(host, cluster, [service])) | passes_on(peers, cluster, service, print)
+    return tell_gone(drain(host, cluster, [service])) | passes_on(peers, cluster, service, print)

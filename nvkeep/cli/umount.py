@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         if all(one.path != arguments.path for one in mountinfo.read(host)):  # a PATH mistyped must not look like one unmounted
             say(f"nothing is mounted at {arguments.path}")
         task = escalation.Task(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
-        left = escalation.Ladder(host, task, say, escalation.family(host, os.getpid())).climb()
+        left = escalation.Escalation(host, task, say, escalation.family(host, os.getpid())).run()
     except ProbeError as error:
         left = f"{arguments.path} does not let go, and who holds it cannot be told: {error}"
     if left:

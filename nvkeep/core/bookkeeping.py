@@ -9,10 +9,10 @@ from nvkeep import log
 from nvkeep.checks import readiness
 from nvkeep.checks.readiness import Unmet
 from nvkeep.core import liveness
-from nvkeep.core.observe import Eyes, Sight
+from nvkeep.core.observe import Observation, Observer
 from nvkeep.errors import ProbeError
-from nvkeep.model.decision import Action, Facts, Guard, Holder, Standing, Verdict, eligible
-from nvkeep.model.fencing import Loss, lose
+from nvkeep.model.decision import Action, Facts, Guard, Holder, Obstacles, Verdict, eligible
+from nvkeep.model.fencing import Fencing, record_fencing
 from nvkeep.model.override import Kind
 from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.model.role import Role
@@ -35,13 +35,13 @@ LOST = 1  # the line of a volume that another host has taken
 GOING = (Action.RELEASE, Action.REST, Action.YIELD)
 
 
-class Records:
+class Bookkeeping:
     """The records of one service, as one pass changes them."""
 
-    def __init__(self, eyes: Eyes, watched: liveness.Watched) -> None:
-        self.eyes, self.watched = eyes, watched
-        self.host, self.cluster, self.service = eyes.host, eyes.cluster, eyes.service
-        self.spec, self.store, self.overrides = eyes.spec, eyes.store, Overrides(eyes.host)
+    def __init__(self, observer: Observer, watched: liveness.Watched) -> None:
+        self.observer, self.watched = observer, watched
+        self.host, self.cluster, self.service = observer.host, observer.cluster, observer.service
+        self.spec, self.store, self.overrides = observer.spec, observer.store, Overrides(observer.host)
 
     def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         """Record what a decision led to."""
@@ -54,19 +54,19 @@ class Records:
             self._held(verdict.action, moved=moved)
 
     def _lost(self, *, taken: bool) -> None:
-        loss = self.store.loss()
+        loss = self.store.fencing()
         if not taken:
             self.cool("the volume did no I/O here")
         elif self.store.claimed() or not loss.bars:
             with self.tolerant("the loss"):
-                self.store.save_loss(lose(loss, self.host.now()))
+                self.store.save_fencing(record_fencing(loss, self.host.now()))
         self.store.claim(held=False)
 
     def _held(self, action: Action, *, moved: bool) -> None:
-        loss = self.store.loss()
+        loss = self.store.fencing()
         self.store.claim(held=True)
         with self.tolerant("that a loss is over"):  # but one that nobody was heard after stays, unless the volume was free
-            self.store.save_loss(loss if loss.spent and action is not Action.ACQUIRE else Loss())
+            self.store.save_fencing(loss if loss.spent and action is not Action.ACQUIRE else Fencing())
         if moved or action is not Action.SERVE:
             now = self.host.now()
             self.store.save_timers(replace(self.store.timers(), announce_since=now, announce_at=next_announcement(now, now)))
@@ -104,14 +104,14 @@ class Records:
         with self.tolerant("that it is held"):
             self.store.hold(Blocked(key, said, self.host.date()))
 
-    def remember(self, verdict: Verdict, sight: Sight) -> bool:
+    def remember(self, verdict: Verdict, observation: Observation) -> bool:
         """Record what lasts longer than a pass; tell whether the flag has to be 0 for a moment (tie-break)."""
-        old, facts = self.store.timers(), sight.facts
+        old, facts = self.store.timers(), observation.facts
         holds = facts.holder is Holder.ME or self.store.claimed()
         tied = tie_break(
             old.candidate_since, facts.role, self.host.now(), self.spec.hosts.index(self.host.name), idle=not holds
         )
-        backoff = self._backoff(verdict, sight, holds=holds)
+        backoff = self._backoff(verdict, observation, holds=holds)
         kept = verdict.action in (Action.SERVE, Action.WAIT)
         self.store.save_timers(
             replace(
@@ -120,22 +120,24 @@ class Records:
                 patience=backoff.patience,
                 listening_since=backoff.listening_since,
                 aside_for=backoff.holders,
-                io_bad_since=sight.io_bad_since if kept else 0.0,
-                carrier_lost_since=sight.carrier_lost_since,
+                io_bad_since=observation.io_bad_since if kept else 0.0,
+                carrier_lost_since=observation.carrier_lost_since,
                 candidate_since=tied.since,
             )
         )
         return tied.now and self._silent()
 
-    def _backoff(self, verdict: Verdict, sight: Sight, *, holds: bool) -> Backoff:
+    def _backoff(self, verdict: Verdict, observation: Observation, *, holds: bool) -> Backoff:
         """Stand backoff until the service falls silent, or patience is over: then listen."""
         now, was = self.host.now(), self.store.timers().backoff
         if verdict.action is Action.YIELD:
-            by_hand = self.eyes.assumed is not None and sight.facts.guard is Guard.SERVED  # keepalived here is not deaf
-            return was if by_hand else back_off(was, now, sight.holders)
+            by_hand = (
+                self.observer.assumed is not None and observation.facts.guard is Guard.SERVED
+            )  # keepalived here is not deaf
+            return was if by_hand else back_off(was, now, observation.holders)
         if holds or (now < was.until and self._silent()):
             return Backoff()
-        return after_hearing(was, sight.facts.role, now, self.cluster.timing.master_down)
+        return after_hearing(was, observation.facts.role, now, self.cluster.timing.master_down)
 
     def _silent(self) -> bool:
         try:
@@ -153,70 +155,74 @@ class Records:
         for one in self.spec.addresses if self.store.claimed() else ():
             self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
 
-    def returned(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> None:
+    def returned(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> None:
         """Forget that the service was handed over by hand, once another host serves it: this host may be needed again."""
         gone = verdict.action is Action.RELEASE and all(one.word in SETTLED for one in outcomes)
         with suppress(ProbeError), self.tolerant("that another host serves"):
-            if gone and self.overrides.read(Kind.AWAY, self.service) and self._served(sight):
+            if gone and self.overrides.read(Kind.AWAY, self.service) and self._served(observation):
                 self.overrides.end(Kind.AWAY, self.service)
 
-    def _served(self, sight: Sight) -> bool:
+    def _served(self, observation: Observation) -> bool:
         """Ask the guard; where nothing could answer it, whoever holds the volumes counts."""
         if not self.spec.addresses and not self.spec.health:
-            return sight.facts.holder is Holder.ANOTHER
+            return observation.facts.holder is Holder.ANOTHER
         return liveness.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SERVED
 
-    def standing(self, loss: Loss, *, dips: bool) -> Standing:
+    def standing(self, loss: Fencing, *, dips: bool) -> Obstacles:
         """Say what keeps this host from having the role, beside the facts."""
         yielding = self.host.now() < self.store.timers().yield_until
-        return Standing(
-            outdated=self.eyes.outdated,
+        return Obstacles(
+            outdated=self.observer.outdated,
             yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
             dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
             deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
         )
 
-    def _unready(self, sight: Sight) -> str:
+    def _unready(self, observation: Observation) -> str:
         """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
-        holds = self.store.claimed() or sight.facts.holder is Holder.ME
-        why = "" if holds else readiness.told(unready(self.eyes, sight.facts))
+        holds = self.store.claimed() or observation.facts.holder is Holder.ME
+        why = "" if holds else readiness.told(unready(self.observer, observation.facts))
         if why and why != self.store.report().get("eligible_why"):
             log.note(f"{self.service}: this host is not ready to serve: {why}", logging.WARNING, service=self.service)
         return why
 
-    def flag(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...], standing: Standing) -> tuple[bool, str]:
+    def flag(
+        self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...], standing: Obstacles
+    ) -> tuple[bool, str]:
         """Write the flag that keepalived tracks; tell whether this host may have the role, and if not, why not."""
-        witness = sight.facts.witness or self._unplugged(sight)
-        facts = replace(sight.facts, cooling=self.eyes.cooling(), witness=witness)
+        witness = observation.facts.witness or self._unplugged(observation)
+        facts = replace(observation.facts, cooling=self.observer.cooling(), witness=witness)
         up, why = eligible(facts, standing)
         if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
-            up, why = eligible(facts, replace(standing, unready=self._unready(sight)))
-        self.store.save_flag(up=up or self._stopping(verdict, sight, outcomes))
+            up, why = eligible(facts, replace(standing, unready=self._unready(observation)))
+        self.store.save_flag(up=up or self._stopping(verdict, observation, outcomes))
         return up, why
 
-    def _unplugged(self, sight: Sight) -> bool:
+    def _unplugged(self, observation: Observation) -> bool:
         """Tell whether this host serves and has just lost the carrier: the flag stays until it has let go, in order."""
-        return self.store.claimed() and sight.facts.carrier and sight.carrier_lost_since > 0
+        return self.store.claimed() and observation.facts.carrier and observation.carrier_lost_since > 0
 
-    def _stopping(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> bool:
+    def _stopping(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> bool:
         """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
         stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
-        stopping |= self.eyes.stamps.moving() and self.store.claimed()  # a move turns round where something does not let go
-        return verdict.action is Action.RELEASE and sight.facts.carrier and stopping and self.store.flag()
+        stopping |= (
+            self.observer.timestamps.moving() and self.store.claimed()
+        )  # a move turns round where something does not let go
+        return verdict.action is Action.RELEASE and observation.facts.carrier and stopping and self.store.flag()
 
 
-def unready(eyes: Eyes, facts: Facts) -> list[Unmet]:
+def unready(observer: Observer, facts: Facts) -> list[Unmet]:
     """Name what a pass sees unmet of the preconditions of serving, at little cost."""
-    untaken = facts.role not in (Role.MASTER, Role.CANDIDATE) and not eyes.store.claimed()
+    untaken = facts.role not in (Role.MASTER, Role.CANDIDATE) and not observer.store.claimed()
     free = facts.holder is Holder.NOBODY and untaken
-    by_hand = bool(eyes.outdated) or _by_hand(
-        eyes
+    by_hand = bool(observer.outdated) or _by_hand(
+        observer
     )  # there may be no keepalived; or a warning says already what is wrong with it
-    return readiness.quick(eyes.host, eyes.cluster, eyes.resources, free=free, by_hand=by_hand)
+    return readiness.quick(observer.host, observer.cluster, observer.resources, free=free, by_hand=by_hand)
 
 
-def _by_hand(eyes: Eyes) -> bool:
+def _by_hand(observer: Observer) -> bool:
     try:
-        return eyes.store.manual_role() is not None
+        return observer.store.manual_role() is not None
     except ProbeError:  # the pass itself reports it
         return True

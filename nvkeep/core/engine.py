@@ -16,7 +16,7 @@ from nvkeep import log
 from nvkeep.core.plan import arrive, leave, mounts_of, observe
 from nvkeep.errors import CommandError, Denied, Lost, NvkeepError, Pending, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
-from nvkeep.model.plan import Move, Plan, Step, Verb
+from nvkeep.model.plan import Change, Plan, Step, Verb
 from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.reconcilers import Resource
 
@@ -38,7 +38,7 @@ class Engine:
     until: dict[str, float] = field(default_factory=dict)
 
     def run(self, resources: Sequence[Resource], plan: Plan) -> tuple[Outcome, ...]:
-        """Make the moves: downward first, then upward, independent ones side by side; say how everything stands."""
+        """Make the changes: downward first, then upward, independent ones side by side; say how everything stands."""
         told = {key: Outcome(key, Word.UNKNOWN, why) for key, why in plan.waiting}
         below = {one.key: one.needs for one in resources}
         above = {key: {other for other, needs in below.items() if key in needs} for key in below}
@@ -53,52 +53,52 @@ class Engine:
         by_key = {one.key: one for one in resources}
         keeps = {key: mounts_of(others) for key, others in above.items()}
         done: dict[str, Outcome] = {}
-        for (verb, _), stage in groupby(plan.down, lambda move: (move.verb, _kind(move))):
-            moves = tuple(stage)
+        for (verb, _), stage in groupby(plan.down, lambda change: (change.verb, _kind(change))):
+            changes = tuple(stage)
             if verb is Verb.CUT:
-                for move in moves:
-                    self._cut(by_key[move.key], move)
+                for change in changes:
+                    self._cut(by_key[change.key], change)
             else:
-                done |= self._walk(resources, moves, keeps, keeps, done)
+                done |= self._walk(resources, changes, keeps, keeps, done)
         return done
 
-    def _cut(self, resource: Resource, move: Move) -> None:
+    def _cut(self, resource: Resource, change: Change) -> None:
         """End what waits. What a failure costs is seen by what is isolated next."""
-        self.until[move.key] = self.host.now() + self.step
-        self._commands(resource, move.steps)
+        self.until[change.key] = self.host.now() + self.step
+        self._commands(resource, change.steps)
 
     def _walk(
         self,
         resources: Sequence[Resource],
-        moves: Sequence[Move],
+        changes: Sequence[Change],
         after: Mapping[str, Iterable[str]],
         keeps: Mapping[str, Iterable[str]],
         settled: Mapping[str, Outcome],
     ) -> dict[str, Outcome]:
-        """Make each move once those it comes `after` are made; it is blocked when one that `keeps` it failed."""
+        """Make each change once those it comes `after` are made; it is blocked when one that `keeps` it failed."""
         by_key = {one.key: one for one in resources}
-        todo = {move.key: move for move in moves if move.key not in settled}
+        todo = {change.key: change for change in changes if change.key not in settled}
         done: dict[str, Outcome] = {}
         running: dict[Future[Outcome], str] = {}
         with ThreadPoolExecutor(max_workers=max(1, len(todo))) as pool:
             while todo or running:
                 for key in [key for key in todo if not any(other in todo or other in running.values() for other in after[key])]:
-                    move = todo.pop(key)
+                    change = todo.pop(key)
                     failed = [other for other in keeps[key] if {**settled, **done}.get(other, _FINE).word not in SETTLED]
                     if failed:
                         done[key] = Outcome(key, Word.BLOCKED, f"waits for {failed[0]}")
                     else:
-                        running[pool.submit(self._move, by_key[key], move)] = key
+                        running[pool.submit(self._change, by_key[key], change)] = key
                 finished = wait(running, return_when=FIRST_COMPLETED).done
                 done |= {running.pop(future): future.result() for future in finished}
         return done
 
-    def _move(self, resource: Resource, move: Move) -> Outcome:
+    def _change(self, resource: Resource, change: Change) -> Outcome:
         """Settle one resource; an Outcome whatever happens."""
         begun = time.monotonic()
-        word, reason = Word.CONVERGED, move.why
+        word, reason = Word.CONVERGED, change.why
         try:
-            self._settle(resource, move)
+            self._settle(resource, change)
         except Lost as error:
             word, reason = Word.LOST, str(error)
         except Denied as error:
@@ -108,44 +108,44 @@ class Engine:
         except ProbeError as error:
             word, reason = Word.UNKNOWN, str(error)
         except (NvkeepError, OSError) as error:
-            word, reason = Word.STUCK if move.verb.leaves else Word.FAILED, str(error)
-        outcome = Outcome(move.key, word, reason, time.monotonic() - begun, tuple(self.ran.get(move.key, ())))
-        log.outcome(self.service, move.verb, outcome)
+            word, reason = Word.STUCK if change.verb.leaves else Word.FAILED, str(error)
+        outcome = Outcome(change.key, word, reason, time.monotonic() - begun, tuple(self.ran.get(change.key, ())))
+        log.outcome(self.service, change.verb, outcome)
         return outcome
 
-    def _settle(self, resource: Resource, move: Move) -> None:
-        planned: list[Move] = [move]
-        hurry = resource.kind.hurry if move.verb is Verb.ISOLATE else self.step
-        self.until[move.key] = self.host.now() + min(self.step, hurry)
+    def _settle(self, resource: Resource, change: Change) -> None:
+        planned: list[Change] = [change]
+        hurry = resource.kind.hurry if change.verb is Verb.ISOLATE else self.step
+        self.until[change.key] = self.host.now() + min(self.step, hurry)
         for attempt in Retrying(
-            stop=lambda state: self.host.now() + state.upcoming_sleep > self.until[move.key],
+            stop=lambda state: self.host.now() + state.upcoming_sleep > self.until[change.key],
             wait=_pause,
             retry=retry_if_exception_type(Transient),
             sleep=self.host.sleep,
             reraise=True,
         ):
             with attempt:
-                self._try(resource, planned.pop() if planned else self._again(resource, move), move.verb)
+                self._try(resource, planned.pop() if planned else self._again(resource, change), change.verb)
 
-    def _again(self, resource: Resource, move: Move) -> Move | None:
-        """Plan the same move once more from what is there now; None when it is on its way or done."""
+    def _again(self, resource: Resource, change: Change) -> Change | None:
+        """Plan the same change once more from what is there now; None when it is on its way or done."""
         have = self._look(resource)
-        if move.verb.leaves:
-            moving = have is None or (move.verb is Verb.RELEASE and resource.kind.pending(have, leaving=True))
-            return None if moving else leave(resource, have, move.verb, move.why)
+        if change.verb.leaves:
+            moving = have is None or (change.verb is Verb.RELEASE and resource.kind.pending(have, leaving=True))
+            return None if moving else leave(resource, have, change.verb, change.why)
         if have is None and resource.key in self.under_way:
             raise StepError(self._failure(resource, have))
-        if have is None and move.verb is Verb.SEIZE:
-            return move
+        if have is None and change.verb is Verb.SEIZE:
+            return change
         return None if resource.kind.pending(have, leaving=False) else arrive(resource, have, {})
 
-    def _try(self, resource: Resource, move: Move | None, verb: Verb) -> None:
-        """Run a move's commands, then look: what is seen decides, what a command said only explains."""
+    def _try(self, resource: Resource, change: Change | None, verb: Verb) -> None:
+        """Run a change's commands, then look: what is seen decides, what a command said only explains."""
         self.still()
-        last = self._commands(resource, move.steps) if move else None
+        last = self._commands(resource, change.steps) if change else None
         have = self._look(resource)
-        if move and not verb.leaves and have == resource.kind.desired(resource.spec):
-            have = self._look_once_more(resource, move.verb, have)
+        if change and not verb.leaves and have == resource.kind.desired(resource.spec):
+            have = self._look_once_more(resource, change.verb, have)
         if resource.kind.settled(resource.spec, have, verb):
             return
         raise self._reason(resource, have, last, leaving=verb.leaves)
@@ -218,8 +218,8 @@ def _pause(state: RetryCallState) -> float:
 
 
 def _isolating(plan: Plan) -> bool:
-    return any(move.verb is Verb.ISOLATE for move in plan.down)
+    return any(change.verb is Verb.ISOLATE for change in plan.down)
 
 
-def _kind(move: Move) -> str:
-    return move.key.partition(" ")[0]
+def _kind(change: Change) -> str:
+    return change.key.partition(" ")[0]

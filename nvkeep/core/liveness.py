@@ -16,7 +16,7 @@ FRESH = 0.2  # seconds the word of a watch counts at least, however fast the adv
 LONGEST = 0.25  # seconds one probe listens; a neighbour answers within milliseconds
 
 
-class Silence(NamedTuple):
+class Unanswered(NamedTuple):
     """What a watch has heard of the addresses: nothing, in so many probes from one time to another (seconds since boot)."""
 
     since: float
@@ -24,7 +24,7 @@ class Silence(NamedTuple):
     probes: int
 
 
-Watched = Callable[[], Silence | None]
+Watched = Callable[[], Unanswered | None]
 
 
 def ask(host: Host, service: Service, timing: Timing, watched: Watched = lambda: None) -> Guard:

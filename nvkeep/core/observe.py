@@ -8,14 +8,14 @@ from nvkeep.core.plan import Survey, survey
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Facts, Guard, Holder
-from nvkeep.model.fencing import Loss, listen
+from nvkeep.model.fencing import Fencing, listen
 from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import carrier, unit, witness
 from nvkeep.reconcilers import MOUNT, VOLUME, Resource, equipped, resources
 from nvkeep.reconcilers.backends.base import Holding
 from nvkeep.state import host as host_state
-from nvkeep.state.orders import Overrides, Stamps
+from nvkeep.state.orders import Overrides, Timestamps
 from nvkeep.state.service import Store
 
 BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to let go
@@ -24,7 +24,7 @@ IO_DEADLINE = 10.0  # seconds the own volume may do no I/O before this host lets
 
 
 @dataclass(frozen=True)
-class Sight:
+class Observation:
     """What one look found, and what it means. `io_bad_since`: seconds since boot, 0 while the volume does I/O."""
 
     facts: Facts
@@ -41,10 +41,10 @@ class Sight:
         return " ".join(f"{key}={version}" for key, version in sorted(self.versions.items()))
 
 
-class Eyes:
+class Observer:
     """Looks at one service on one host. `denied` and `assumed` are what a pass has learned or been told since.
 
-    `blind` eyes look at nothing: they see a host with nothing on it, and volumes that nobody holds.
+    `blind` observer look at nothing: they see a host with nothing on it, and volumes that nobody holds.
     """
 
     def __init__(self, host: Host, cluster: Cluster, service: str, *, blind: bool = False) -> None:
@@ -52,7 +52,7 @@ class Eyes:
         self.cluster = cluster
         self.service = service
         self.spec = cluster.services[service]
-        self.store, self.stamps = Store(host, service), Stamps(host, service)
+        self.store, self.timestamps = Store(host, service), Timestamps(host, service)
         needed = resources(cluster, service, host.name)
         self.resources = needed if blind else tuple(equipped(host, one) for one in needed)
         self.blind = blind
@@ -64,11 +64,11 @@ class Eyes:
         self.denied = False
         self.assumed: Role | None = None
 
-    def look(self, asked: Guard = Guard.UNASKED) -> Sight:
+    def look(self, asked: Guard = Guard.UNASKED) -> Observation:
         """Look at everything a decision rests on."""
         if self.blind:
             nothing = dict.fromkeys(one.key for one in self.resources)
-            return Sight(Facts(self.assumed or Role.BACKUP, Holder.NOBODY), nothing, {})
+            return Observation(Facts(self.assumed or Role.BACKUP, Holder.NOBODY), nothing, {})
         seen = survey(self.host, self.resources)
         holder, versions, unknown, by = self._holder(seen)
         manual = self.assumed or self._manual()
@@ -83,13 +83,13 @@ class Eyes:
             carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
             io=not io_since or now - io_since < IO_DEADLINE,
             witness=not carrier_since and self._witnessed(now),
-            loss=self.loss(role).bars,
+            loss=self.fencing(role).bars,
             cooling="" if manual else self.cooling(),
             guard=asked,
             maintenance="" if host_state.leaving(self.host) else self._readable(Overrides(self.host).maintained),
         )
-        sight = Sight(facts, seen, versions, unknown, by, io_since, carrier_since)
-        return replace(sight, facts=replace(facts, waited=not manual and self._waited(sight, now)))
+        observation = Observation(facts, seen, versions, unknown, by, io_since, carrier_since)
+        return replace(observation, facts=replace(facts, waited=not manual and self._waited(observation, now)))
 
     def _role(self, manual: Role | None) -> Role:
         if manual is not None:
@@ -155,7 +155,7 @@ class Eyes:
         """Tell why this host has to let go; empty when it has not."""
         if host_state.leaving(self.host):
             return "this host is going down"
-        if self.stamps.moving():
+        if self.timestamps.moving():
             return "it is being moved to another host"
         return self._readable(Overrides(self.host).told) or self._held() or ("" if manual else self._stopped())
 
@@ -177,7 +177,7 @@ class Eyes:
             return ""
         ran = seen.inactive_since > 0  # since this host booted: where keepalived is not enabled, it has not yet
         stopped = ran and seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
-        stopped = stopped and self.stamps.started() < seen.inactive_since  # the later order counts
+        stopped = stopped and self.timestamps.started() < seen.inactive_since  # the later order counts
         return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
 
     def _held(self) -> str:
@@ -189,18 +189,18 @@ class Eyes:
             return ""
         return f"held since {held.since}: {held.why}; when it is mended: nvkeep reset {self.service}" if held else ""
 
-    def _waited(self, sight: Sight, now: float) -> bool:
+    def _waited(self, observation: Observation, now: float) -> bool:
         """Tell whether this host has stood backoff for this holder and listened since, and only the address says who serves."""
-        return self.spec.health is None and self.store.timers().backoff.waited_for(sight.holders, now)
+        return self.spec.health is None and self.store.timers().backoff.waited_for(observation.holders, now)
 
     def cooling(self) -> str:
         """Say what failed here so lately that this host does not try again yet."""
         timers = self.store.timers()
         return timers.cooling_why if self.host.now() < timers.cooling_until else ""
 
-    def loss(self, role: Role) -> Loss:
+    def fencing(self, role: Role) -> Fencing:
         """Advance the loss on record by what is heard now."""
-        return listen(self.store.loss(), role, self.host.now(), self.cluster.timing.master_down)
+        return listen(self.store.fencing(), role, self.host.now(), self.cluster.timing.master_down)
 
 
 def _calls_ours(one: Resource, have: object) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
-from nvkeep.model.plan import Move, Plan, Verb
+from nvkeep.model.plan import Change, Plan, Verb
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import VOLUME, Resource, resources
@@ -55,7 +55,7 @@ def make_plan(
     versions: Mapping[str, int | None] | None = None,
     stale: frozenset[str] = frozenset(),
 ) -> Plan:
-    """Turn what was seen into moves. Pure.
+    """Turn what was seen into changes. Pure.
 
     `versions`: the volumes to seize, by the reservation version that was read; `stale`: what is left of an earlier boot, and
     has to go before it is taken anew.
@@ -100,42 +100,42 @@ def _needs_fresh_start(one: Resource, have: Any) -> bool:  # noqa: ANN401 - the 
     return have is not None and have != one.kind.desired(one.spec) and one.kind.adjust(one.spec, have) is None
 
 
-def _leaving(known: Sequence[Resource], seen: Survey, want: Want) -> tuple[Move, ...]:
+def _leaving(known: Sequence[Resource], seen: Survey, want: Want) -> tuple[Change, ...]:
     present = [one for one in reversed(known) if seen[one.key] is not None]
     if want is Want.GONE:
         return tuple(leave(one, seen[one.key], Verb.RELEASE, "not to be on this host") for one in present)
-    moves = {kind: tuple(leave(one, seen[one.key], Verb.ISOLATE, "the volume is another host's")
+    changes = {kind: tuple(leave(one, seen[one.key], Verb.ISOLATE, "the volume is another host's")
                          for one in present if one.kind.name == kind) for kind in ISOLATE_ORDER}  # fmt: skip
     cuts = tuple(filter(None, (_cut(one, seen[one.key]) for one in present)))
-    return tuple(move for kind in ISOLATE_ORDER for move in (*(cuts if kind == CUT_BEFORE else ()), *moves[kind]))
+    return tuple(change for kind in ISOLATE_ORDER for change in (*(cuts if kind == CUT_BEFORE else ()), *changes[kind]))
 
 
-def _cut(one: Resource, have: Any) -> Move | None:  # noqa: ANN401 - the State of the resource's kind
+def _cut(one: Resource, have: Any) -> Change | None:  # noqa: ANN401 - the State of the resource's kind
     found = one.kind.cut(one.spec, have)
-    return Move(one.key, Verb.CUT, found, "its I/O waits, and would let everything wait that stands on it") if found else None
+    return Change(one.key, Verb.CUT, found, "its I/O waits, and would let everything wait that stands on it") if found else None
 
 
-def leave(one: Resource, have: Any, verb: Verb, why: str) -> Move:  # noqa: ANN401 - the State of the resource's kind
-    """Plan one move downward."""
+def leave(one: Resource, have: Any, verb: Verb, why: str) -> Change:  # noqa: ANN401 - the State of the resource's kind
+    """Plan one change downward."""
     act = one.kind.isolate if verb is Verb.ISOLATE else one.kind.release
-    return Move(one.key, verb, act(one.spec, have), why)
+    return Change(one.key, verb, act(one.spec, have), why)
 
 
-def arrive(one: Resource, have: Any, versions: Mapping[str, int | None]) -> Move | None:  # noqa: ANN401 - as above
-    """Plan one move upward; None when it is there as desired."""
+def arrive(one: Resource, have: Any, versions: Mapping[str, int | None]) -> Change | None:  # noqa: ANN401 - as above
+    """Plan one change upward; None when it is there as desired."""
     if have is None and one.key in versions:
-        return Move(
+        return Change(
             one.key,
             Verb.SEIZE,
             one.kind.seize(one.spec, versions[one.key]) or (),
             "held by a host that no longer serves",
         )
     if have is None:
-        return Move(one.key, Verb.ACQUIRE, one.kind.acquire(one.spec), "absent")
+        return Change(one.key, Verb.ACQUIRE, one.kind.acquire(one.spec), "absent")
     wanted = one.kind.desired(one.spec)
     if have == wanted:
         return None
-    return Move(one.key, Verb.ADJUST, one.kind.adjust(one.spec, have) or (), f"is {have}, should be {wanted}")
+    return Change(one.key, Verb.ADJUST, one.kind.adjust(one.spec, have) or (), f"is {have}, should be {wanted}")
 
 
 def mounts_of(keys: Iterable[str]) -> list[str]:

@@ -7,9 +7,9 @@ from dataclasses import asdict, replace
 
 from nvkeep import log
 from nvkeep.core import liveness
-from nvkeep.core.bookkeeping import Records
+from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
-from nvkeep.core.observe import IO_DEADLINE, Eyes, Sight
+from nvkeep.core.observe import IO_DEADLINE, Observation, Observer
 from nvkeep.core.plan import Want, left_alone, make_plan, observe, survey
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
@@ -43,18 +43,18 @@ class Pass:
         self.host = host
         self.cluster = cluster
         self.service = service
-        self.eyes = Eyes(host, cluster, service, blind=blind)
+        self.observer = Observer(host, cluster, service, blind=blind)
         self.held: set[str] = set()
         self.released: dict[str, Outcome] = {}
         self.watched = watched
-        self.records = Records(self.eyes, watched)
-        self.spec, self.store, self.resources = self.eyes.spec, self.eyes.store, self.eyes.resources
+        self.bookkeeping = Bookkeeping(self.observer, watched)
+        self.spec, self.store, self.resources = self.observer.spec, self.observer.store, self.observer.resources
 
-    def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Sight]:
+    def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Observation]:
         """Look and decide as a pass would, and stop there; `role` is assumed if given. Changes nothing."""
-        self.eyes.assumed = role
-        sight = self.eyes.look()
-        return self._decide(sight) if guarding else (decide(sight.facts), sight)
+        self.observer.assumed = role
+        observation = self.observer.look()
+        return self._decide(observation) if guarding else (decide(observation.facts), observation)
 
     # --- decide and act -----------------------------------------------------------------------------------------------
 
@@ -64,51 +64,55 @@ class Pass:
             return self._run()
 
     def _run(self) -> Report:
-        sight = self.eyes.look()
+        observation = self.observer.look()
         for _ in range(ROUNDS):
-            verdict, sight = self._decide(sight)
-            worn_out = self._worn_out(verdict, sight)
-            outcomes = () if worn_out else self._act(verdict, sight)
+            verdict, observation = self._decide(observation)
+            worn_out = self._worn_out(verdict, observation)
+            outcomes = () if worn_out else self._act(verdict, observation)
             if not worn_out and not self._changed_mind(verdict, outcomes):
                 break
-            sight = self.eyes.look()
-        return self._close(verdict, sight, tuple(self._after_all(one) for one in outcomes))
+            observation = self.observer.look()
+        return self._close(verdict, observation, tuple(self._after_all(one) for one in outcomes))
 
-    def _decide(self, sight: Sight) -> tuple[Verdict, Sight]:
-        verdict = decide(sight.facts)
+    def _decide(self, observation: Observation) -> tuple[Verdict, Observation]:
+        verdict = decide(observation.facts)
         if verdict.action is not Action.GUARD:
-            return verdict, sight
+            return verdict, observation
         try:
             answer = liveness.ask(self.host, self.spec, self.cluster.timing, self.watched)
         except ProbeError as error:
-            return Verdict(verdict.line, Action.WAIT, str(error)), sight
-        later = self.eyes.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
-        return decide(later.facts), replace(later, versions=sight.versions)  # a seize names what was read before the guard
+            return Verdict(verdict.line, Action.WAIT, str(error)), observation
+        later = self.observer.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
+        return decide(later.facts), replace(
+            later, versions=observation.versions
+        )  # a seize names what was read before the guard
 
-    def _act(self, verdict: Verdict, sight: Sight) -> tuple[Outcome, ...]:
+    def _act(self, verdict: Verdict, observation: Observation) -> tuple[Outcome, ...]:
         want = WANT.get(verdict.action)
         if want is None:
-            return left_alone(self.resources, sight.seen)
-        plan = self.plan(verdict, sight)
-        if plan.moves:
+            return left_alone(self.resources, observation.seen)
+        plan = self.plan(verdict, observation)
+        if plan.changes:
             log.note(
                 f"{self.service}: line {verdict.line}: {verdict.action}: {verdict.why}",
                 line=verdict.line,
                 service=self.service,
             )
-        outcomes = self._engine(want, self._step(sight)).run(self.resources, plan)
-        self.records.acted(verdict, outcomes, moved=bool(plan.moves))
+        outcomes = self._engine(want, self._step(observation)).run(self.resources, plan)
+        self.bookkeeping.acted(verdict, outcomes, moved=bool(plan.changes))
         return outcomes
 
-    def plan(self, verdict: Verdict, sight: Sight) -> Plan:
+    def plan(self, verdict: Verdict, observation: Observation) -> Plan:
         """Plan what a decision calls for: the very objects that a pass runs. Changes nothing."""
         want = WANT.get(verdict.action)
-        versions = sight.versions if verdict.action is Action.SEIZE else None
-        return make_plan(self.resources, sight.seen, want, versions, self._stale(verdict, sight)) if want else Plan()
+        versions = observation.versions if verdict.action is Action.SEIZE else None
+        return (
+            make_plan(self.resources, observation.seen, want, versions, self._stale(verdict, observation)) if want else Plan()
+        )
 
-    def _stale(self, verdict: Verdict, sight: Sight) -> frozenset[str]:
+    def _stale(self, verdict: Verdict, observation: Observation) -> frozenset[str]:
         """Pick attachments of an earlier boot: this host did not take them, and they do no I/O."""
-        idle = {one.key for one in self.eyes.volumes if getattr(sight.seen[one.key], "io", True) is False}
+        idle = {one.key for one in self.observer.volumes if getattr(observation.seen[one.key], "io", True) is False}
         taking = verdict.action in (Action.ACQUIRE, Action.SEIZE)
         return frozenset(idle if idle and taking and not self.store.claimed() else ())
 
@@ -116,14 +120,16 @@ class Pass:
         still = self._still if want is not Want.CUT_OFF else lambda: None
         return Engine(self.host, self.service, step or self.cluster.timing.step, still)
 
-    def _step(self, sight: Sight) -> float:
+    def _step(self, observation: Observation) -> float:
         """Give the seconds a resource may take: where the volume does no I/O, no pass may wait past the deadline for that."""
         step = self.cluster.timing.step
-        return min(step, max(1.0, sight.io_bad_since + IO_DEADLINE - self.host.now())) if sight.io_bad_since else step
+        return (
+            min(step, max(1.0, observation.io_bad_since + IO_DEADLINE - self.host.now())) if observation.io_bad_since else step
+        )
 
     def _still(self) -> None:
         """Stop a pass at once when a volume that it held, or this boot, is another host's. Raises Lost."""
-        for one in self.eyes.volumes:
+        for one in self.observer.volumes:
             with suppress(ProbeError, OSError):  # what cannot be told stops nothing
                 if getattr(VOLUME.observe(self.host, one.spec), "mode", None) == "exclusive":
                     self.held.add(one.key)
@@ -139,7 +145,7 @@ class Pass:
         words = {outcome.word for outcome in outcomes}
         taking = verdict.action in (Action.ACQUIRE, Action.SEIZE, Action.SERVE)
         if taking and Word.DENIED in words:
-            first, self.eyes.denied = not self.eyes.denied, True
+            first, self.observer.denied = not self.observer.denied, True
             self._let_go()
             return first
         if (taking or verdict.action is Action.RELEASE) and Word.LOST in words:
@@ -149,17 +155,17 @@ class Pass:
             self._give_up(outcomes)
         return False
 
-    def _worn_out(self, verdict: Verdict, sight: Sight) -> bool:
+    def _worn_out(self, verdict: Verdict, observation: Observation) -> bool:
         """Count a unit that died while this host serves as a start; tell whether it has died too often to go on here."""
-        plan = self.plan(verdict, sight) if verdict.action is Action.SERVE else Plan()
+        plan = self.plan(verdict, observation) if verdict.action is Action.SERVE else Plan()
         was_there = self.store.settled_before()
-        died = [move.key for move in plan.up if move.key.startswith("service ") and move.key in was_there]
+        died = [change.key for change in plan.up if change.key.startswith("service ") and change.key in was_there]
         if not died or plan.down:
             return False
         if at_limit(self.store.starts(), self.host.now()):
-            self.records.hold(died[0], f"{died[0]} died again and again")
+            self.bookkeeping.hold(died[0], f"{died[0]} died again and again")
             return True
-        self.records.started()
+        self.bookkeeping.started()
         return False
 
     def _broken(self, failed: list[Outcome]) -> bool:
@@ -181,8 +187,8 @@ class Pass:
         if all(one.word in SETTLED for one in released):
             self.store.claim(held=False)
         if not failed.key.startswith("volume "):
-            self.records.cool(f"{failed.key} failed here: {failed.reason}")
-            self.records.failed(failed.key, failed.reason)
+            self.bookkeeping.cool(f"{failed.key} failed here: {failed.reason}")
+            self.bookkeeping.failed(failed.key, failed.reason)
 
     def _after_all(self, outcome: Outcome) -> Outcome:
         """Say how a resource stands after the pass has given up: given back, or stuck; what failed goes on saying why."""
@@ -198,29 +204,29 @@ class Pass:
 
     # --- record and tell ----------------------------------------------------------------------------------------------
 
-    def _close(self, verdict: Verdict, sight: Sight, outcomes: tuple[Outcome, ...]) -> Report:
-        if self.eyes.unwritable:
-            log.note(f"{self.service}: {self.eyes.unwritable}", logging.ERROR, service=self.service)
-        loss = self.eyes.loss(sight.facts.role)
-        with self.records.tolerant("what was heard"):
-            self.store.save_loss(loss)
-        dips = self.records.remember(verdict, sight)
-        self.records.returned(verdict, sight, outcomes)
-        up, why = self.records.flag(verdict, sight, outcomes, self.records.standing(loss, dips=dips))
-        self.records.announce(outcomes)
+    def _close(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> Report:
+        if self.observer.unwritable:
+            log.note(f"{self.service}: {self.observer.unwritable}", logging.ERROR, service=self.service)
+        loss = self.observer.fencing(observation.facts.role)
+        with self.bookkeeping.tolerant("what was heard"):
+            self.store.save_fencing(loss)
+        dips = self.bookkeeping.remember(verdict, observation)
+        self.bookkeeping.returned(verdict, observation, outcomes)
+        up, why = self.bookkeeping.flag(verdict, observation, outcomes, self.bookkeeping.standing(loss, dips=dips))
+        self.bookkeeping.announce(outcomes)
         report = Report(
             service=self.service,
             line=verdict.line,
             did=str(verdict.action),
-            why=sight.unknown or verdict.why,
+            why=observation.unknown or verdict.why,
             outcomes=outcomes,
-            role=str(sight.facts.role),
-            holder=str(Holder.ME if self.store.claimed() else sight.facts.holder),
+            role=str(observation.facts.role),
+            holder=str(Holder.ME if self.store.claimed() else observation.facts.holder),
             eligible=up,
             eligible_why=why,
-            facts=asdict(sight.facts),
+            facts=asdict(observation.facts),
         )
-        host_state.save_roles(self.host, self.eyes.roles)
+        host_state.save_roles(self.host, self.observer.roles)
         self.store.save_report(report)
         return report
 
@@ -239,7 +245,7 @@ def run_pass(
     """
     try:
         one = Pass(host, cluster, service, watched)
-        one.eyes.assumed = role
+        one.observer.assumed = role
         return one.run()
     except NvkeepError as error:
         why = str(error)

@@ -17,19 +17,19 @@ CHUNK = 65536
 Ring = Callable[[], None]
 
 
-class Bells:
+class Events:
     """A set of descriptors, each with what to do when it rings."""
 
     def __init__(self) -> None:
         self.poll = select.epoll()
         self.rings: dict[int, Ring] = {}
 
-    def hang(self, descriptor: int, ring: Ring, mask: int = select.EPOLLIN) -> None:
+    def add(self, descriptor: int, ring: Ring, mask: int = select.EPOLLIN) -> None:
         """Add a bell."""
         self.rings[descriptor] = ring
         self.poll.register(descriptor, mask)
 
-    def take_down(self, descriptor: int) -> None:
+    def remove(self, descriptor: int) -> None:
         """Remove a bell and close it."""
         self.rings.pop(descriptor, None)
         with contextlib.suppress(OSError):
@@ -50,11 +50,11 @@ class Bells:
             for line in lines.drain(descriptor):
                 heard(line)
 
-        self.hang(descriptor, drained)
+        self.add(descriptor, drained)
 
     def on_mounts(self, ring: Ring) -> None:
         """Ring when something is mounted or unmounted."""
-        self.hang(os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC), ring, select.EPOLLPRI | select.EPOLLERR)
+        self.add(os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC), ring, select.EPOLLPRI | select.EPOLLERR)
 
     def on_network(self, ring: Ring) -> None:
         """Ring when a link or an address changes."""
@@ -67,7 +67,7 @@ class Bells:
                     pass
             ring()
 
-        self.hang(opened.fileno(), drained)
+        self.add(opened.fileno(), drained)
         self._kept = opened
 
     def on_end(self, pid: int, ring: Ring) -> int | None:
@@ -78,10 +78,10 @@ class Bells:
             return None
 
         def ended() -> None:
-            self.take_down(descriptor)
+            self.remove(descriptor)
             ring()
 
-        self.hang(descriptor, ended)
+        self.add(descriptor, ended)
         return descriptor
 
 
@@ -105,8 +105,8 @@ class Fifo:
     Where it was removed a new one is made, and the one before is read as well: whoever writes goes on with what it has open.
     """
 
-    def __init__(self, bells: Bells, path: str, heard: Callable[[str], None]) -> None:
-        self.bells = bells
+    def __init__(self, events: Events, path: str, heard: Callable[[str], None]) -> None:
+        self.events = events
         self.path = path
         self.heard = heard
         self.descriptor: int | None = None
@@ -118,9 +118,9 @@ class Fifo:
             return
         opened = open_fifo(self.path)
         if self.former is not None:
-            self.bells.take_down(self.former)
+            self.events.remove(self.former)
         self.former, self.descriptor = self.descriptor, opened
-        self.bells.on_lines(opened, self.heard)
+        self.events.on_lines(opened, self.heard)
 
 
 def open_fifo(path: str) -> int:

@@ -26,9 +26,9 @@ LONGEST = 2048  # bytes of a frame that are read
 
 def answers(interface: str, address: str, timeout: float) -> bool:
     """Tell whether another host answers for the address within timeout seconds. Raises OSError."""
-    with Ear(interface, address) as ear:
-        ear.ask()
-        return ear.heard(timeout)
+    with Listener(interface, address) as listener:
+        listener.ask()
+        return listener.heard(timeout)
 
 
 def announce(interface: str, address: str) -> None:
@@ -108,7 +108,7 @@ def _announce_nd(interface: str, address: str) -> None:
         opened.sendto(packet, ("ff02::1", 0, 0, socket.if_nametoindex(interface)))
 
 
-class Ear:
+class Listener:
     """Asks again and again who has an address, by one socket: closing a packet socket takes the kernel 30 ms."""
 
     def __init__(self, interface: str, address: str) -> None:
@@ -153,9 +153,9 @@ class Ear:
         return frame[0] == NA and frame[8:24] == self.ip.packed
 
 
-def listen(ears: Sequence[Ear], timeout: float) -> bool:
+def listen(listeners: Sequence[Listener], timeout: float) -> bool:
     """Listen until another host says that it has one of the addresses, or the time is over. Raises OSError."""
-    by_socket = {ear.socket: ear for ear in ears}
+    by_socket = {listener.socket: listener for listener in listeners}
     deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:
         ready = select.select(list(by_socket), [], [], left)[0]

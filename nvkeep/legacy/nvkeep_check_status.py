@@ -24,7 +24,7 @@ from nvkeep.legacy.common import local, of_peers, refuse_unconverted, side_optio
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import Summary
 from nvkeep.probes import unit
-from nvkeep.status.service import Line, Standing, stand
+from nvkeep.status.service import Line, ServiceStatus, service_status
 
 WELL = (Summary.OK, Summary.STANDBY, Summary.MAINTENANCE)
 KEEPALIVED = "keepalived.service"
@@ -56,7 +56,7 @@ def _told(heading: str, host: Host, cluster: Cluster, services: Sequence[str]) -
     print(heading)
     well = True
     for service in services:
-        one = stand(Pass(host, cluster, service))
+        one = service_status(Pass(host, cluster, service))
         print("\n".join(_text(one)))
         well &= one.summary in WELL
     if not services:
@@ -64,8 +64,8 @@ def _told(heading: str, host: Host, cluster: Cluster, services: Sequence[str]) -
     return well
 
 
-def _text(one: Standing) -> list[str]:
-    worth = [*(f"  . {order}" for order in one.orders), *(f"  ! {worry}" for worry in (*one.worries, *one.blockers))]
+def _text(one: ServiceStatus) -> list[str]:
+    worth = [*(f"  . {order}" for order in one.orders), *(f"  ! {warning}" for warning in (*one.warnings, *one.blockers))]
     return [f"{one.service}: {one.summary}: {one.why}", *worth, *(f"  {marked(line)}" for line in one.lines)]
 
 

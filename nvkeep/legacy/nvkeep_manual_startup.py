@@ -57,8 +57,8 @@ def _start(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report
 def _announce(host: Host, cluster: Cluster, service: str) -> None:
     """Say a line for each step there is to do, as far as it depends on this host."""
     one = Pass(host, cluster, service)
-    verdict, sight = one.consider(Role.MASTER, guarding=False)
-    missing = [resource for resource in one.resources if sight.seen[resource.key] is None]
+    verdict, observation = one.consider(Role.MASTER, guarding=False)
+    missing = [resource for resource in one.resources if observation.seen[resource.key] is None]
     for resource in missing if verdict.action in (Action.ACQUIRE, Action.SERVE) else ():
         print("* Starting {}: {}".format(*called(resource)), flush=True)
     if not missing:

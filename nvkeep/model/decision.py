@@ -207,7 +207,7 @@ def decide(facts: Facts) -> Verdict:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Obstacles:
     """What, beside the facts, keeps a host from having the role: each names the reason, empty when it does not."""
 
     outdated: str = ""
@@ -217,7 +217,7 @@ class Standing:
     deaf: str = ""
 
 
-def eligible(facts: Facts, standing: Standing) -> tuple[bool, str]:
+def eligible(facts: Facts, standing: Obstacles) -> tuple[bool, str]:
     """Tell whether this host may have the role (the flag keepalived tracks), and if not, why not.
 
     In maintenance the roles stay where they are: the holder keeps its own, and nobody else gets it.

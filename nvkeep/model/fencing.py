@@ -1,21 +1,21 @@
 """A volume that was taken from this host: when is that over? Pure; times are seconds of CLOCK_BOOTTIME.
 
-While a loss bars it, this host takes from nobody. It is over when the other host was heard (BACKUP for longer than an advert
-can be late), or when the volume turns out to be free. A first loss bars for FIRST_LOSS seconds only, but stays on record: the
-next one without having heard in between is a second one, so that hosts that never hear each other do not take in turns.
+While it bars this host, the host takes from nobody. It is over when the other host was heard (BACKUP for longer than an advert
+can be late), or when the volume turns out to be free. A first one bars for FIRST_FENCING_S seconds only, but stays on record:
+the next one without having heard in between is a second one, so that hosts that never hear each other do not take in turns.
 """
 
 from dataclasses import dataclass, replace
 
 from nvkeep.model.role import Role
 
-FIRST_LOSS = 60.0  # seconds after which a first loss is over without having heard
+FIRST_FENCING_S = 60.0  # seconds after which a first loss is over without having heard
 SETTLE = 1.0  # seconds the flag stays 0 after a loss, so that keepalived and the other host notice
 PATIENCE = 10.0  # seconds between two tries to listen
 
 
 @dataclass(frozen=True)
-class Loss:
+class Fencing:
     """How often without hearing in between, when last, and since when or from when this host listens."""
 
     count: int = 0
@@ -35,25 +35,25 @@ class Loss:
         return self.bars and self.listening_since is None
 
 
-def lose(loss: Loss, now: float) -> Loss:
+def record_fencing(loss: Fencing, now: float) -> Fencing:
     """Record one more loss; listening starts a moment later."""
-    return Loss(loss.count + 1, now, None, now + SETTLE)
+    return Fencing(loss.count + 1, now, None, now + SETTLE)
 
 
-def rebooted(loss: Loss, now: float) -> Loss:
+def rebooted(loss: Fencing, now: float) -> Fencing:
     """Start the time of a recorded loss again: clocks of another boot say nothing."""
     return replace(loss, at=now, listening_since=None, listen_at=now, spent=False) if loss.count else loss
 
 
-def listen(loss: Loss, role: Role, now: float, master_down: float) -> Loss:
+def listen(loss: Fencing, role: Role, now: float, master_down: float) -> Fencing:
     """Advance a loss by what is heard now."""
     if not loss.count:
         return loss
     since = loss.listening_since
     heard = since is not None and role is Role.BACKUP and now - since > 2 * master_down
     if heard:
-        return Loss()
-    if loss.spent or (loss.count == 1 and now - loss.at >= FIRST_LOSS):
+        return Fencing()
+    if loss.spent or (loss.count == 1 and now - loss.at >= FIRST_FENCING_S):
         return replace(loss, spent=True, listening_since=now if since is None else since)
     if since is not None and role is Role.MASTER:
         return replace(loss, listening_since=None, listen_at=now + PATIENCE)

@@ -40,7 +40,7 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True)
-class Move:
+class Change:
     """One resource, what is done to it, by which commands, and why."""
 
     key: str
@@ -53,11 +53,11 @@ class Move:
 class Plan:
     """Moves downward first, then upward; `waiting` maps what is left alone to the reason."""
 
-    down: tuple[Move, ...] = ()
-    up: tuple[Move, ...] = ()
+    down: tuple[Change, ...] = ()
+    up: tuple[Change, ...] = ()
     waiting: tuple[tuple[str, str], ...] = ()
 
     @property
-    def moves(self) -> tuple[Move, ...]:
-        """All moves in the order they are made."""
+    def changes(self) -> tuple[Change, ...]:
+        """All changes in the order they are made."""
         return self.down + self.up

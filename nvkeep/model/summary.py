@@ -51,7 +51,7 @@ def summarize(
     ordered: bool,
     well: bool,
 ) -> Summary:
-    """Sum up. `outcomes` tell how the resources stand now; `ordered`: by hand; `well`: it may have the role and no worries."""
+    """Sum up. `outcomes` tell how the resources stand now; `ordered`: by hand; `well`: it may have the role and no warnings."""
     words = {outcome.word for outcome in outcomes}
     first = {
         Summary.MAINTENANCE: bool(facts.maintenance),

@@ -77,8 +77,8 @@ def _path(kind: Kind, service: str) -> str:
 
 
 @dataclass(frozen=True)
-class Stamps:
-    """The stamps of one service on one host."""
+class Timestamps:
+    """The timestamps of one service on one host."""
 
     host: Host
     service: str

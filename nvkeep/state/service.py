@@ -24,7 +24,7 @@ from typing import Any
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
-from nvkeep.model.fencing import Loss, rebooted
+from nvkeep.model.fencing import Fencing, rebooted
 from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.role import Role
 from nvkeep.model.timers import Blocked, Timers
@@ -82,21 +82,21 @@ class Store:
         if timers != self.timers():
             self._keep(f"{RUN}/standing/{self.service}", json.dumps(asdict(timers)))
 
-    def loss(self) -> Loss:
+    def fencing(self) -> Fencing:
         """Read the loss on record; no record, or one that cannot be read, is a first loss just now."""
         now, boot = self.host.now(), self.host.boot_id()
         found = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
         try:
-            loss = _loss(found["loss"]) if isinstance(found, dict) else Loss(1, now, None, now)
+            loss = _loss(found["loss"]) if isinstance(found, dict) else Fencing(1, now, None, now)
             return loss if isinstance(found, dict) and found["boot"] == boot else rebooted(loss, now)
         except (TypeError, KeyError):
-            return Loss(1, now, None, now)
+            return Fencing(1, now, None, now)
 
     def listened(self) -> bool:
         """Tell whether there is a record of losses, be it of none: a host without one never made a pass, or forgot."""
         return isinstance(self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}"), dict)
 
-    def save_loss(self, loss: Loss) -> None:
+    def save_fencing(self, loss: Fencing) -> None:
         """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
         self._survive("loss", {"loss": asdict(loss), "boot": self.host.boot_id()})
 
@@ -140,7 +140,7 @@ class Store:
         """Forget what keeps this host from starting the service: held, starts, cool-down, patience, a loss."""
         for path in (f"{RUN}/held", f"{VAR}/held", f"{RUN}/starts", f"{RUN}/standing"):
             self.host.remove(f"{path}/{self.service}")
-        self.save_loss(Loss())
+        self.save_fencing(Fencing())
 
     def flag(self) -> bool:
         """Read the flag as keepalived does: anything but 1 is 0."""
@@ -208,13 +208,13 @@ def _alike(found: object, usual: object) -> bool:
     return isinstance(found, type(usual)) or (isinstance(usual, float) and isinstance(found, int))
 
 
-def _loss(found: dict[str, Any]) -> Loss:
+def _loss(found: dict[str, Any]) -> Fencing:
     """Raise TypeError for a loss that was not written here."""
-    usual = asdict(Loss(listening_since=found["listening_since"]))
+    usual = asdict(Fencing(listening_since=found["listening_since"]))
     found = usual | found  # an older version knew less
     if not all(_alike(found[key], usual[key]) for key in usual) or not isinstance(found["listening_since"], int | float | None):
         raise TypeError(found)
-    return Loss(**found)
+    return Fencing(**found)
 
 
 def flag_path(service: str) -> str:

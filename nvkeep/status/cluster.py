@@ -15,7 +15,7 @@ from nvkeep.host.ssh import Peer
 from nvkeep.model.decision import HOLDERS, Holder
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT, Summary
-from nvkeep.status.service import stand
+from nvkeep.status.service import service_status
 
 COMMAND = ("nvkeep", "status", "--json")
 ASKING = 30.0  # seconds
@@ -54,7 +54,9 @@ def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
     with ThreadPoolExecutor(len(others) + 1) as pool:
         comparing = pool.submit(consistency.renew, host, cluster)
         told = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
-    here = {one: asdict(stand(Pass(host, cluster, one))) for one in services}  # after the comparison, which it tells of
+    here = {
+        one: asdict(service_status(Pass(host, cluster, one))) for one in services
+    }  # after the comparison, which it tells of
     found = {one: _gathered(cluster, host.name, here[one], told, one) for one in services}
     compared = {name: one for name, one in comparing.result().items() if name in others}
     return Everywhere(found, compared, [line for name, one in compared.items() for line in _agreeing(host, name, one)])
@@ -101,7 +103,7 @@ def _block(service: str, hosts: Mapping[str, Told]) -> Iterator[str]:
     yield f"{service}: served by {' and '.join(served_by(hosts)) or nobody}"
     for name, one in hosts.items():
         yield f"  {name}: {_line(one)}"
-        yield from (f"    ! {worry}" for worry in one.get("worries", ()))
+        yield from (f"    ! {warning}" for warning in one.get("warnings", ()))
 
 
 def _line(one: Told) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from nvkeep.core.observe import Sight
+from nvkeep.core.observe import Observation
 from nvkeep.core.plan import Want
 from nvkeep.core.reconcile import WANT, Pass
 from nvkeep.errors import ProbeError
@@ -33,7 +33,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ServiceStatus:
     """How one service stands on this host."""
 
     service: str
@@ -45,39 +45,39 @@ class Standing:
     eligible_why: str
     last_pass: str
     orders: tuple[str, ...]
-    worries: tuple[str, ...]
+    warnings: tuple[str, ...]
     notes: tuple[str, ...]
     blockers: tuple[str, ...]
     lines: tuple[Line, ...]
     journal: tuple[str, ...]
 
 
-def stand(one: Pass) -> Standing:
+def service_status(one: Pass) -> ServiceStatus:
     """Tell how one service stands now. Changes nothing."""
-    verdict, sight = one.consider(None, guarding=False)
+    verdict, observation = one.consider(None, guarding=False)
     last, timers = one.store.report(), one.store.timers()
-    action = _shown(verdict.action, sight.facts)
-    outcomes = [_remembered(_outcome(each, sight.seen[each.key], action), last) for each in one.resources]
-    found = warnings.worries(one, sight, last)
+    action = _shown(verdict.action, observation.facts)
+    outcomes = [_remembered(_outcome(each, observation.seen[each.key], action), last) for each in one.resources]
+    found = warnings.warnings(one, observation, last)
     held, new = warnings.held(one), not one.store.listened()
     orders = warnings.orders(one)
     yielding, well = one.host.now() < timers.yield_until, one.store.flag() and not found
     unfit = _unfit(one, last)
-    facts = replace(sight.facts, loss=sight.facts.loss and not new)  # no record counts as a loss, and is none
+    facts = replace(observation.facts, loss=observation.facts.loss and not new)  # no record counts as a loss, and is none
     summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
-    return Standing(
+    return ServiceStatus(
         service=one.service,
         summary=summary,
-        role=_role(one, sight),
-        holder=HOLDERS[sight.facts.holder] + (f" ({sight.by})" if sight.by else ""),
-        why=sight.unknown or (YET if new and _kept_back(sight.facts, verdict.action) else verdict.why),
+        role=_role(one, observation),
+        holder=HOLDERS[observation.facts.holder] + (f" ({observation.by})" if observation.by else ""),
+        why=observation.unknown or (YET if new and _kept_back(observation.facts, verdict.action) else verdict.why),
         eligible=not unfit,
         eligible_why=unfit,
         last_pass=f"{warnings.age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
-        worries=tuple(found),
+        warnings=tuple(found),
         orders=tuple(orders),
         notes=tuple(warnings.notes(one)),
-        blockers=tuple(warnings.blockers(one)) if sight.facts.holder is Holder.ME else (),
+        blockers=tuple(warnings.blockers(one)) if observation.facts.holder is Holder.ME else (),
         lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
         journal=warnings.journal(one, [held.key] if held else [each.key for each in outcomes if each.word is Word.FAILED]),
     )
@@ -101,10 +101,10 @@ def _kept_back(facts: Facts, action: Action) -> bool:
     return facts.loss and not other and facts.role is Role.MASTER and action is Action.REST
 
 
-def _role(one: Pass, sight: Sight) -> str:
+def _role(one: Pass, observation: Observation) -> str:
     if one.store.manual_role() is not None:
-        return f"{sight.facts.role} (by hand; nvkeep role {one.service} --unset)"
-    return f"{sight.facts.role}{f' ({one.eyes.roles.why})' if one.eyes.roles.why else ''}"
+        return f"{observation.facts.role} (by hand; nvkeep role {one.service} --unset)"
+    return f"{observation.facts.role}{f' ({one.observer.roles.why})' if one.observer.roles.why else ''}"
 
 
 def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:

@@ -5,7 +5,7 @@ from typing import Any
 
 from nvkeep.checks import consistency
 from nvkeep.core import bookkeeping
-from nvkeep.core.observe import Sight
+from nvkeep.core.observe import Observation
 from nvkeep.core.reconcile import Pass
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.model.role import Role
@@ -14,7 +14,7 @@ from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import UNIT
 from nvkeep.state import host as host_state
 from nvkeep.state.orders import Overrides
-from nvkeep.unmount.forecast import grips
+from nvkeep.unmount.forecast import forecast
 
 QUOTED = 5  # lines of a unit's journal
 NEW_HERE = "no pass is on record here: until this host has heard the other, or for a minute, it seizes nothing; nvkeep apply"
@@ -26,7 +26,7 @@ def held(one: Pass) -> Blocked | None:
     """Read why the service is held here."""
     try:
         return one.store.held()
-    except ProbeError:  # told among the worries
+    except ProbeError:  # told among the warnings
         return None
 
 
@@ -46,12 +46,12 @@ def age(one: Pass, last: dict[str, Any]) -> float:
     return max(0.0, one.host.now() - float(last["at"]))
 
 
-def worries(one: Pass, sight: Sight, last: dict[str, Any]) -> list[str]:
+def warnings(one: Pass, observation: Observation, last: dict[str, Any]) -> list[str]:
     """Say what takes high availability away although the service itself may stand well."""
-    unready = map(str, bookkeeping.unready(one.eyes, sight.facts))
-    found = [*dict.fromkeys(filter(None, (one.eyes.outdated, fifo.deaf(one.host), *unready)))]
+    unready = map(str, bookkeeping.unready(one.observer, observation.facts))
+    found = [*dict.fromkeys(filter(None, (one.observer.outdated, fifo.deaf(one.host), *unready)))]
     found += consistency.disagreements(one.host, one.service)
-    if sight.facts.role is Role.NONE and one.store.manual_role() is None:
+    if observation.facts.role is Role.NONE and one.store.manual_role() is None:
         found.append(_no_role(one))
     found += [each for each in _expired(one) if each not in found]
     if not one.store.listened():
@@ -76,7 +76,7 @@ def _no_role(one: Pass) -> str:
 
 
 def orders(one: Pass) -> list[str]:
-    """List the orders by hand that hold here; one that cannot be read is told among the worries."""
+    """List the orders by hand that hold here; one that cannot be read is told among the warnings."""
     try:
         return Overrides(one.host).in_force(one.service)
     except ProbeError:
@@ -102,6 +102,6 @@ def notes(one: Pass) -> list[str]:
 def blockers(one: Pass) -> list[str]:
     """Name those who would keep a release waiting, before one is needed; the service's own units are none of them."""
     try:
-        return [str(grip) for grip in grips(one.host, one.spec, deep=False) if not grip.own]
+        return [str(blocker) for blocker in forecast(one.host, one.spec, deep=False) if not blocker.own]
     except ProbeError as error:
         return [str(error)]

@@ -40,7 +40,7 @@ class Task:
 
 
 @dataclass
-class Ladder:
+class Escalation:
     """One climb. `say` tells each rung; `family` are the pids of this process and its parents."""
 
     host: Host
@@ -50,7 +50,7 @@ class Ladder:
     sent: set[tuple[int, int]] = field(default_factory=set)
     tried: dict[str, bool] = field(default_factory=dict)
 
-    def climb(self) -> str:
+    def run(self) -> str:
         """Unmount; empty when it is done, else one sentence that says who holds it. Raises ProbeError."""
         self.begun = self.host.now()
         self.number = self._number()

@@ -11,7 +11,7 @@ from nvkeep.unmount.blocker import PROTECTED, Blocker, Sort
 
 
 @dataclass(frozen=True)
-class Grip:
+class Forecast:
     """One thing that holds a file system of a service, and what would become of it."""
 
     mount: str
@@ -32,7 +32,7 @@ class Grip:
         return f"{self.mount}: {self.blocker} ({f'would block a release; {self.blocker.remedy}' if self.blocks else fate})"
 
 
-def grips(host: Host, service: Service, *, deep: bool) -> Iterator[Grip]:
+def forecast(host: Host, service: Service, *, deep: bool) -> Iterator[Forecast]:
     """Look at who holds the file systems of a service that are on this host. Raises ProbeError."""
     devices = {volume.name: volume.device for volume in service.volumes}
     table = {entry.path for entry in mountinfo.read(host)}
@@ -42,4 +42,4 @@ def grips(host: Host, service: Service, *, deep: bool) -> Iterator[Grip]:
         if mount.path in table or superblock.alive(host, number):
             for one in blockers.look(host, mount.path, number, deep=deep):
                 if one.sort is not Sort.MOUNT or one.path not in own:
-                    yield Grip(mount.path, one, one.unit in service.units, service.holders)
+                    yield Forecast(mount.path, one, one.unit in service.units, service.holders)

@@ -98,10 +98,10 @@ class Stage:
         """List the servers that a database could be on, and is not; one without power, or frozen, cannot be asked."""
         return [server for server in self.hosts(one) if server.awake and not one.serves(server)]
 
-    def watch(self, one: Database) -> Watch:
+    def watch(self, one: Database) -> ArpMonitor:
         """Let a client write to a database from now on."""
         self.calm = False
-        return Watch(self, one)
+        return ArpMonitor(self, one)
 
 
 class Kept:
@@ -131,7 +131,7 @@ class Kept:
         self._stack.close()
 
 
-class Watch:
+class ArpMonitor:
     """A client that writes to one database, and what the storage was asked for since it began."""
 
     def __init__(self, stage: Stage, one: Database) -> None:

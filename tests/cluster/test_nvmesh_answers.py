@@ -139,7 +139,7 @@ def unplug(lab: Lab) -> None:
     lab["srv-a"].run(("sed", "-i", longer, "/run/nvkeep/standing/pg"))
 
 
-def let_go(server: Server) -> None:
+def drain(server: Server) -> None:
     server.run(("systemctl", "stop", "opener"))
 
 
@@ -348,7 +348,7 @@ def test_what_is_busy_is_stuck_and_kept(lab: Lab) -> None:
         done = apply(a)
         assert done.returncode == 5, words(done)
         assert (mounted(a), may_write(a)) == (True, True)
-        let_go(a)
+        drain(a)
         assert apply(a).returncode == 0
         assert clean(a)
     finally:
@@ -370,7 +370,7 @@ def test_a_device_that_something_holds_open_is_detached_once_it_is_closed(lab: L
         done = apply(a, within=STEP + 5)
         assert done.returncode != 0, words(done)
         assert attached(a)
-        let_go(a)
+        drain(a)
         until(lambda: apply(a).returncode == 0, within=10, what="it is detached")
         assert clean(a)
     finally:

@@ -12,7 +12,7 @@ from nvkeep.core.reconcile import Pass
 from nvkeep.host import Completed
 from nvkeep.model.override import Kind
 from nvkeep.state.orders import Overrides
-from nvkeep.status.service import stand
+from nvkeep.status.service import service_status
 from tests.simulation.world import SERVICE, Process, World, force_role
 
 FULL = "nvkeep: [Errno 28] No space left on device; df -h /run /var/lib/nvkeep"
@@ -38,7 +38,7 @@ class Ssh(Process):
     def _typed(self, name: str, words: list[str]) -> Completed:
         there = Process(self.world, self.world.machines[name])
         if words[0] == "status":
-            said = json.dumps([asdict(stand(Pass(there, self.world.cluster, SERVICE)))])
+            said = json.dumps([asdict(service_status(Pass(there, self.world.cluster, SERVICE)))])
             return Completed(tuple(words), 0, said, "")
         if words[0] == "apply":
             report = self.world.make_pass(name)

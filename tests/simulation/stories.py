@@ -59,7 +59,7 @@ def claimed(world: World, name: str) -> bool:
 
 
 def losses(world: World, name: str) -> int:
-    return Store(Process(world, world.machines[name]), SERVICE).loss().count
+    return Store(Process(world, world.machines[name]), SERVICE).fencing().count
 
 
 def words(report: Report | None) -> set[Word]:

@@ -64,7 +64,7 @@ def test_who_serves_is_not_ready_or_has_just_asked_does_not() -> None:
     assert not one.due()
     one.store.save_flag(up=True)
     assert one.due()
-    one.stamps.ask_back()
+    one.timestamps.ask_back()
     assert not one.due()
     one.host.write(f"/var/lib/nvkeep/failback/{SERVICE}", f"{one.host.wall() - AGAIN}")
     assert one.due()
@@ -93,7 +93,7 @@ def test_hosts_that_were_never_compared_are_not_known_to_agree() -> None:
 
 def test_a_host_that_died_of_serving_does_not_ask_again_when_it_is_up() -> None:
     world, now = away(), Window(window=window(-1, 2))
-    Failback(at(world, "a"), with_policy(now), SERVICE).stamps.ask_back()
+    Failback(at(world, "a"), with_policy(now), SERVICE).timestamps.ask_back()
     world.machines["a"].power_cut()
     world.machines["a"].power_on()
     passes(world, "a", 5.0)

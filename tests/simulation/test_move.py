@@ -2,10 +2,10 @@
 
 import pytest
 
-from nvkeep.admin.switchover import Move, Moved
+from nvkeep.admin.switchover import Result, Switchover
 from nvkeep.errors import NotHere
 from nvkeep.model.report import Word
-from nvkeep.state.orders import Stamps
+from nvkeep.state.orders import Timestamps
 from tests.simulation.stories import flag, serving
 from tests.simulation.world import SERVICE, Fault, Process, World, force_role
 
@@ -22,11 +22,11 @@ class Watched(Process):
             self.world.make_pass("b")
 
 
-def move(world: World, *, other: bool) -> Moved:
+def move(world: World, *, other: bool) -> Result:
     process = Watched(world, world.machines["a"])
     process.other = other
     force_role(world, "a", "MASTER")
-    moved = Move(process, world.cluster, SERVICE, force=True).run()  # it has no ssh
+    moved = Switchover(process, world.cluster, SERVICE, force=True).run()  # it has no ssh
     assert not process.names("/run/nvkeep/moving")
     assert not world.violations
     return moved
@@ -42,7 +42,7 @@ def test_the_other_host_takes_a_free_volume() -> None:
 
 def test_what_nobody_takes_is_served_here_again() -> None:
     world = serving()
-    assert move(world, other=False) == Moved(why="no other host took it within 10 s", here=True)
+    assert move(world, other=False) == Result(why="no other host took it within 10 s", here=True)
     assert world.serves("a")
 
 
@@ -63,15 +63,15 @@ def test_what_does_not_let_go_turns_round_and_is_named() -> None:
 def test_a_move_that_was_killed_is_over_after_its_time() -> None:
     world = serving()
     process = Process(world, world.machines["a"])
-    stamps = Stamps(process, SERVICE)
-    stamps.order_move(process.now() + 30.0)
-    assert stamps.moving()
+    timestamps = Timestamps(process, SERVICE)
+    timestamps.order_move(process.now() + 30.0)
+    assert timestamps.moving()
     world.advance(31.0)
-    assert not stamps.moving()
+    assert not timestamps.moving()
 
 
 def test_only_to_another_host_of_the_service() -> None:
     world = serving()
     for name in ("a", "x"):
         with pytest.raises(NotHere, match="it may run on a, b"):
-            Move(Process(world, world.machines["a"]), world.cluster, SERVICE, name)
+            Switchover(Process(world, world.machines["a"]), world.cluster, SERVICE, name)

@@ -11,9 +11,9 @@ from tenacity import retry_if_exception_type
 from nvkeep import keepalived
 from nvkeep.checks import readiness
 from nvkeep.core import bookkeeping, engine, liveness, observe, plan
-from nvkeep.core.bookkeeping import Records
+from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
-from nvkeep.core.observe import Eyes, Sight
+from nvkeep.core.observe import Observation, Observer
 from nvkeep.core.reconcile import Pass
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, fencing
@@ -75,9 +75,9 @@ def _line(patch: Patch, number: int, **changes: Any) -> None:  # noqa: ANN401 - 
 def forgetful(held: Any) -> Any:  # noqa: ANN401 - a method
     """Make a holder forget that it has lost the volume before."""
 
-    def after(self: Records, action: Action, *, moved: bool) -> None:
+    def after(self: Bookkeeping, action: Action, *, moved: bool) -> None:
         held(self, action, moved=moved)
-        self.store.save_loss(fencing.Loss())
+        self.store.save_fencing(fencing.Fencing())
 
     return after
 
@@ -143,19 +143,19 @@ def a_loss_does_not_count(patch: Patch) -> None:
 
 @mutation("a lost volume is not taken back soon", "seized back")
 def a_loss_is_not_recorded(patch: Patch) -> None:
-    patch.setattr(Records, "_lost", lambda self, *, taken: self.store.claim(held=False))  # noqa: ARG005 - its signature
+    patch.setattr(Bookkeeping, "_lost", lambda self, *, taken: self.store.claim(held=False))  # noqa: ARG005 - its signature
 
 
 @mutation("a lost volume is not taken back soon", "seized back")
 def a_first_loss_is_over_at_once(patch: Patch) -> None:
-    patch.setattr(fencing, "FIRST_LOSS", 0.5)
+    patch.setattr(fencing, "FIRST_FENCING_S", 0.5)
 
 
 @mutation("a lost record counts as a loss", "seized although")
 def a_lost_record_is_none(patch: Patch) -> None:
-    before = Store.loss
-    patch.setattr(Store, "loss", lambda self: before(self) if self.host.read else fencing.Loss())
-    patch.setattr("nvkeep.state.service.Loss", lambda *_, **__: fencing.Loss())
+    before = Store.fencing
+    patch.setattr(Store, "fencing", lambda self: before(self) if self.host.read else fencing.Fencing())
+    patch.setattr("nvkeep.state.service.Fencing", lambda *_, **__: fencing.Fencing())
 
 
 @mutation("an unreadable mount table keeps the volume", r"\(4\)|let go of")
@@ -235,7 +235,7 @@ def a_yield_does_not_count(patch: Patch) -> None:
 
 @mutation("a unit that fails at once moves the service", "the flag is up")
 def a_failure_does_not_cool(patch: Patch) -> None:
-    patch.setattr(Eyes, "cooling", lambda _: "")
+    patch.setattr(Observer, "cooling", lambda _: "")
 
 
 @mutation("a unit that fails at once moves the service", "kept")
@@ -245,17 +245,17 @@ def a_failure_lets_nothing_go(patch: Patch) -> None:
 
 @mutation("without a carrier nothing is held", "given away before the volume")
 def the_flag_goes_with_the_carrier(patch: Patch) -> None:
-    patch.setattr(Records, "_unplugged", lambda *_: False)
+    patch.setattr(Bookkeeping, "_unplugged", lambda *_: False)
 
 
 @mutation("hosts that never hear each other end after three takeovers", "taken in turns")
 def a_first_loss_is_forgotten(patch: Patch) -> None:
-    patch.setattr(Records, "_held", forgetful(Records._held))
+    patch.setattr(Bookkeeping, "_held", forgetful(Bookkeeping._held))
 
 
 @mutation("a service that does not start is held after three tries", "tried")
 def a_start_that_fails_costs_nothing(patch: Patch) -> None:
-    patch.setattr(Records, "failed", lambda *_: None)
+    patch.setattr(Bookkeeping, "failed", lambda *_: None)
 
 
 @mutation("a unit that dies again and again moves", "a goes on")
@@ -265,23 +265,23 @@ def a_unit_that_dies_costs_nothing(patch: Patch) -> None:
 
 @mutation("what is not heard is seized after patience without health", "not taken")
 def patience_never_ends(patch: Patch) -> None:
-    patch.setattr(Eyes, "_waited", lambda *_: False)
+    patch.setattr(Observer, "_waited", lambda *_: False)
 
 
 @mutation("what is not heard is seized after patience without health", r"\(5\)")
 def there_is_no_patience(patch: Patch) -> None:
-    patch.setattr(Eyes, "_waited", lambda *_: True)
+    patch.setattr(Observer, "_waited", lambda *_: True)
 
 
 @mutation("what is healthy is never seized", r"\(5\)")
 def patience_ends_whatever_the_health(patch: Patch) -> None:
-    waited = Eyes._waited
+    waited = Observer._waited
 
-    def blind(self: Eyes, sight: Sight, now: float) -> bool:
+    def blind(self: Observer, observation: Observation, now: float) -> bool:
         self.spec = self.spec.model_copy(update={"health": None})
-        return waited(self, sight, now)
+        return waited(self, observation, now)
 
-    patch.setattr(Eyes, "_waited", blind)
+    patch.setattr(Observer, "_waited", blind)
 
 
 @mutation("a dead holder is replaced", "not taken over")
@@ -342,7 +342,7 @@ def any_attachment_is_held(patch: Patch) -> None:
 
 @mutation("the holder stays in every role", "it let go")
 def a_killed_keepalived_is_an_order(patch: Patch) -> None:
-    patch.setattr(Eyes, "_stopped", lambda self: "" if self.roles.words else "keepalived is gone")
+    patch.setattr(Observer, "_stopped", lambda self: "" if self.roles.words else "keepalived is gone")
 
 
 @mutation("a backup does not take what is free", "took as BACKUP")
@@ -355,7 +355,7 @@ def any_answer_of_keepalived_is_master(patch: Patch) -> None:
 
 @mutation("a full disk does not stop the holder", "the pass ended")
 def a_full_disk_stops_the_pass(patch: Patch) -> None:
-    def tolerant(_self: Records, what: str) -> Any:  # noqa: ANN401 - a context
+    def tolerant(_self: Bookkeeping, what: str) -> Any:  # noqa: ANN401 - a context
         class Strict:
             def __enter__(self) -> None:
                 pass
@@ -366,7 +366,7 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
 
         return Strict()
 
-    patch.setattr(Records, "tolerant", tolerant)
+    patch.setattr(Bookkeeping, "tolerant", tolerant)
 
 
 @mutation("a standby that is not ready does not get the role and says why", "ready, or not told")
@@ -377,7 +377,9 @@ def readiness_does_not_count(patch: Patch) -> None:
 
 @mutation("a holder that is not ready keeps serving", "the flag of the holder is down")
 def a_holder_must_be_ready_too(patch: Patch) -> None:
-    patch.setattr(Records, "_unready", lambda self, sight: readiness.told(bookkeeping.unready(self.eyes, sight.facts)))
+    patch.setattr(
+        Bookkeeping, "_unready", lambda self, observation: readiness.told(bookkeeping.unready(self.observer, observation.facts))
+    )
 
 
 @mutation("a host that goes down hands over in order", "not released")

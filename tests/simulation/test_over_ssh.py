@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pytest
 
 from nvkeep.admin.orders import order, order_everywhere, others, refuse_in_vain, start_everywhere, stop_here
-from nvkeep.admin.switchover import Move
+from nvkeep.admin.switchover import Switchover
 from nvkeep.core.reconcile import Pass
 from nvkeep.errors import Busy, NvkeepError
 from nvkeep.model.override import Kind
-from nvkeep.state.orders import Overrides, Stamps
-from nvkeep.status.service import stand
+from nvkeep.state.orders import Overrides, Timestamps
+from nvkeep.status.service import service_status
 from tests.simulation.ssh import FULL, Lively, Ssh, at, looks
 from tests.simulation.stories import flag, passes, serving
 from tests.simulation.world import SERVICE, UNIT, Killed, Process, World, cluster, force_role
@@ -44,7 +44,7 @@ def keep_from_starting(world: World, name: str, seconds: float) -> None:
 def test_a_host_that_makes_no_passes_may_not_take_over() -> None:
     world = serving()
     world.advance(600.0)
-    standing = stand(Pass(at(world, "b"), world.cluster, SERVICE))
+    standing = service_status(Pass(at(world, "b"), world.cluster, SERVICE))
     assert flag(world, "b")
     assert (standing.eligible, standing.eligible_why.partition(";")[0]) == (False, "no pass for more than 30 s")
 
@@ -53,7 +53,7 @@ def test_what_a_master_that_does_nothing_does_not_take_is_taken_back_whatever_ke
     world = serving()
     for machine in world.machines.values():
         machine.keepalived.forced = False
-    moved = Move(Ssh(world, world.machines["a"]), world.cluster, SERVICE, "b").run()
+    moved = Switchover(Ssh(world, world.machines["a"]), world.cluster, SERVICE, "b").run()
     assert moved.here
     assert world.serves("a")
     assert world.machines["b"].keepalived.instances[0].word == "MASTER"
@@ -68,7 +68,7 @@ def test_one_of_three_that_may_not_take_it_does_not_make_a_move_fail(takes: floa
     order(at(world, "c"), Kind.STANDBY, "", "disks", by="anna")
     world.make_pass("c")
     keep_from_starting(world, "b", 2.0)
-    assert Move(Lively(world, world.machines["a"]), world.cluster, SERVICE).run().to == "b"
+    assert Switchover(Lively(world, world.machines["a"]), world.cluster, SERVICE).run().to == "b"
     assert world.serves("b")
     assert world.clean("a")
     assert not world.violations
@@ -76,15 +76,15 @@ def test_one_of_three_that_may_not_take_it_does_not_make_a_move_fail(takes: floa
 
 def test_after_a_move_the_host_that_it_left_stands_by_at_once() -> None:
     world = serving()
-    assert Move(Lively(world, world.machines["a"]), world.cluster, SERVICE).run().to == "b"
+    assert Switchover(Lively(world, world.machines["a"]), world.cluster, SERVICE).run().to == "b"
     assert flag(world, "a")
 
 
 def test_a_second_move_meanwhile_is_refused() -> None:
     world = serving()
     process = Ssh(world, world.machines["a"])
-    with Stamps(process, SERVICE).alone(), pytest.raises(Busy, match="nfs is being moved already"):
-        Move(Ssh(world, world.machines["a"]), world.cluster, SERVICE).run()
+    with Timestamps(process, SERVICE).alone(), pytest.raises(Busy, match="nfs is being moved already"):
+        Switchover(Ssh(world, world.machines["a"]), world.cluster, SERVICE).run()
     assert world.serves("a")
     assert not world.changes(0, "a")
 
@@ -97,7 +97,7 @@ def test_only_a_host_that_says_it_may_take_it_is_one() -> None:
     with pytest.raises(NvkeepError, match=r"stays where it is: b cannot be asked whether it may take it \(ssh b true\)"):
         refuse_in_vain(others(process, world.cluster, SERVICE), world.cluster, SERVICE)
     with pytest.raises(NvkeepError, match="cannot be asked"):
-        Move(process, world.cluster, SERVICE).run()
+        Switchover(process, world.cluster, SERVICE).run()
     assert not world.changes(0, "a")
 
 

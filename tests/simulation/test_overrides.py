@@ -2,13 +2,13 @@
 
 import pytest
 
-from nvkeep.admin.drain import HandOver, is_gone
+from nvkeep.admin.drain import Drain, is_gone
 from nvkeep.admin.orders import order, start_here, stop_here
 from nvkeep.core.reconcile import Pass
 from nvkeep.model.override import Kind
 from nvkeep.state.files import LEAVING
 from nvkeep.state.orders import PLACE, Overrides
-from nvkeep.status.service import stand
+from nvkeep.status.service import service_status
 from tests.simulation.stories import flag, passes, serving
 from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World, force_role
 
@@ -24,7 +24,7 @@ def give(world: World, name: str, kind: Kind, lasting: float = 0.0) -> None:
 
 
 def summary(world: World, name: str) -> str:
-    return str(stand(Pass(at(world, name), world.cluster, SERVICE)).summary)
+    return str(service_status(Pass(at(world, name), world.cluster, SERVICE)).summary)
 
 
 @pytest.mark.parametrize("kind", [STANDBY, STOPPED, AWAY])
@@ -95,7 +95,7 @@ def test_in_maintenance_nothing_is_done_and_the_roles_stay() -> None:
         passes(world, name, 30.0)
     assert not world.commands
     assert (summary(world, "a"), summary(world, "b")) == ("maintenance", "maintenance")
-    marks = {line.title: line.mark for line in stand(Pass(at(world, "a"), world.cluster, SERVICE)).lines}
+    marks = {line.title: line.mark for line in service_status(Pass(at(world, "a"), world.cluster, SERVICE)).lines}
     assert marks == {"VOLUME": "[OK]", "MOUNTPOINT": "[OK]", "FLOATING IP": "[NOT OK]", "SERVICE": "[NOT OK]"}
     assert "nvkeep maintenance nfs --end" in str(world.make_pass("a"))
 
@@ -130,8 +130,8 @@ def test_an_order_is_over_at_its_time_and_says_so_until_it_is_ended() -> None:
     assert not world.commands
     passes(world, "a", 20.0)
     assert world.serves("a")
-    worries = stand(Pass(at(world, "a"), world.cluster, SERVICE)).worries
-    assert any("was over at" in one and "nvkeep maintenance nfs --end" in one for one in worries)
+    warnings = service_status(Pass(at(world, "a"), world.cluster, SERVICE)).warnings
+    assert any("was over at" in one and "nvkeep maintenance nfs --end" in one for one in warnings)
     assert summary(world, "a") == "degraded"
 
 
@@ -145,7 +145,7 @@ def test_an_order_that_cannot_be_read_lets_nothing_go_stops_no_repair_and_takes_
         passes(world, name, 3.0)
     assert world.serves("a")
     assert not flag(world, "b")
-    assert any("nvkeep override end" in one for one in stand(Pass(at(world, "a"), world.cluster, SERVICE)).worries)
+    assert any("nvkeep override end" in one for one in service_status(Pass(at(world, "a"), world.cluster, SERVICE)).warnings)
 
 
 def test_what_another_host_serves_meanwhile_is_handed_over() -> None:
@@ -153,7 +153,7 @@ def test_what_another_host_serves_meanwhile_is_handed_over() -> None:
     world = serving()
     host = at(world, "b")
     before = host.now()
-    report = HandOver(host, world.cluster, SERVICE).run()
+    report = Drain(host, world.cluster, SERVICE).run()
     assert (report.did, is_gone(report)) == ("rest", True)
     assert host.now() - before < 1.0
     assert world.serves("a")

@@ -1,6 +1,6 @@
 """`nvkeep shutdown` on a simulated host: how long it waits, and for what."""
 
-from nvkeep.admin.drain import BRIEFLY, LIMIT, STEPS, HandOver, is_gone
+from nvkeep.admin.drain import BRIEFLY, LIMIT, STEPS, Drain, is_gone
 from nvkeep.model.report import Report, Word
 from nvkeep.state.files import LEAVING
 from tests.simulation.stories import flag, serving
@@ -12,7 +12,7 @@ STEP = 20.0  # seconds: `timing.step` of the simulation's cluster
 def leave(world: World) -> tuple[Report, float]:
     world.machines["a"].files[LEAVING] = ""
     begun = world.clock
-    report = HandOver(Process(world, world.machines["a"]), world.cluster, SERVICE).run()
+    report = Drain(Process(world, world.machines["a"]), world.cluster, SERVICE).run()
     return report, world.clock - begun
 
 
@@ -61,6 +61,6 @@ def test_a_host_that_holds_nothing_goes_at_once() -> None:
     world = serving()
     world.machines["b"].files[LEAVING] = ""
     begun = world.clock
-    assert is_gone(HandOver(Process(world, world.machines["b"]), world.cluster, SERVICE).run())
+    assert is_gone(Drain(Process(world, world.machines["b"]), world.cluster, SERVICE).run())
     assert world.clock - begun < 1
     assert world.serves("a")

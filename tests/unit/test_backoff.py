@@ -1,4 +1,4 @@
-"""Standing backoff and listening."""
+"""ServiceStatus backoff and listening."""
 
 from nvkeep.model.role import Role
 from nvkeep.model.timers import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, Backoff, after_hearing, back_off

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nvkeep.agent.upgrade import Passes
-from nvkeep.host.events import Bells, Fifo
+from nvkeep.host.events import Events, Fifo
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def heard() -> list[str]:
 
 
 @pytest.fixture
-def ear(tmp_path: Path, heard: list[str]) -> Fifo:
-    made = Fifo(Bells(), str(tmp_path / "run" / "fifo"), heard.append)
+def listener(tmp_path: Path, heard: list[str]) -> Fifo:
+    made = Fifo(Events(), str(tmp_path / "run" / "fifo"), heard.append)
     made.hold()
     return made
 
@@ -26,43 +26,43 @@ def write(path: str) -> int:
     return os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
 
-def test_lines_are_heard_whole(ear: Fifo, heard: list[str]) -> None:
-    writer = write(ear.path)
+def test_lines_are_heard_whole(listener: Fifo, heard: list[str]) -> None:
+    writer = write(listener.path)
     os.write(writer, b"one\ntw")
-    ear.bells.wait(1)
+    listener.events.wait(1)
     os.write(writer, b"o\n")
-    ear.bells.wait(1)
+    listener.events.wait(1)
     assert heard == ["one", "two"]
     os.close(writer)
 
 
-def test_a_removed_fifo_is_made_again_and_whoever_holds_the_old_one_is_still_heard(ear: Fifo, heard: list[str]) -> None:
-    old = write(ear.path)
-    Path(ear.path).unlink()
-    ear.hold()
-    ear.hold()
-    new = write(ear.path)
+def test_a_removed_fifo_is_made_again_and_whoever_holds_the_old_one_is_still_heard(listener: Fifo, heard: list[str]) -> None:
+    old = write(listener.path)
+    Path(listener.path).unlink()
+    listener.hold()
+    listener.hold()
+    new = write(listener.path)
     os.write(old, b"old\n")
     os.write(new, b"new\n")
-    ear.bells.wait(1)
-    ear.bells.wait(0)
+    listener.events.wait(1)
+    listener.events.wait(0)
     assert sorted(heard) == ["new", "old"]
     os.close(old)
     os.close(new)
 
 
-def test_a_file_in_the_place_of_the_fifo_is_refused_and_the_old_one_stays_open(ear: Fifo, heard: list[str]) -> None:
-    old = write(ear.path)
-    Path(ear.path).unlink()
-    Path(ear.path).touch()
+def test_a_file_in_the_place_of_the_fifo_is_refused_and_the_old_one_stays_open(listener: Fifo, heard: list[str]) -> None:
+    old = write(listener.path)
+    Path(listener.path).unlink()
+    Path(listener.path).touch()
     with pytest.raises(OSError, match="is not a FIFO; remove it"):
-        ear.hold()
+        listener.hold()
     os.write(old, b"old\n")
-    ear.bells.wait(1)
+    listener.events.wait(1)
     assert heard == ["old"]
-    Path(ear.path).unlink()
-    ear.hold()
-    assert Path(ear.path).is_fifo()
+    Path(listener.path).unlink()
+    listener.hold()
+    assert Path(listener.path).is_fifo()
     os.close(old)
 
 

@@ -14,10 +14,10 @@ from nvkeep.status.cluster import Everywhere
 from tests.unit.played import Played
 
 SERVES = {"service": "nfs", "summary": "ok", "role": "MASTER", "holder": "this host", "eligible": True, "eligible_why": "",
-          "last_pass": "2 s ago: serve", "worries": []}  # fmt: skip
+          "last_pass": "2 s ago: serve", "warnings": []}  # fmt: skip
 WAITS = SERVES | {"role": "BACKUP", "holder": "another host (a)", "last_pass": "1 s ago: rest"}
 UNREADY = WAITS | {"summary": "degraded", "eligible": False, "eligible_why": "x.service is masked; systemctl unmask x.service",
-                   "worries": ["x.service is masked; systemctl unmask x.service"]}  # fmt: skip
+                   "warnings": ["x.service is masked; systemctl unmask x.service"]}  # fmt: skip
 SILENT = {"unheard": "b cannot be reached: no route; this has to work without a question: ssh b true"}
 
 

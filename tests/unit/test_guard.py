@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from nvkeep.core.liveness import Silence, ask
+from nvkeep.core.liveness import Unanswered, ask
 from nvkeep.host import Host
 from nvkeep.model.decision import Guard
 from nvkeep.model.spec import Address, Service, Timing
@@ -40,11 +40,11 @@ class Network:
         self.clock += 0.0 if self.answering else timeout
         return self.answering
 
-    def watched(self) -> Silence | None:
+    def watched(self) -> Unanswered | None:
         if self.silent_since is None:
             return None
         until = self.stopped_at or self.clock
-        return Silence(self.silent_since, until, int((until - self.silent_since) / 0.1))
+        return Unanswered(self.silent_since, until, int((until - self.silent_since) / 0.1))
 
 
 def guard(network: Network) -> Guard:

@@ -1,4 +1,4 @@
-"""What was seen -> moves: the order, what waits, what is replaced. Pure."""
+"""What was seen -> changes: the order, what waits, what is replaced. Pure."""
 
 from typing import Any
 
@@ -54,8 +54,8 @@ def above(key: str) -> set[str]:
     return found
 
 
-def keys(moves: Any) -> list[str]:  # noqa: ANN401 - moves
-    return [move.key for move in moves]
+def keys(changes: Any) -> list[str]:  # noqa: ANN401 - changes
+    return [change.key for change in changes]
 
 
 def test_what_a_service_needs_and_what_each_stands_on() -> None:
@@ -78,27 +78,27 @@ def test_from_nothing_everything_is_acquired_upward() -> None:
     made = planned(Want.HERE, ABSENT)
     assert not made.down
     assert keys(made.up) == KEYS
-    assert {move.verb for move in made.up} == {Verb.ACQUIRE}
-    assert all(move.steps and move.why for move in made.up)
+    assert {change.verb for change in made.up} == {Verb.ACQUIRE}
+    assert all(change.steps and change.why for change in made.up)
 
 
 def test_release_is_the_exact_reverse() -> None:
     made = planned(Want.GONE, WELL)
     assert keys(made.down) == KEYS[::-1]
-    assert {move.verb for move in made.down} == {Verb.RELEASE}
+    assert {change.verb for change in made.down} == {Verb.RELEASE}
     assert not made.up
 
 
 def test_only_what_is_missing_is_acquired_and_only_what_is_there_released() -> None:
-    assert keys(planned(Want.HERE, WELL | {FLOATING: None}).moves) == [FLOATING]
-    assert keys(planned(Want.GONE, ABSENT | {ONE: WELL[ONE], FIRST: WELL[FIRST]}).moves) == [FIRST, ONE]
+    assert keys(planned(Want.HERE, WELL | {FLOATING: None}).changes) == [FLOATING]
+    assert keys(planned(Want.GONE, ABSENT | {ONE: WELL[ONE], FIRST: WELL[FIRST]}).changes) == [FIRST, ONE]
 
 
 def test_isolating_takes_the_address_first_and_the_volumes_last() -> None:
     made = planned(Want.CUT_OFF, WELL)
     assert keys(made.down) == [FLOATING, SECOND, FIRST, INNER, OTHER, OUTER, TWO, ONE]
-    assert {move.verb for move in made.down} == {Verb.ISOLATE}
-    told = {move.key: [step.argv for step in move.steps] for move in made.down}
+    assert {change.verb for change in made.down} == {Verb.ISOLATE}
+    told = {change.key: [step.argv for step in change.steps] for change in made.down}
     assert any("kill" in argv for argv in told[FIRST])
     assert any("--force" in argv for argv in told[ONE])
 
@@ -106,15 +106,15 @@ def test_isolating_takes_the_address_first_and_the_volumes_last() -> None:
 def test_what_changes_in_use_disturbs_nothing_above_it() -> None:
     have = MountState("/dev/nvmesh/one", "xfs", frozenset(), writable=True)
     made = planned(Want.HERE, WELL | {OUTER: have})
-    assert [(move.key, move.verb) for move in made.moves] == [(OUTER, Verb.ADJUST)]
+    assert [(change.key, change.verb) for change in made.changes] == [(OUTER, Verb.ADJUST)]
     assert made.up[0].steps[0].argv == ("mount", "-o", "remount,noatime", "/srv/nfs")
 
 
 def test_an_address_in_a_wrong_place_is_moved_without_stopping_what_stands_on_it() -> None:
     made = planned(Want.HERE, WELL | {FLOATING: AddressState("eth1", 24, "eth1")})
     assert not made.down
-    (move,) = made.up
-    assert [step.argv[:3] for step in move.steps] == [
+    (change,) = made.up
+    assert [step.argv[:3] for step in change.steps] == [
         ("ip", "addr", "del"),
         ("ip", "-4", "addr"),
         ("nvkeep", "announce", "eth0"),
@@ -135,11 +135,11 @@ def test_replacing_what_is_in_use_lets_go_of_what_stands_on_it_first(key: str, h
     assert set(keys(made.down)) >= set(fresh)
     assert keys(made.up) == [one for one in KEYS if one in keys(made.down)]
     assert keys(made.down) == keys(made.up)[::-1]
-    assert {move.verb for move in made.up} == {Verb.ACQUIRE}
+    assert {change.verb for change in made.up} == {Verb.ACQUIRE}
     gone: set[str] = set()
-    for move in made.down:
-        assert not [one for one in KEYS if move.key in BELOW[one] and one not in gone]
-        gone.add(move.key)
+    for change in made.down:
+        assert not [one for one in KEYS if change.key in BELOW[one] and one not in gone]
+        gone.add(change.key)
 
 
 def test_what_is_absent_already_is_not_released_before_it_is_taken_again() -> None:
@@ -177,15 +177,15 @@ def test_what_the_unknown_stands_on_is_kept(key: str) -> None:
 
 def test_versions_turn_taking_a_volume_into_seizing_it() -> None:
     made = planned(Want.HERE, ABSENT, {ONE: 7, TWO: None})
-    verbs = {move.key: move.verb for move in made.up}
+    verbs = {change.key: change.verb for change in made.up}
     assert [key for key in KEYS if verbs[key] is Verb.SEIZE] == [ONE, TWO]
     assert {verbs[key] for key in KEYS[2:]} == {Verb.ACQUIRE}
-    assert all("--preempt" in move.steps[0].argv for move in made.up[:2])
+    assert all("--preempt" in change.steps[0].argv for change in made.up[:2])
 
 
 def test_a_volume_held_already_is_not_seized_from_oneself() -> None:
     made = planned(Want.HERE, ABSENT | {ONE: WELL[ONE]}, {TWO: 3})
-    assert [(move.key, move.verb) for move in made.up][:1] == [(TWO, Verb.SEIZE)]
+    assert [(change.key, change.verb) for change in made.up][:1] == [(TWO, Verb.SEIZE)]
 
 
 def test_a_seize_of_an_image_names_the_version_that_was_read() -> None:
@@ -197,7 +197,7 @@ def test_a_seize_of_an_image_names_the_version_that_was_read() -> None:
 
 def test_a_unit_on_its_way_is_only_looked_at_again() -> None:
     made = planned(Want.HERE, WELL | {FIRST: UnitState("activating", job=True)})
-    assert [(move.key, move.verb, move.steps) for move in made.moves] == [(FIRST, Verb.ADJUST, ())]
+    assert [(change.key, change.verb, change.steps) for change in made.changes] == [(FIRST, Verb.ADJUST, ())]
 
 
 @pytest.mark.parametrize("want", Want)
@@ -209,15 +209,15 @@ def test_every_partial_state_leads_to_the_target_in_a_legal_order(want: Want) ->
 def walk(present: int, want: Want) -> None:
     here = {key for index, key in enumerate(KEYS) if present >> index & 1}
     made = planned(want, {key: WELL[key] if key in here else None for key in KEYS})
-    for move in made.moves:
-        if move.verb is Verb.ACQUIRE:
-            assert move.key not in here
-            here.add(move.key)
+    for change in made.changes:
+        if change.verb is Verb.ACQUIRE:
+            assert change.key not in here
+            here.add(change.key)
         else:
-            assert move.key in here
-            here.discard(move.key)
-            if move.verb is Verb.RELEASE:
-                assert not [one for one in here if move.key in BELOW[one]]
+            assert change.key in here
+            here.discard(change.key)
+            if change.verb is Verb.RELEASE:
+                assert not [one for one in here if change.key in BELOW[one]]
     assert here == (set(KEYS) if want is Want.HERE else set())
     assert not made.waiting
 
@@ -233,5 +233,5 @@ def test_isolating_ends_io_that_waits_once_the_address_is_gone_and_before_anythi
     well: dict[str, Any] = {one.key: one.kind.desired(one.spec) for one in every}
     made = make_plan(every, well | {TWO: Volume("/dev/drbd/by-res/r1/0", io=False)}, Want.CUT_OFF)
     assert keys(made.down) == [FLOATING, TWO, SECOND, FIRST, INNER, OTHER, OUTER, TWO, ONE]
-    assert [(move.key, made.down.index(move)) for move in made.down if move.verb is Verb.CUT] == [(TWO, 1)]
+    assert [(change.key, made.down.index(change)) for change in made.down if change.verb is Verb.CUT] == [(TWO, 1)]
     assert keys(make_plan(every, well, Want.GONE).down) == KEYS[::-1]

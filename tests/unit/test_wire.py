@@ -3,7 +3,7 @@
 import socket
 from ipaddress import IPv4Address, ip_address
 
-from nvkeep.host.wire import ARP_REPLY, ARP_REQUEST, Ear, _arp, _is_answer, _link_layer, hardware, listen
+from nvkeep.host.wire import ARP_REPLY, ARP_REQUEST, Listener, _arp, _is_answer, _link_layer, hardware, listen
 
 MAC, OTHER = bytes.fromhex("525400123456"), bytes.fromhex("5254006789ab")
 IP, ELSE = ip_address("192.168.0.1").packed, ip_address("192.168.0.2").packed
@@ -58,11 +58,11 @@ def test_the_hardware_of_the_loopback() -> None:
 
 def test_what_was_answered_before_is_no_answer_to_a_later_question() -> None:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    ear = Ear.__new__(Ear)
-    ear.ip, ear.mac, ear.socket = IPv4Address(IP), MAC, here
+    listener = Listener.__new__(Listener)
+    listener.ip, listener.mac, listener.socket = IPv4Address(IP), MAC, here
     for _ in range(12):  # a burst of announcements
         there.send(_arp(1, ARP_REPLY, (OTHER, IP), (MAC, IP)))
-    assert listen((ear,), 0.01)
-    assert not listen((ear,), 0.01)
+    assert listen((listener,), 0.01)
+    assert not listen((listener,), 0.01)
     here.close()
     there.close()
