@@ -66,7 +66,7 @@ def placed(lab: Lab, one: Database) -> tuple[Server, Server]:
 
 
 def stands_by(server: Server) -> bool:
-    """Tell whether a server could take over now."""
+    """Return whether a server could take over now."""
     done = server.run(("nvkeep", "status"), check=False)
     return done.returncode == 0 and "role BACKUP" in done.stdout
 

@@ -117,7 +117,7 @@ def _build(ready: Path) -> None:
 
 
 def _forgotten(base: Path) -> bool:
-    """Tell whether no lab was begun with a base for days; one of another checkout may be in use now."""
+    """Return whether no lab was begun with a base for days; one of another checkout may be in use now."""
     return base.stat().st_mtime < time.time() - KEPT
 
 

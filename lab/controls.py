@@ -178,7 +178,7 @@ class Controls:
         return {name: _describe(volume) for name, volume in self._mesh.volumes.items()}
 
     def serving(self) -> bool:
-        """Tell whether the views are mounted."""
+        """Return whether the views are mounted."""
         return os.path.ismount(places.VIEWS)
 
 

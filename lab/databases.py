@@ -97,7 +97,7 @@ class Database:
     # --- how it stands on a server
 
     def serves(self, server: Server) -> bool:
-        """Tell whether it runs on a server, wholly: mounted, addressed, active."""
+        """Return whether it runs on a server, wholly: mounted, addressed, active."""
         return server.awake and self.mounted(server) and self.addressed(server) and (self.bare or self.active(server))
 
     def left(self, server: Server) -> list[str]:
@@ -111,15 +111,15 @@ class Database:
         return [what for what, there in found.items() if there]
 
     def mounted(self, server: Server) -> bool:
-        """Tell whether its file system is mounted."""
+        """Return whether its file system is mounted."""
         return f" {self.path} " in server.read("/proc/1/mountinfo")
 
     def addressed(self, server: Server) -> bool:
-        """Tell whether a server has its floating address."""
+        """Return whether a server has its floating address."""
         return f"{self.address}/24" in addresses(server).split()
 
     def active(self, server: Server) -> bool:
-        """Tell whether its unit is active."""
+        """Return whether its unit is active."""
         return server.run(("systemctl", "is-active", self.unit), check=False).stdout.strip() == "active"
 
 

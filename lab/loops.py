@@ -57,7 +57,7 @@ def mine(directory: Path) -> list[tuple[str, str]]:
 
 
 def busy(device: str) -> bool:
-    """Tell whether anything has the device open: a mount, swap, or a process."""
+    """Return whether anything has the device open: a mount, swap, or a process."""
     try:
         # O_EXCL asks for the claim that every mount holds, in whatever mount namespace it is, lazily unmounted or not.
         os.close(os.open(device, os.O_RDONLY | os.O_EXCL))

@@ -1,4 +1,4 @@
-"""What the lab needs of the machine; says in one line what is lacking and the command that mends it."""
+"""What the lab needs of the machine; says in one line what is lacking and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MODULES = {"overlay": "overlay", "fuse": "fuse"}
 
 
 def lacking() -> str | None:
-    """Return what is lacking and how to mend it, in one line; None when nothing is."""
+    """Return what is lacking and how to fix it, in one line; None when nothing is."""
     return unmet("the lab needs", COMMANDS, "apt-lab") or _kernel() or _libraries()
 
 

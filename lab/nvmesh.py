@@ -187,7 +187,7 @@ class Nvmesh:
             self.log("io-enabled", host=fresh.host.name, volume=fresh.volume.name, version=fresh.version)
 
     def busy(self, held: Attachment) -> bool:
-        """Tell whether anything has the device of an attachment open."""
+        """Return whether anything has the device of an attachment open."""
         return bool(held.loop) and loops.busy(str(held.loop))
 
     def disconnect(self, held: Attachment, *, force: bool, leave: bool = True) -> None:

@@ -36,11 +36,11 @@ def active_server(lab: Lab, within: float = 30) -> Server:
 
 
 def ready(server: Server) -> bool:
-    """Tell whether a server waits in the background, able to take over."""
+    """Return whether a server waits in the background, able to take over."""
     done = server.run(("nvkeep", "status"), check=False)
     return done.returncode == 0 and "role BACKUP" in done.stdout
 
 
 def well(server: Server) -> bool:
-    """Tell whether nvkeep calls the service on a server ok."""
+    """Return whether nvkeep calls the service on a server ok."""
     return server.run(("nvkeep", "status"), check=False).returncode == 0

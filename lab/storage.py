@@ -175,7 +175,7 @@ class Storage:
         return [event for event in map(_event, lines) if not kinds or event.kind in kinds]
 
     def moves(self, volume: str = "vol1", since: float = 0.0, before: float = math.inf) -> list[str]:
-        """Tell who took a volume and who let go of it, in order: `srv-a plain`, `srv-a detach`, `srv-b preempt`, ..."""
+        """Tell who took a volume and who release it, in order: `srv-a plain`, `srv-a detach`, `srv-b preempt`, ..."""
         events = [event for event in self.events("attach", "detach") if event["volume"] == volume and event["how"] != "again"]
         return [f"{event['host']} {_how(event)}" for event in events if since <= event.boottime < before]
 

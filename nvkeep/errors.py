@@ -6,7 +6,7 @@ NvkeepError
 +-- NotHere            the administrator: the command was typed on the wrong host
 +-- Unsuited           the administrator: keepalived, or what others configured for it, does not go with nvkeep
 +-- Unreachable        the administrator: another host could not be asked by ssh
-+-- ProbeError         nobody: it cannot be told; what is unknown is left alone
++-- ProbeError         nobody: it cannot be determined; what is unknown is left alone
 +-- Busy               wait: another pass holds the lock of the service
 +-- StepError          a step did not bring what it was for
     +-- CommandError   ... its command failed: argv, exit code, stderr
@@ -66,7 +66,7 @@ class Unreachable(NvkeepError):
     def __init__(self, name: str, stderr: str) -> None:
         self.name = name
         self.said = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "no message")
-        super().__init__(f"{name} cannot be reached: {self.said}; this has to work without a question: ssh {name} true")
+        super().__init__(f"cannot reach {name} over ssh: {self.said}; passwordless login must work: ssh {name} true")
 
 
 class ProbeError(NvkeepError):

@@ -112,7 +112,7 @@ class Channel:
         self.ask("link", PATIENCE, path=path, to=to)
 
     def close(self) -> None:
-        """Let go of the socket; whoever waits for an answer hears that there is none."""
+        """Release the socket; whoever waits for an answer hears that there is none."""
         self._socket.shutdown(socket.SHUT_RDWR)
         self._reader.join(5)
         self._socket.close()
@@ -139,7 +139,7 @@ class Monitor:
         raise LabError(f"qemu: {command}: no answer")
 
     def close(self) -> None:
-        """Let go of the socket."""
+        """Release the socket."""
         self._lines.close()
         self._socket.close()
 

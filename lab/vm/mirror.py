@@ -32,7 +32,7 @@ class Mirror:
         self.hosts = (a, b)
 
     def create(self, *, fencing: str = FENCING) -> None:
-        """Make the resource anew, up and in sync on both hosts, Secondary on both; nothing is on it."""
+        """Make the resource again, up and in sync on both hosts, Secondary on both; nothing is on it."""
         sides = "".join(f"  on {host.name} {{ address {REPLICATION.address(host.host)}:7789; }}\n" for host in self.hosts)
         for host in self.hosts:
             self.down(host)

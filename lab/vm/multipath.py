@@ -65,7 +65,7 @@ class Multipath:
             host.write(f"/sys/block/{way}/device/state", "offline\n")
 
     def remove(self, host: Machine) -> None:
-        """Boot a host without the map: one whose ways have failed lets go of nothing."""
+        """Boot a host without the map: one whose ways have failed releases nothing."""
         host.run(("rm", "-f", FILE, "/etc/multipath/prkeys", "/etc/multipath/wwids"))
         host.run(("sync",))
         host.power_cut()

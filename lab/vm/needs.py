@@ -1,4 +1,4 @@
-"""What emulated machines need of this machine; says in one line what is lacking and the command that mends it."""
+"""What emulated machines need of this machine; says in one line what is lacking and the command that fixes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MEMORY_MB = 2600  # three machines, 0.65 GB each in use, and what runs beside th
 
 
 def lacking() -> str | None:
-    """Return what is lacking and how to mend it, in one line; None when nothing is."""
+    """Return what is lacking and how to fix it, in one line; None when nothing is."""
     return unmet("emulated machines need", COMMANDS, "apt-machines") or _machine()
 
 

@@ -1,6 +1,6 @@
-"""Letting go of a service by ordinary passes, made again until nothing of it is left here.
+"""Releasing a service by ordinary passes, made again until nothing of it is left here.
 
-A pass knows that it is told to let go by what is on record (marks.py, state.py, overrides.py).
+A pass knows that it is told to release by what is on record (marks.py, state.py, overrides.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -20,17 +20,17 @@ from nvkeep.probes.unit import Entry
 PAUSE = 0.5  # seconds between two passes
 STEPS = 3  # times `timing.step` for what no unit is in the way of
 LIMIT = 1200.0  # seconds in all; the unit is given 21 minutes, and systemd's reboot.target forces a reboot after 30
-BRIEFLY = 10.0  # seconds for what cannot be told (a storage client that is gone): it is unlikely to change now
+BRIEFLY = 10.0  # seconds for what is unknown (a storage client that is gone): it is unlikely to change now
 GONE = {str(action) for action, want in WANT.items() if want is not Want.HERE}  # an order may end while this waits for a pass
 
 
 def is_gone(report: Report) -> bool:
-    """Tell whether a pass has left nothing of its service here."""
+    """Return whether a pass has left nothing of its service here."""
     return report.did in GONE and report.settled
 
 
 def drain(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report]:
-    """Let go of several services side by side."""
+    """Release several services side by side."""
     with ThreadPoolExecutor(max(1, len(services))) as pool:
         return list(pool.map(lambda service: Drain(host, cluster, service).run(), services))
 

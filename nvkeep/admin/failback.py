@@ -29,7 +29,7 @@ class Failback:
         self.timestamps = Timestamps(self.host, self.service)
 
     def due(self) -> bool:
-        """Tell whether it is time, and this host is the preferred one, ready, at one with the others, and does not serve it."""
+        """Return whether it is time, and this host is preferred, ready, agrees with the others, and does not serve it."""
         policy, now = self.spec.failback, time.localtime(self.host.wall())
         if not isinstance(policy, Window) or self.spec.hosts[0] != self.host.name or self.store.claimed():
             return False
@@ -37,7 +37,7 @@ class Failback:
         return fit and inside(policy.window, 60 * now.tm_hour + now.tm_min)
 
     def _agreed(self) -> bool:
-        """Tell whether this host was compared in this boot with one that may serve, and differs from none."""
+        """Return whether this host was compared in this boot with one that may serve, and differs from none."""
         known = {name for name, one in read(self.host).items() if one.at} & set(self.spec.hosts)
         return bool(known) and not disagreements(self.host, self.service)
 

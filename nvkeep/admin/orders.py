@@ -84,7 +84,7 @@ def _take_back(peers: Sequence[Peer], *ended: str) -> str:
 
 
 def stop_here(host: Host, cluster: Cluster, service: str, reason: str = "") -> Report:
-    """Let go of a service here in order; this host does not take it again until another one has served it, or a start."""
+    """Release a service here in order; this host does not take it again until another one has served it, or a start."""
     order(host, Kind.AWAY, service, reason)
     return Drain(host, cluster, service).run()
 
@@ -108,7 +108,7 @@ def allow(host: Host, service: str) -> None:
 
 
 def serves(host: Host, report: Report) -> bool:
-    """Tell whether a service stands here, wholly, after a pass."""
+    """Return whether a service stands here, wholly, after a pass."""
     return Store(host, report.service).claimed() and report.settled
 
 
@@ -143,7 +143,7 @@ def status_of(peer: Peer, cluster: Cluster, service: str) -> dict[str, Any]:
 
 
 def whole(seen: dict[str, Any]) -> bool:
-    """Tell whether a host says that it serves, and everything stands."""
+    """Return whether a host says that it serves, and everything stands."""
     return seen.get("holder") == HOLDERS[Holder.ME] and all(one["mark"] == "[OK]" for one in seen["lines"])
 
 
@@ -172,7 +172,7 @@ def passes_on(peers: Sequence[Peer], cluster: Cluster, service: str, say: Callab
 
 
 def start_everywhere(host: Host, cluster: Cluster, service: str) -> bool:
-    """Let every host take a service again; tell whether one serves it in the end. Raises NvkeepError, OSError."""
+    """Let every host take a service again; return whether one serves it in the end. Raises NvkeepError, OSError."""
     peers = others(host, cluster, service)
     reach(peers)
     allow(host, service)

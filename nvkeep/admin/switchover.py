@@ -1,4 +1,4 @@
-"""Moving a service: let go of it in order, see that another host takes it, and take it back where none does.
+"""Moving a service: release it in order, see that another host takes it, and take it back where none does.
 
 Without ssh between the hosts it works as well; then nothing is asked beforehand, and "served" is what the guard hears.
 """
@@ -24,14 +24,14 @@ from nvkeep.state.orders import Timestamps
 
 LOOK = 0.1  # seconds between two looks whether another host serves
 ASKED = 1.5  # seconds between two questions whether it has failed to: that is an ssh, and a failed start is told for a while
-TAKEN_WITHIN = 10.0  # seconds another host has to take what was let go; longer while it is seen to start
+TAKEN_WITHIN = 10.0  # seconds another host has to take what was released; longer while it is seen to start
 BACK_WITHIN = 30.0  # seconds in which this host gets the role again, and serves
 
 
 class Result(NamedTuple):
     """How a move ended: `to` which host, or, where that is empty, why not, and whether it is served `here` again.
 
-    `left`: what did not let go; `outage`: seconds from the order to the first answer from there.
+    `left`: what was not released; `outage`: seconds from the order to the first answer from there.
     """
 
     to: str = ""
@@ -66,18 +66,18 @@ class Switchover:
         if not self.force:
             refuse_in_vain(self.targets, self.cluster, self.service)
         with self.timestamps.alone():
-            moved = self._let_go()
+            moved = self._release()
             moved = moved if moved.to else self._back(moved)
             if moved.to:
                 run_pass(self.host, self.cluster, self.service)  # from now on this host stands by
             return moved
 
-    def _let_go(self) -> Result:
+    def _release(self) -> Result:
         try:
             self._park()
             self.begun = self.host.now()
             report = Drain(self.host, self.cluster, self.service, 1, self._order).run()
-            return self._await() if is_gone(report) else Result(why="it does not let go", left=report)
+            return self._await() if is_gone(report) else Result(why="it is not released", left=report)
         finally:
             self.timestamps.end_move()
             self._unpark()

@@ -1,4 +1,4 @@
-"""A standby keeps watch before it is master, so that a takeover after a crash does not have to wait for the guard's silence.
+"""A standby watches the addresses before it is master, so that a takeover after a crash need not wait for the liveness check.
 
 It asks the neighbours for the floating addresses all the time and remembers how long nobody has answered. Where the service is
 here, it listens for another host that claims an address (one that wakes from a freeze does), and tells the neighbours at once;
@@ -17,8 +17,8 @@ from nvkeep.state.service import Store
 
 SHORTEST, LONGEST = 0.05, 1.0  # seconds between two probes; else half an advert
 REST = 1.0  # seconds between two looks at whether the service is here
-PAUSE = 0.2  # seconds until a watch begins anew
-AGAIN = 0.1  # seconds between two tellings: a host that wakes claims an address more than once before it lets go of it
+PAUSE = 0.2  # seconds until a watch begins again
+AGAIN = 0.1  # seconds between two tellings: a host that wakes claims an address more than once before it releases it
 
 
 class ArpMonitor:
@@ -29,10 +29,10 @@ class ArpMonitor:
         self.service = service
         self.cluster = cluster
         self.store = Store(host, service)
-        self.silence: Unanswered | None = None
+        self.unanswered: Unanswered | None = None
 
     def run(self) -> None:
-        """ArpMonitor for ever; what cannot be heard is not silence."""
+        """Watch for ever; what cannot be heard has not gone unanswered."""
         while True:
             cluster = self.cluster()
             try:
@@ -40,7 +40,7 @@ class ArpMonitor:
                     self._watch(cluster)
             except OSError:  # no such interface yet, or it is down
                 pass
-            self.silence = None
+            self.unanswered = None
             self.host.sleep(PAUSE)
 
     def _watch(self, cluster: Cluster) -> None:
@@ -60,11 +60,11 @@ class ArpMonitor:
         for listener in listeners:
             listener.ask()
         if listen(listeners, every):
-            self.silence = None
+            self.unanswered = None
             self.host.sleep(max(0.0, began + every - self.host.now()))
         else:
-            since, _, probes = self.silence or Unanswered(began, began, 0)
-            self.silence = Unanswered(since, self.host.now(), probes + 1)
+            since, _, probes = self.unanswered or Unanswered(began, began, 0)
+            self.unanswered = Unanswered(since, self.host.now(), probes + 1)
 
     def _defend(self, cluster: Cluster, listeners: list[Listener]) -> None:
         if listen(listeners, REST) and not lost(self.host, cluster, self.service):

@@ -28,14 +28,14 @@ from nvkeep.reconcilers import UNIT, resources
 from nvkeep.state import host as host_state
 from nvkeep.state.service import Store
 
-BREATH = 0.1  # seconds between two passes over a service: events ring in swarms
-TICK = 1.0  # seconds between two looks at what rings no bell
+BREATH = 0.1  # seconds between two passes over a service: events come in swarms
+TICK = 1.0  # seconds between two looks at what no event source reports
 Signature = tuple[int, int, int]
 
 
 @dataclass
 class Worker:
-    """One thread a service; rings that come during a pass make one more pass."""
+    """One thread a service; an event that comes during a pass makes one more pass."""
 
     service: str
     watch: ArpMonitor
@@ -96,7 +96,7 @@ class Agent:
         self.upgrade.seek()
 
     def _listen(self) -> None:
-        """Hold the FIFO open, also where it was removed. While nothing keepalived writes can be heard, the tick is the bell."""
+        """Hold the FIFO open, also where it was removed. While keepalived cannot be heard, the tick starts the passes."""
         try:
             self.listener.hold()
             deaf = "" if self.listener.former else fifo.deaf(self.host)
@@ -119,7 +119,7 @@ class Agent:
             os._exit(0)  # not sys.exit: that waits for threads, and one may wait for a command that takes a minute
 
     def _due(self, cluster: Cluster, service: str) -> bool:
-        """Tell whether time alone, or the storage, calls for a pass."""
+        """Return whether time alone, or the storage, calls for a pass."""
         store = Store(self.host, service)
         timers, now = store.timers(), self.host.now()
         if (
@@ -135,7 +135,7 @@ class Agent:
         return store.claimed() and lost(self.host, cluster, service)
 
     def _watch_keepalived(self) -> None:
-        """Hang a bell on keepalived's vrrp process; its start rings the FIFO, its death only this."""
+        """Watch keepalived's vrrp process: its start is heard by the FIFO, its death only by this."""
         try:
             pid = int(self.host.read(CHILD_PID))
         except (OSError, ValueError):
@@ -145,7 +145,7 @@ class Agent:
 
     def _keepalived_ended(self) -> None:
         log.note(f"keepalived (pid {self.keepalived}) has ended")
-        self.keepalived, self.gone = None, self.keepalived  # its pid file stays for a while, and its end rings only once
+        self.keepalived, self.gone = None, self.keepalived  # its pid file stays for a while, and its end is notified only once
         self._wake_all()
 
     # --- the configuration --------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Agent:
             self.cluster = config.load(self.path)
         except (ConfigError, UnsafeFile) as error:
             self.cluster = None
-            log.note(f"{error}\nno service of this host may move here until this is mended: nvkeep check", 40)
+            log.note(f"{error}\nno service of this host may move here until this is fixed: nvkeep check", 40)
             with suppress(OSError):
                 host_state.lower_all_flags(self.host)
             return
@@ -190,43 +190,43 @@ class Agent:
 
     def _work(self, worker: Worker) -> None:
         while True:
-            rung = worker.wake.wait(self._until_told(worker.service))
+            notified = worker.wake.wait(self._until_announcement(worker.service))
             worker.wake.clear()
             cluster = self.cluster
             try:
                 if cluster and worker.service in cluster.services_of(self.host.name):
                     with self.passes.one():
-                        self._look_after(cluster, worker, rung=rung)
+                        self._look_after(cluster, worker, notified=notified)
             except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
                 log.note(f"{worker.service}: {type(error).__name__}: {error}", 40, service=worker.service)
             self.host.sleep(BREATH)
 
-    def _until_told(self, service: str) -> float:
-        """Give the seconds to wait for a bell: until the neighbours are told again, a tick at most."""
+    def _until_announcement(self, service: str) -> float:
+        """Return the seconds to wait for an event: until the address is announced again, a tick at most."""
         at = Store(self.host, service).timers().announce_at
         if not at or host_state.unwritable(self.host):  # that it was done cannot be recorded either
             return TICK
         return min(TICK, max(0.0, at - self.host.now()))
 
-    def _look_after(self, cluster: Cluster, worker: Worker, *, rung: bool) -> None:
-        """Make a pass when a bell rang or something is due."""
-        if not rung and not self._due(cluster, worker.service):
+    def _look_after(self, cluster: Cluster, worker: Worker, *, notified: bool) -> None:
+        """Make a pass when something notified, or is due."""
+        if not notified and not self._due(cluster, worker.service):
             return
-        run_pass(self.host, cluster, worker.service, lambda: worker.watch.silence)
-        with suppress(ProbeError, OSError):  # the timer's pass finds a unit whose end rings no bell
+        run_pass(self.host, cluster, worker.service, lambda: worker.watch.unanswered)
+        with suppress(ProbeError, OSError):  # the timer's pass finds a unit whose end no event source reports
             self._watch_units(cluster, worker)
 
     def _watch_units(self, cluster: Cluster, worker: Worker) -> None:
-        """Hang a bell on the main process of every unit that this host serves."""
+        """Watch the main process of every unit that this host serves."""
         if not Store(self.host, worker.service).claimed():
             return
         for one in resources(cluster, worker.service, self.host.name):
             if one.kind is UNIT:
                 pid = unit.read(self.host, one.spec).pid
-                if pid and pid not in worker.pids and self._hang_on(worker, pid):
+                if pid and pid not in worker.pids and self._watch_end(worker, pid):
                     worker.pids.add(pid)
 
-    def _hang_on(self, worker: Worker, pid: int) -> int | None:
+    def _watch_end(self, worker: Worker, pid: int) -> int | None:
         return self.events.on_end(pid, lambda: self._unit_ended(worker, pid))
 
     def _unit_ended(self, worker: Worker, pid: int) -> None:

@@ -44,7 +44,7 @@ class Passes:
 
     @contextmanager
     def none(self, patience: float) -> Iterator[bool]:
-        """Let no pass begin; tell whether none is under way after at most `patience` seconds."""
+        """Let no pass begin; return whether none is under way after at most `patience` seconds."""
         with self.change:
             self.closed = True
             try:
@@ -74,7 +74,7 @@ class Upgrade:
                 become_it()
 
     def _runs(self, name: str) -> bool:
-        """Tell whether the installed code can be used; it is tried once, and again after a while if it cannot."""
+        """Return whether the installed code can be used; it is tried once, and again after a while if it cannot."""
         if name == self.tried:
             return True
         problem = wrong()

@@ -1,8 +1,8 @@
-"""Have the hosts what has to be the same on all of them? Part by part, so that what differs has a name.
+"""Compare with the other hosts what has to be the same on all of them, part by part, so that what differs has a name.
 
 The agent compares in a thread of its own, once a minute, while hosts differ every ten seconds, and records the outcome in
-/run/nvkeep/agreement; `nvkeep status --all` compares anew. A difference is told, and nothing moves back by itself meanwhile; it
-never keeps a host from taking over. A host that cannot be reached is not compared: what differed goes on to.
+/run/nvkeep/agreement; `nvkeep status --all` compares again. A difference is reported, and nothing moves back by itself
+meanwhile; it never keeps a host from taking over. A host that cannot be reached is not compared: what differed goes on to.
 """
 
 import json
@@ -24,7 +24,7 @@ from nvkeep.state.files import RUN, written
 RECORD = f"{RUN}/agreement"
 COMMAND = ("nvkeep", "agreement", "--json")
 EVERY = 60.0  # seconds between two comparisons by the agent
-SOON = 10.0  # seconds until the first, which has better things to do, and while hosts differ: what was mended is seen soon
+SOON = 10.0  # seconds until the first, which has better things to do, and while hosts differ: what was fixed is seen soon
 ASKING = 20.0  # seconds another host is given to answer
 
 

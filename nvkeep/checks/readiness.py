@@ -1,4 +1,4 @@
-"""Could this host serve? Every precondition of serving, probed here, with what is wrong and the command that mends it.
+"""Could this host serve? Every precondition of serving, probed here, with what is wrong and the command that fixes it.
 
 One list for `nvkeep check --host`, `nvkeep setup`, `nvkeep status` and every pass. A pass looks only at what is quick (files,
 and one `systemctl show`), and only on a host that does not serve: the holder stays, whatever is missing there. Changes nothing.
@@ -32,7 +32,7 @@ PATHS = ENVIRONMENT["PATH"].split(":")
 
 
 def unmet(host: Host, cluster: Cluster, service: str) -> list[Unmet]:
-    """Name every precondition of serving that does not hold on this host; what cannot be told is not among them."""
+    """Name every precondition of serving that does not hold on this host; what is unknown is not among them."""
     return lacking(every(host, cluster, service))
 
 
@@ -72,7 +72,7 @@ def _here(host: Host, needed: Sequence[Resource], *, asked: bool = False) -> Ite
 
 
 def _told(what: str, look: Callable[[], tuple[str, str] | str]) -> Found:
-    """Make a line of a look that gives why and mend where something is wrong, else what was seen."""
+    """Make a line of a look that gives why and fix where something is wrong, else what was seen."""
     try:
         seen = look()
     except (NvkeepError, OSError) as error:
@@ -158,8 +158,8 @@ def _fstype(host: Host, fstype: str) -> tuple[str, str] | str:
     if filesystems.known(host, fstype):
         return "can be mounted"
     helped = fstype in filesystems.HELPED or "." in fstype
-    mend = f"install the package that brings /sbin/mount.{fstype}" if helped else f"modprobe {fstype}"
-    return f"this host cannot mount {fstype}", mend
+    fix = f"install the package that brings /sbin/mount.{fstype}" if helped else f"modprobe {fstype}"
+    return f"this host cannot mount {fstype}", fix
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
@@ -230,11 +230,11 @@ def _unit(name: str, seen: unit.Install, by: str) -> tuple[str, str] | str:
 def _keepalived(*wrong: str) -> Iterator[Found]:
     """Make lines of sentences that end in what to type."""
     told = [one.rpartition("; ") for one in wrong if one]
-    yield from (Found("KEEPALIVED", Mark.NOT_OK, why or mend, mend if why else "") for why, _, mend in told)
+    yield from (Found("KEEPALIVED", Mark.NOT_OK, why or fix, fix if why else "") for why, _, fix in told)
     if not told:
         yield Found("KEEPALIVED", Mark.OK, "as generated")
 
 
 def _state(host: Host) -> Iterator[Found]:
-    why, _, mend = host_state.unwritable(host).partition("; ")
-    yield Found("STATE", Mark.NOT_OK, why, mend) if why else Found("STATE", Mark.OK, "can be recorded")
+    why, _, fix = host_state.unwritable(host).partition("; ")
+    yield Found("STATE", Mark.NOT_OK, why, fix) if why else Found("STATE", Mark.OK, "can be recorded")

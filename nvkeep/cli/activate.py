@@ -4,7 +4,7 @@
 
 exit codes:
   0  it may
-  1  not settled: said is what is missing
+  1  not settled: the output names what is missing
   2  cluster.yaml is wrong, or names no service for this host
 """  # noqa: D400, D205 - printed by --help
 

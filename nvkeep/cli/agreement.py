@@ -6,7 +6,7 @@ Files are shown as digests of what is in them. The agent compares once a minute,
 
 exit codes:
   0  printed; nothing differed when it was last compared
-  1  something differed; it is told (not with --json)
+  1  something differed; it is listed (not with --json)
   2  cluster.yaml is wrong, or names no service for this host
 """  # noqa: D400, D205 - printed by --help
 

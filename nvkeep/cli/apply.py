@@ -4,10 +4,10 @@
 
 exit codes:
   0  settled: nothing is left to do
-  1  not settled: it is told what is missing
+  1  not settled: the output names what is missing
   2  cluster.yaml is wrong, or names no service for this host; nothing was changed (where it is the installed file, this
-     host may take no role until it is mended)
-  5  stuck: something did not let go, and what it stands on was kept
+     host may take no role until it is fixed)
+  5  stuck: something was not released, and what it stands on was kept
 """  # noqa: D400, D205 - printed by --help
 
 import argparse

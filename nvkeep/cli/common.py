@@ -51,7 +51,7 @@ def lasting(text: str) -> float:
     """Read a length of time such as 90s, 30m, 2h or 1d; give seconds. For argparse."""
     number, unit = text[:-1], text[-1:]
     if not number.isascii() or not number.isdigit() or unit not in SECONDS or not int(number):
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 90s, 30m, 2h or 1d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a length of time; write 90s, 30m, 2h or 1d")
     return float(int(number) * SECONDS[unit])
 
 
@@ -67,7 +67,7 @@ def unsettled(report: Report) -> list[str]:
 
 
 def tell_gone(reports: Sequence[Report]) -> int:
-    """Say what is left of each service after it was let go; 1 when something is."""
+    """Say what is left of each service after it was released; 1 when something is."""
     for report in reports:
         if is_gone(report):
             print(f"{report.service}: nothing of it is left here")

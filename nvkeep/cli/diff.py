@@ -4,7 +4,7 @@
 exit codes:
   0  nothing to do
   2  changes
-  1  error: cluster.yaml is wrong, or something cannot be told
+  1  error: cluster.yaml is wrong, or something is unknown
 """  # noqa: D400, D205 - printed by --help
 
 from nvkeep.cli.plan import options, run

@@ -6,7 +6,7 @@ the one that serves; after one that failed, the next is an hour later. It says n
 
 exit codes:
   0  nothing to move, or moved
-  1  not moved: said is why
+  1  not moved: the message says why
   2  cluster.yaml is wrong, or names no service for this host
 """  # noqa: D400, D205 - printed by --help
 

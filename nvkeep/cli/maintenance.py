@@ -3,11 +3,11 @@
   nvkeep maintenance nfs --end                                 nvkeep acts again
 
 It holds on every host of the service, survives a reboot, and is over by itself at its time: then nvkeep acts again, and status
-says so until it is ended. The storage goes on keeping two hosts from writing. A host that goes down still lets go in order.
+says so until it is ended. The storage goes on keeping two hosts from writing. A host that goes down still releases in order.
 
 exit codes:
   0  recorded, or ended, on every host
-  1  another host could not be told: then it is begun on none; where it was to end, it may go on, and is to be ended again
+  1  another host could not be reached: then it is begun on none; where it was to end, it may go on, and is to be ended again
   2  cluster.yaml is wrong, or this host may not run the service
 """  # noqa: D400, D205 - printed by --help
 

@@ -1,14 +1,14 @@
 """examples:
-  nvkeep move nfs               hand nfs over to another host, in order: nothing is seized
+  nvkeep move nfs               move nfs to another host, in order: nothing is seized
   nvkeep move nfs --to srv-b    to this one
 
-It may be typed on any host: where another one serves, it is handed on to that by ssh. Where a file system does not let go, or
-the other host does not serve it, the service is taken back, and it is told why. No trace of the order stays. Where no other
-host can be asked by ssh whether it may take it, nothing is moved; with --force it is, and taken back if nobody takes it.
+It may be typed on any host: where another one serves, it is handed on to that by ssh. Where a file system is busy, or
+the other host does not serve it, the service is taken back, and the message says why. No trace of the order stays. Where no
+other host can be asked by ssh whether it may take it, nothing is moved; with --force it is, and taken back if nobody takes it.
 
 exit codes:
   0  another host serves it
-  1  it is not moved: said is what kept it, whether it is served where it was, and what to type
+  1  it is not moved: the message says why, whether it is served where it was, and what to type
   2  cluster.yaml is wrong, or no host of it is known to serve the service
 """  # noqa: D400, D205 - printed by --help
 

@@ -2,13 +2,13 @@
   nvkeep reset nfs     this host may start nfs again, now
 
 Forgets what keeps this host from a service: that it is held (too many starts that did not last), the cool-down after a failure,
-standing aside, and a loss on record. Then a pass is made. Nothing is taken from a host that serves.
+backing off, and a fencing record. Then a pass is made. Nothing is taken from a host that serves.
 
 exit codes:
   0  forgotten, and the pass settled
-  1  forgotten; the pass did not settle: it is told what is missing
+  1  forgotten; the pass did not settle: the output names what is missing
   2  cluster.yaml is wrong, or this host may not run the service
-  5  stuck: something did not let go
+  5  stuck: something was not released
 """  # noqa: D400, D205 - printed by --help
 
 import argparse

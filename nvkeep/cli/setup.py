@@ -1,23 +1,23 @@
 """examples:
   nvkeep setup                   set up all hosts of /etc/nvkeep/cluster.yaml; asks once before it changes anything
   nvkeep setup --yes             the same for scripts: asks nothing
-  nvkeep setup --yes --local     this host only, without ssh; it is told what then has to be done on the others
+  nvkeep setup --yes --local     this host only, without ssh; it prints what to do then on the others
   nvkeep setup --check           look at this host only, and change nothing
 
 Without a cluster.yaml it asks the few questions that are needed and writes one. Every host is looked at, by ssh, before any is
-changed: what is missing is a table with the command that mends it. keepalived there looks at its new files before they are in
+changed: what is missing is a table with the command that fixes it. keepalived there looks at its new files before they are in
 place. Then files are put in place, first on hosts that serve nothing; units are enabled and started; and if one host cannot,
 every host is made as it was. A service that runs is not interrupted: a keepalived that runs is reloaded.
 Made again, it changes nothing and says so; killed in the middle, made again it goes on.
 
 exit codes:
   0  everything is set up; nothing is missing (--check)
-  1  something is missing, or you said no: nothing was changed on any host (--undo: it is said what could not be taken back)
+  1  something is missing, or you said no: nothing was changed on any host (--undo: not all could be taken back)
   2  cluster.yaml is wrong, or this is not root, not a host of it, or no terminal and no --yes; an option is wrong; or another
      nvkeep setup runs on this host: nothing was changed
   3  a host could not: every host is as it was
   4  a host could not, and one could not be made as it was: it is named, with what to type there
-  5  everything is set up, but one host does not forget how it was before: it is named, with what to type
+  5  everything is set up, but one host keeps its record of the state before: it is named, with what to type
 """  # noqa: D400, D205 - printed by --help
 
 import argparse
@@ -160,7 +160,7 @@ def _shown(host: Host, rollout: Rollout, *, yes: bool) -> Code:
     if missing := table.lacking(looks, host.name):
         print(missing)
     if any(look.unmet for look in looks):
-        print("nothing was changed on any host; mend this, then again: nvkeep setup")
+        print("nothing was changed on any host; fix this, then again: nvkeep setup")
         return Code.LACKING
     if not any(look.survey.changes for look in looks if look.survey):
         print(f"{', '.join(look.name for look in looks)}: set up as cluster.yaml says; nothing was changed")

@@ -1,13 +1,13 @@
 """example:
   nvkeep shutdown     what nvkeep-shutdown.service runs when the system goes down; nobody else needs to
 
-Hands every service over, in order; where cluster.yaml is wrong, by the last one that was right. It works only while
-/run/nvkeep/leaving is there, which that unit makes when systemd stops it. To hand the services of this host over without a
+Releases every service, in order; where cluster.yaml is wrong, by the last one that was right. It works only while
+/run/nvkeep/leaving is there, which that unit makes when systemd stops it. To release the services of this host without a
 shutdown: nvkeep standby
 
 exit codes:
   0  nothing of any service is left here
-  1  something did not let go in its time: it is named, and this host may take no role any more
+  1  something was not released in its time: it is named, and this host may take no role any more
   2  the system does not go down, or cluster.yaml is wrong and was so since this host booted: nothing was done
 """  # noqa: D400, D205 - printed by --help
 
@@ -32,7 +32,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Let go of everything."""
+    """Release everything."""
     if not host_state.leaving(LocalHost()):
         print(f"{LEAVING} is not there: the system does not go down; nothing was done", file=sys.stderr)
         return REFUSED

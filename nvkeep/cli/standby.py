@@ -1,12 +1,12 @@
 """examples:
-  nvkeep standby --reason "kernel update"    this host hands everything over, and serves nothing until nvkeep activate
+  nvkeep standby --reason "kernel update"    this host releases everything, and serves nothing until nvkeep activate
   nvkeep standby srv-b                       that host does
 
-It survives a reboot. Nothing is seized: each service is let go in order, and the other host takes a free volume.
+It survives a reboot. Nothing is seized: each service is released in order, and the other host takes a free volume.
 
 exit codes:
   0  nothing of any service is left on the host
-  1  nothing was done, because no other host is known to be able to take over; or something is left; said is what to type
+  1  nothing was done, because no other host is known to be able to take over; or something is left: the message says what
   2  cluster.yaml is wrong, or names no service for this host
 """  # noqa: D400, D205 - printed by --help
 
@@ -41,7 +41,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record it, and let go of everything."""
+    """Record it, and release everything."""
     refuse_unsafe_state()
     cluster, host = load(arguments)
     services = chosen(cluster, host.name, [])

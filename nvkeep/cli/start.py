@@ -4,7 +4,7 @@
 
 exit codes:
   0  it is served
-  1  it is not, or another host could not be told; said is what to type
+  1  it is not, or another host could not be reached; the message says what to type
   2  cluster.yaml is wrong, or this host may not run the service
 """  # noqa: D400, D205 - printed by --help
 

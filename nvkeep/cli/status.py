@@ -3,7 +3,7 @@
   nvkeep status --json     the same for programs
   nvkeep status --all      the same services on every host, asked over ssh, and whether the hosts agree
 
-Lines: ! is something to mend; . is as somebody chose it; [OK] is here as it should be; [NOT OK] is not as it should be;
+Lines: ! is something to fix; . is as somebody chose it; [OK] is here as it should be; [NOT OK] is not as it should be;
 [--] is not here, and should not be.
 
 exit codes:
@@ -35,7 +35,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look at everything anew and print it."""
+    """Look at everything again and print it."""
     cluster, host = load(arguments)
     services = chosen(cluster, host.name, arguments.services)
     if arguments.all:

@@ -1,13 +1,13 @@
 """examples:
   nvkeep stop nfs --reason "new export tree"   nobody serves nfs, on any host, until nvkeep start nfs
-  nvkeep stop nfs --here                       this host lets go of it, and another one takes it; this host takes it again only
+  nvkeep stop nfs --here                       this host releases it, and another one takes it; this host takes it again only
                                                after another has served it, or by nvkeep start nfs --here
 
-It survives a reboot. Everything is let go in order: unit, address, file system, volume.
+It survives a reboot. Everything is released in order: unit, address, file system, volume.
 
 exit codes:
   0  nothing of it is left
-  1  something is left; or another host could not be told, and nothing was stopped; said is what to type
+  1  something is left; or another host could not be reached, and nothing was stopped; the message says what to type
   2  cluster.yaml is wrong, or this host may not run the service
 """  # noqa: D400, D205 - printed by --help
 
@@ -26,7 +26,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Record it everywhere, then let go."""
+    """Record it everywhere, then release."""
     cluster, host, service = ordered(arguments)
     if arguments.here:
         return tell_gone([stop_here(host, cluster, service, arguments.reason)])

@@ -1,4 +1,4 @@
-"""What a plan runs to unmount, and what a person can type: umount, and where that is refused, rungs with a deadline.
+"""What a plan runs to unmount, and what a person can type: umount, and where that is refused, steps with a deadline.
 
 Told by name as they are taken: who holds the file system (processes, nested and bind mounts, other mount namespaces, loop
 devices, swap, NFS exports); SIGTERM; SIGKILL. --holders says who may be ended: none; unit (processes of --units); all
@@ -8,7 +8,7 @@ example:
   nvkeep umount /srv/pg --device /dev/nvmesh/vol1 --holders unit --units postgresql@15-main.service --within 30
 
 exit codes:
-  0  unmounted, and the kernel has let go of the file system; or nothing is mounted at PATH: it is told
+  0  unmounted, and the kernel has released the file system; or nothing is mounted at PATH, and the output says so
   1  still held: one sentence says by whom, and what to type
 """
 
@@ -34,14 +34,14 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Climb the ladder; the last words are on stderr, the rungs on stdout and in the log."""
+    """Run the escalation; the last words are on stderr, the steps on stdout and in the log."""
     os.chdir("/")  # this very process must not hold what it is to unmount
     log.setup(quiet=True)
     host = LocalHost()
 
-    def say(rung: str) -> None:
-        print(rung, flush=True)
-        log.note(f"{arguments.path}: {rung}", resource=f"mount {arguments.path}")
+    def say(step: str) -> None:
+        print(step, flush=True)
+        log.note(f"{arguments.path}: {step}", resource=f"mount {arguments.path}")
 
     try:
         units, beside = (tuple(filter(None, words.split(","))) for words in (arguments.units, arguments.beside))
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         task = escalation.Task(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
         left = escalation.Escalation(host, task, say, escalation.family(host, os.getpid())).run()
     except ProbeError as error:
-        left = f"{arguments.path} does not let go, and who holds it cannot be told: {error}"
+        left = f"{arguments.path} is busy, and nvkeep cannot determine who holds it: {error}"
     if left:
         print(left, file=sys.stderr)
     return 1 if left else 0

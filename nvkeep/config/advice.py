@@ -66,7 +66,7 @@ def told(found: Sequence[ErrorDetails]) -> Iterator[Mistake]:
 
 
 def _follows(error: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Tell whether a list is only too short because of wrong items, which are told themselves."""
+    """Return whether a list is only too short because of wrong items, which are told themselves."""
     loc = error["loc"]
     return error["type"] == "too_short" and any(
         other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in found
@@ -161,7 +161,7 @@ def _backends() -> str:
 
 
 def _is_key(error: ErrorDetails) -> bool:
-    """Tell whether pydantic speaks of a key; it then ends the place with a word of its own."""
+    """Return whether pydantic speaks of a key; it then ends the place with a word of its own."""
     return error["loc"][-1:] == ("[key]",) and error["type"] != "extra_forbidden"
 
 
@@ -170,7 +170,7 @@ def _tagged(error: ErrorDetails) -> Loc:
 
 
 def _is_tag(loc: Loc, index: int) -> bool:
-    """Tell whether this part of a place is the tag of a union: services.X.volumes.N.~ or services.X.health.~."""
+    """Return whether this part of a place is the tag of a union: services.X.volumes.N.~ or services.X.health.~."""
     part = loc[index]
     of_item = index == 4 and loc[2] == "volumes"  # noqa: PLR2004
     of_field = index == 3 and loc[2] in ("health", "failback", "ping")  # noqa: PLR2004

@@ -66,7 +66,7 @@ def _volumes(document: Mapping[Any, Any]) -> Iterator[Mistake]:
         volumes = _items(service, "volumes")
         known = [volume["name"] for volume in volumes if isinstance(volume, Mapping) and isinstance(volume.get("name"), str)]
         if not known or len(known) < len(volumes):
-            continue  # the volumes have to be mended first
+            continue  # the volumes have to be fixed first
         for index, mount in enumerate(_items(service, "mounts")):
             volume = mount.get("volume") if isinstance(mount, Mapping) else None
             if isinstance(volume, str) and volume not in known:

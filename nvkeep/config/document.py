@@ -150,7 +150,7 @@ def _reworded(said: str) -> tuple[str, str]:
         match = re.search(pattern, said)
         if match:
             return words.format(*match.groups(), said=said, alias=said.partition("'")[2].rstrip("'")), which
-    return f"{said}; mend the indentation or quotes here", "problem"
+    return f"{said}; fix the indentation or quotes here", "problem"
 
 
 def dotted(loc: Loc, document: object = None) -> str:

@@ -1,4 +1,4 @@
-"""What a pass leaves behind for the next one: the claim, a loss, cool-down, patience, and why the flag is as it is."""
+"""What a pass leaves behind for the next one: the claim, a fencing, cool-down, patience, and why the flag is as it is."""
 
 import logging
 from collections.abc import Iterator
@@ -54,19 +54,19 @@ class Bookkeeping:
             self._held(verdict.action, moved=moved)
 
     def _lost(self, *, taken: bool) -> None:
-        loss = self.store.fencing()
+        fencing = self.store.fencing()
         if not taken:
             self.cool("the volume did no I/O here")
-        elif self.store.claimed() or not loss.bars:
-            with self.tolerant("the loss"):
-                self.store.save_fencing(record_fencing(loss, self.host.now()))
+        elif self.store.claimed() or not fencing.bars:
+            with self.tolerant("the fencing record"):
+                self.store.save_fencing(record_fencing(fencing, self.host.now()))
         self.store.claim(held=False)
 
     def _held(self, action: Action, *, moved: bool) -> None:
-        loss = self.store.fencing()
+        fencing = self.store.fencing()
         self.store.claim(held=True)
-        with self.tolerant("that a loss is over"):  # but one that nobody was heard after stays, unless the volume was free
-            self.store.save_fencing(loss if loss.spent and action is not Action.ACQUIRE else Fencing())
+        with self.tolerant("that a fencing is over"):  # but one that nobody was heard after stays, unless the volume was free
+            self.store.save_fencing(fencing if fencing.spent and action is not Action.ACQUIRE else Fencing())
         if moved or action is not Action.SERVE:
             now = self.host.now()
             self.store.save_timers(replace(self.store.timers(), announce_since=now, announce_at=next_announcement(now, now)))
@@ -99,13 +99,13 @@ class Bookkeeping:
         """Start the service here no more until `nvkeep reset`."""
         said = f"{RESTART_LIMIT} starts within {RESTART_SPAN_S / 60:g} minutes did not last: {why}"
         log.note(
-            f"{self.service}: held: {said}; when it is mended: nvkeep reset {self.service}", logging.ERROR, service=self.service
+            f"{self.service}: held: {said}; when it is fixed: nvkeep reset {self.service}", logging.ERROR, service=self.service
         )
         with self.tolerant("that it is held"):
             self.store.hold(Blocked(key, said, self.host.date()))
 
     def remember(self, verdict: Verdict, observation: Observation) -> bool:
-        """Record what lasts longer than a pass; tell whether the flag has to be 0 for a moment (tie-break)."""
+        """Record what lasts longer than a pass; return whether the flag has to be 0 for a moment (tie-break)."""
         old, facts = self.store.timers(), observation.facts
         holds = facts.holder is Holder.ME or self.store.claimed()
         tied = tie_break(
@@ -156,7 +156,7 @@ class Bookkeeping:
             self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
 
     def returned(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> None:
-        """Forget that the service was handed over by hand, once another host serves it: this host may be needed again."""
+        """Forget that the service was moved away by hand, once another host serves it: this host may be needed again."""
         gone = verdict.action is Action.RELEASE and all(one.word in SETTLED for one in outcomes)
         with suppress(ProbeError), self.tolerant("that another host serves"):
             if gone and self.overrides.read(Kind.AWAY, self.service) and self._served(observation):
@@ -168,14 +168,14 @@ class Bookkeeping:
             return observation.facts.holder is Holder.ANOTHER
         return liveness.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SERVED
 
-    def standing(self, loss: Fencing, *, dips: bool) -> Obstacles:
+    def standing(self, fencing: Fencing, *, tied: bool) -> Obstacles:
         """Say what keeps this host from having the role, beside the facts."""
         yielding = self.host.now() < self.store.timers().yield_until
         return Obstacles(
             outdated=self.observer.outdated,
             yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
-            dipping="this host and another are each master on a part of the networks; it steps back once" if dips else "",
-            deaf="a volume was taken from this host; it listens again soon" if loss.deaf else "",
+            tie_break="this host and another are each master on a part of the networks; it steps back once" if tied else "",
+            deaf="a volume was taken from this host; it listens again soon" if fencing.deaf else "",
         )
 
     def _unready(self, observation: Observation) -> str:
@@ -189,7 +189,7 @@ class Bookkeeping:
     def flag(
         self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...], standing: Obstacles
     ) -> tuple[bool, str]:
-        """Write the flag that keepalived tracks; tell whether this host may have the role, and if not, why not."""
+        """Write the flag that keepalived tracks; return whether this host may have the role, and if not, why not."""
         witness = observation.facts.witness or self._unplugged(observation)
         facts = replace(observation.facts, cooling=self.observer.cooling(), witness=witness)
         up, why = eligible(facts, standing)
@@ -199,15 +199,15 @@ class Bookkeeping:
         return up, why
 
     def _unplugged(self, observation: Observation) -> bool:
-        """Tell whether this host serves and has just lost the carrier: the flag stays until it has let go, in order."""
+        """Return whether this host serves and has just lost the carrier: the flag stays until it has released, in order."""
         return self.store.claimed() and observation.facts.carrier and observation.carrier_lost_since > 0
 
     def _stopping(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> bool:
-        """Tell whether a host that was told to let go is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
+        """Return whether a host that has to release is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
         stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
         stopping |= (
             self.observer.timestamps.moving() and self.store.claimed()
-        )  # a move turns round where something does not let go
+        )  # a move turns round where something is not released
         return verdict.action is Action.RELEASE and observation.facts.carrier and stopping and self.store.flag()
 
 

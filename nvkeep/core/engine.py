@@ -42,14 +42,14 @@ class Engine:
         told = {key: Outcome(key, Word.UNKNOWN, why) for key, why in plan.waiting}
         below = {one.key: one.needs for one in resources}
         above = {key: {other for other, needs in below.items() if key in needs} for key in below}
-        down = self._cut_off(resources, plan, above) if _isolating(plan) else self._walk(resources, plan.down, above, above, {})
+        down = self._isolate(resources, plan, above) if _isolating(plan) else self._walk(resources, plan.down, above, above, {})
         stuck = {key: one for key, one in down.items() if one.word not in SETTLED}
         up = self._walk(resources, plan.up, below, below, told | stuck)
         done = {one.key: Outcome(one.key, Word.IN_SYNC) for one in resources} | told | down | up | stuck
         return tuple(done[one.key] for one in resources)
 
-    def _cut_off(self, resources: Sequence[Resource], plan: Plan, above: Mapping[str, set[str]]) -> dict[str, Outcome]:
-        """Let go stage by stage, as planned; what is of one kind side by side, but for mounts within mounts."""
+    def _isolate(self, resources: Sequence[Resource], plan: Plan, above: Mapping[str, set[str]]) -> dict[str, Outcome]:
+        """Release stage by stage, as planned; what is of one kind side by side, but for mounts within mounts."""
         by_key = {one.key: one for one in resources}
         keeps = {key: mounts_of(others) for key, others in above.items()}
         done: dict[str, Outcome] = {}

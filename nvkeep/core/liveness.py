@@ -31,7 +31,7 @@ def ask(host: Host, service: Service, timing: Timing, watched: Watched = lambda:
     """Go by a watch that hears nothing, as soon as that has lasted long enough; where there is none, or it has heard, ask."""
     fresh = max(2 * timing.advert, FRESH)
     while (heard := watched()) and host.now() - heard.until <= fresh:
-        if heard.probes >= PROBES and heard.until - heard.since >= timing.silence:
+        if heard.probes >= PROBES and heard.until - heard.since >= timing.liveness_window:
             return Guard.SILENT
         host.sleep(LOOK)
     return _ask(host, service, timing)

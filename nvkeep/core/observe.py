@@ -1,4 +1,4 @@
-"""What a decision rests on: everything is looked at anew in every pass, and turned into Facts. Changes nothing."""
+"""What a decision rests on: everything is read again in every pass, and turned into Facts. Changes nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,9 +18,9 @@ from nvkeep.state import host as host_state
 from nvkeep.state.orders import Overrides, Timestamps
 from nvkeep.state.service import Store
 
-BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to let go
-CARRIER_DEADLINE = 2.0  # seconds without a carrier after which this host lets go; it takes nothing from the first moment
-IO_DEADLINE = 10.0  # seconds the own volume may do no I/O before this host lets go of it
+BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to release
+CARRIER_DEADLINE = 2.0  # seconds without a carrier after which this host releases; it takes nothing from the first moment
+IO_DEADLINE = 10.0  # seconds the own volume may do no I/O before this host releases it
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Observer:
             carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
             io=not io_since or now - io_since < IO_DEADLINE,
             witness=not carrier_since and self._witnessed(now),
-            loss=self.fencing(role).bars,
+            fenced=self.fencing(role).bars,
             cooling="" if manual else self.cooling(),
             guard=asked,
             maintenance="" if host_state.leaving(self.host) else self._readable(Overrides(self.host).maintained),
@@ -99,11 +99,11 @@ class Observer:
             self.roles = host_state.last_roles(self.host)
         wanted = keepalived.instances(self.cluster, self.service, self.host.name)
         missing = [name for name in wanted if name not in dict(self.roles.words)] if self.roles.words else []
-        self.outdated = f"keepalived does not know {missing[0]}; {keepalived.MEND}" if missing else ""
+        self.outdated = f"keepalived does not know {missing[0]}; {keepalived.FIX}" if missing else ""
         return self.roles.of(wanted)
 
     def _manual(self) -> Role | None:
-        """Read the role set by hand; one that cannot be read is no role, and stops nothing that has to be let go."""
+        """Read the role set by hand; one that cannot be read is no role, and stops nothing that has to be released."""
         try:
             return self.store.manual_role()
         except ProbeError as error:
@@ -152,7 +152,7 @@ class Observer:
         return self.store.timers().io_bad_since or self.host.now()
 
     def _told(self, manual: Role | None) -> str:
-        """Tell why this host has to let go; empty when it has not."""
+        """Say why this host has to release; empty when it has not."""
         if host_state.leaving(self.host):
             return "this host is going down"
         if self.timestamps.moving():
@@ -168,7 +168,7 @@ class Observer:
             return ""
 
     def _stopped(self) -> str:
-        """Tell whether keepalived was stopped by hand, which is an order; killed or failed is not one."""
+        """Return whether keepalived was stopped by hand, which is an order; killed or failed is not one."""
         if self.roles.words:
             return ""
         try:
@@ -181,16 +181,16 @@ class Observer:
         return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
 
     def _held(self) -> str:
-        """Say why the service is held here; a record that cannot be read keeps from taking, and makes nobody let go."""
+        """Say why the service is held here; a record that cannot be read keeps from taking, and makes nobody release."""
         try:
             held = self.store.held()
         except ProbeError as error:
             self.outdated = str(error)
             return ""
-        return f"held since {held.since}: {held.why}; when it is mended: nvkeep reset {self.service}" if held else ""
+        return f"held since {held.since}: {held.why}; when it is fixed: nvkeep reset {self.service}" if held else ""
 
     def _waited(self, observation: Observation, now: float) -> bool:
-        """Tell whether this host has stood backoff for this holder and listened since, and only the address says who serves."""
+        """Return whether this host backed off for this holder and has listened since, and only the address says who serves."""
         return self.spec.health is None and self.store.timers().backoff.waited_for(observation.holders, now)
 
     def cooling(self) -> str:
@@ -199,12 +199,12 @@ class Observer:
         return timers.cooling_why if self.host.now() < timers.cooling_until else ""
 
     def fencing(self, role: Role) -> Fencing:
-        """Advance the loss on record by what is heard now."""
+        """Advance the fencing record by what is heard now."""
         return listen(self.store.fencing(), role, self.host.now(), self.cluster.timing.master_down)
 
 
 def _calls_ours(one: Resource, have: object) -> bool:
-    """Tell whether something here says that this host had the volume: preempted, or mounted."""
+    """Return whether something here says that this host had the volume: preempted, or mounted."""
     if one.kind is VOLUME:
         return getattr(have, "mode", None) == "preempted"
     return one.kind is MOUNT and getattr(have, "device", None) == one.spec.device

@@ -19,7 +19,7 @@ class Want(StrEnum):
 
     HERE = "here"
     GONE = "gone"
-    CUT_OFF = "cut off"
+    ISOLATED = "isolated"
 
 
 ISOLATE_ORDER = ("address", "service", "mount", "volume")
@@ -27,7 +27,7 @@ CUT_BEFORE = "service"  # the address has gone, and neither a kill nor an umount
 
 
 def observe(host: Host, resource: Resource) -> Any:  # noqa: ANN401 - the State of the resource's kind
-    """Look at one resource; the error itself where it cannot be told."""
+    """Look at one resource; the error itself where it cannot be determined."""
     try:
         return resource.kind.observe(host, resource.spec)
     except ProbeError as error:
@@ -37,7 +37,7 @@ def observe(host: Host, resource: Resource) -> Any:  # noqa: ANN401 - the State 
 
 
 def lost(host: Host, cluster: Cluster, service: str) -> bool:
-    """Tell whether a volume of a service is seen not to be this host's; what cannot be told is not lost."""
+    """Return whether a volume of a service is seen not to be this host's; what is unknown is not lost."""
     volumes = [one for one in resources(cluster, service, host.name) if one.kind is VOLUME]
     states = [(observe(host, one), VOLUME.desired(one.spec)) for one in volumes]
     return any(seen != wanted and not isinstance(seen, ProbeError) for seen, wanted in states)
@@ -58,7 +58,7 @@ def make_plan(
     """Turn what was seen into changes. Pure.
 
     `versions`: the volumes to seize, by the reservation version that was read; `stale`: what is left of an earlier boot, and
-    has to go before it is taken anew.
+    has to go before it is taken again.
     """
     unknown = _unknown(resources, {key for key, state in seen.items() if isinstance(state, ProbeError)}, want)
     waiting = tuple((key, _why_waiting(seen[key])) for key in unknown)
@@ -75,8 +75,8 @@ def make_plan(
 
 
 def _unknown(resources: Sequence[Resource], keys: set[str], want: Want) -> set[str]:
-    """Pick what has to wait for what cannot be told; a host that isolates itself only keeps a volume that may be mounted."""
-    if want is not Want.CUT_OFF:
+    """Pick what has to wait for what is unknown; a host that isolates itself only keeps a volume that may be mounted."""
+    if want is not Want.ISOLATED:
         return _tainted(resources, keys, upward=want is Want.HERE)
     return keys | _tainted(resources, set(mounts_of(keys)), upward=False)
 
@@ -93,7 +93,7 @@ def _tainted(resources: Sequence[Resource], keys: set[str], *, upward: bool) -> 
 
 
 def _why_waiting(state: object) -> str:
-    return str(state) if isinstance(state, ProbeError) else "waits for what cannot be told"
+    return str(state) if isinstance(state, ProbeError) else "waits for what is unknown"
 
 
 def _needs_fresh_start(one: Resource, have: Any) -> bool:  # noqa: ANN401 - the State of the resource's kind

@@ -24,7 +24,7 @@ from nvkeep.state import host as host_state
 
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 WANT = {
-    Action.ISOLATE: Want.CUT_OFF,
+    Action.ISOLATE: Want.ISOLATED,
     Action.RELEASE: Want.GONE,
     Action.REST: Want.GONE,
     Action.YIELD: Want.GONE,
@@ -117,7 +117,7 @@ class Pass:
         return frozenset(idle if idle and taking and not self.store.claimed() else ())
 
     def _engine(self, want: Want, step: float | None = None) -> Engine:
-        still = self._still if want is not Want.CUT_OFF else lambda: None
+        still = self._still if want is not Want.ISOLATED else lambda: None
         return Engine(self.host, self.service, step or self.cluster.timing.step, still)
 
     def _step(self, observation: Observation) -> float:
@@ -130,7 +130,7 @@ class Pass:
     def _still(self) -> None:
         """Stop a pass at once when a volume that it held, or this boot, is another host's. Raises Lost."""
         for one in self.observer.volumes:
-            with suppress(ProbeError, OSError):  # what cannot be told stops nothing
+            with suppress(ProbeError, OSError):  # what is unknown stops nothing
                 if getattr(VOLUME.observe(self.host, one.spec), "mode", None) == "exclusive":
                     self.held.add(one.key)
                 elif one.key in self.held or self.store.claimed():
@@ -141,12 +141,12 @@ class Pass:
             raise Lost(f"{one.key} was taken by another host")
 
     def _changed_mind(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> bool:
-        """Tell whether what happened calls for another decision in this very pass."""
+        """Return whether what happened calls for another decision in this very pass."""
         words = {outcome.word for outcome in outcomes}
         taking = verdict.action in (Action.ACQUIRE, Action.SEIZE, Action.SERVE)
         if taking and Word.DENIED in words:
             first, self.observer.denied = not self.observer.denied, True
-            self._let_go()
+            self._release()
             return first
         if (taking or verdict.action is Action.RELEASE) and Word.LOST in words:
             return True
@@ -156,7 +156,7 @@ class Pass:
         return False
 
     def _worn_out(self, verdict: Verdict, observation: Observation) -> bool:
-        """Count a unit that died while this host serves as a start; tell whether it has died too often to go on here."""
+        """Count a unit that died while this host serves as a start; return whether it has died too often to go on here."""
         plan = self.plan(verdict, observation) if verdict.action is Action.SERVE else Plan()
         was_there = self.store.settled_before()
         died = [change.key for change in plan.up if change.key.startswith("service ") and change.key in was_there]
@@ -169,11 +169,11 @@ class Pass:
         return False
 
     def _broken(self, failed: list[Outcome]) -> bool:
-        """Tell whether something is gone that was there: a host that serves does not let go for what never was in sync."""
+        """Return whether something is gone that was there: a host that serves does not release for what never was in sync."""
         keys = {one.key for one in failed} & self.store.settled_before()
         return any(observe(self.host, one) is None for one in self.resources if one.key in keys)
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         """All or none: what was taken, now or before a death, before another volume was denied goes back."""
         if not self.store.claimed():
             self._engine(Want.GONE).run(self.resources, self._plan_gone())
@@ -207,12 +207,12 @@ class Pass:
     def _close(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> Report:
         if self.observer.unwritable:
             log.note(f"{self.service}: {self.observer.unwritable}", logging.ERROR, service=self.service)
-        loss = self.observer.fencing(observation.facts.role)
+        fencing = self.observer.fencing(observation.facts.role)
         with self.bookkeeping.tolerant("what was heard"):
-            self.store.save_fencing(loss)
-        dips = self.bookkeeping.remember(verdict, observation)
+            self.store.save_fencing(fencing)
+        tied = self.bookkeeping.remember(verdict, observation)
         self.bookkeeping.returned(verdict, observation, outcomes)
-        up, why = self.bookkeeping.flag(verdict, observation, outcomes, self.bookkeeping.standing(loss, dips=dips))
+        up, why = self.bookkeeping.flag(verdict, observation, outcomes, self.bookkeeping.standing(fencing, tied=tied))
         self.bookkeeping.announce(outcomes)
         report = Report(
             service=self.service,
@@ -232,7 +232,7 @@ class Pass:
 
 
 def _idle(outcome: Outcome) -> bool:
-    """Tell whether a volume was taken, but gave no I/O in its time."""
+    """Return whether a volume was taken, but gave no I/O in its time."""
     return outcome.key.startswith("volume ") and outcome.word is Word.CONVERGING
 
 

@@ -38,7 +38,7 @@ class Host(Protocol):
         """List a directory; a missing one is empty. Raises OSError for anything else."""
 
     def exists(self, path: str) -> bool:
-        """Tell whether something has this name, without following a link."""
+        """Return whether something has this name, without following a link."""
 
     def unwritable(self, directory: str) -> str:
         """Say why no file can be written in a directory (it need not be there yet); empty when one can."""
@@ -74,13 +74,13 @@ class Host(Protocol):
         """Send a signal. Raises OSError when there is no such process."""
 
     def answers(self, interface: str, address: str, timeout: float) -> bool:
-        """Tell whether another host answers ARP or neighbour discovery for an address."""
+        """Return whether another host answers ARP or neighbour discovery for an address."""
 
     def pings(self, address: str, timeout: float) -> bool:
-        """Tell whether an address answers a ping. Raises OSError when it cannot be asked."""
+        """Return whether an address answers a ping. Raises OSError when it cannot be asked."""
 
     def connects(self, address: str, port: int, timeout: float) -> bool:
-        """Tell whether a TCP connection is accepted. Raises OSError when it cannot be tried."""
+        """Return whether a TCP connection is accepted. Raises OSError when it cannot be tried."""
 
     def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
         """Hold a file lock. Raises Busy with the holder's pid when it does not come free in time."""

@@ -1,4 +1,4 @@
-"""Doorbells: what tells at once that something may have changed. A bell never says what; it only wakes a pass.
+"""Event sources: they notify at once that something may have changed. None says what; it only wakes a pass.
 
 keepalived's FIFO, the end of a process (pidfd), the mount table (proc(5): poll gives POLLPRI), addresses and links
 (rtnetlink(7) multicast groups).
@@ -14,36 +14,36 @@ from pathlib import Path
 
 LINKS_AND_ADDRESSES = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
 CHUNK = 65536
-Ring = Callable[[], None]
+Notify = Callable[[], None]
 
 
 class Events:
-    """A set of descriptors, each with what to do when it rings."""
+    """A set of descriptors, each with what to notify when it is ready."""
 
     def __init__(self) -> None:
         self.poll = select.epoll()
-        self.rings: dict[int, Ring] = {}
+        self.notifications: dict[int, Notify] = {}
 
-    def add(self, descriptor: int, ring: Ring, mask: int = select.EPOLLIN) -> None:
-        """Add a bell."""
-        self.rings[descriptor] = ring
+    def add(self, descriptor: int, notify: Notify, mask: int = select.EPOLLIN) -> None:
+        """Add an event source."""
+        self.notifications[descriptor] = notify
         self.poll.register(descriptor, mask)
 
     def remove(self, descriptor: int) -> None:
-        """Remove a bell and close it."""
-        self.rings.pop(descriptor, None)
+        """Remove an event source and close it."""
+        self.notifications.pop(descriptor, None)
         with contextlib.suppress(OSError):
             self.poll.unregister(descriptor)
         with contextlib.suppress(OSError):
             os.close(descriptor)
 
     def wait(self, timeout: float) -> None:
-        """Wait for a bell for at most timeout seconds, and ring it."""
+        """Wait for an event for at most timeout seconds, and notify of it."""
         for descriptor, _ in self.poll.poll(timeout):
-            self.rings.get(descriptor, lambda: None)()
+            self.notifications.get(descriptor, lambda: None)()
 
     def on_lines(self, descriptor: int, heard: Callable[[str], None]) -> None:
-        """Ring with every line written to a FIFO."""
+        """Notify of every line written to a FIFO."""
         lines = Lines()
 
         def drained() -> None:
@@ -52,12 +52,12 @@ class Events:
 
         self.add(descriptor, drained)
 
-    def on_mounts(self, ring: Ring) -> None:
-        """Ring when something is mounted or unmounted."""
-        self.add(os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC), ring, select.EPOLLPRI | select.EPOLLERR)
+    def on_mounts(self, notify: Notify) -> None:
+        """Notify when something is mounted or unmounted."""
+        self.add(os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC), notify, select.EPOLLPRI | select.EPOLLERR)
 
-    def on_network(self, ring: Ring) -> None:
-        """Ring when a link or an address changes."""
+    def on_network(self, notify: Notify) -> None:
+        """Notify when a link or an address changes."""
         opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
         opened.bind((0, LINKS_AND_ADDRESSES))
 
@@ -65,13 +65,13 @@ class Events:
             with contextlib.suppress(OSError):  # BlockingIOError: empty; ENOBUFS: some were lost, and one was enough
                 while opened.recv(CHUNK):
                     pass
-            ring()
+            notify()
 
         self.add(opened.fileno(), drained)
         self._kept = opened
 
-    def on_end(self, pid: int, ring: Ring) -> int | None:
-        """Ring once when a process ends; None when it is gone already."""
+    def on_end(self, pid: int, notify: Notify) -> int | None:
+        """Notify once when a process ends; None when it is gone already."""
         try:
             descriptor = os.pidfd_open(pid)
         except OSError:
@@ -79,7 +79,7 @@ class Events:
 
         def ended() -> None:
             self.remove(descriptor)
-            ring()
+            notify()
 
         self.add(descriptor, ended)
         return descriptor

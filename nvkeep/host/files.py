@@ -17,7 +17,7 @@ BYTES = "surrogateescape"  # how text carries bytes that are not UTF-8: other pe
 
 
 def others_can_write(path: str) -> bool:
-    """Tell whether anybody but root and whoever runs this can write a file or directory; a missing one nobody can."""
+    """Return whether anybody but root and whoever runs this can write a file or directory; a missing one nobody can."""
     try:
         seen = Path(path).stat()
     except OSError:

@@ -17,7 +17,7 @@ LONGEST = 2048
 
 
 def pings(address: str, timeout: float) -> bool:
-    """Tell whether an address answers a ping within timeout seconds. Raises OSError when none can be sent."""
+    """Return whether an address answers a ping within timeout seconds. Raises OSError when none can be sent."""
     version = ip_address(address).version
     family, protocol = (socket.AF_INET, socket.IPPROTO_ICMP) if version == IPV4 else (socket.AF_INET6, socket.IPPROTO_ICMPV6)
     mark = os.urandom(4)

@@ -69,7 +69,7 @@ def _name(file: str, version: int) -> Path:
 
 
 def acquire(reader: Reader, file: str, host: str) -> str:
-    """Take a free lease, or one's own anew. Raises Refused."""
+    """Take a free lease, or one's own again. Raises Refused."""
     seen = read(reader, file)
     if seen.holder not in (None, host):
         raise Refused(f"held by {seen.holder} (version {seen.version})")

@@ -64,7 +64,7 @@ class LocalHost:
             return []
 
     def exists(self, path: str) -> bool:
-        """Tell whether something has this name."""
+        """Return whether something has this name."""
         return os.path.lexists(path)
 
     def unwritable(self, directory: str) -> str:
@@ -126,19 +126,19 @@ class LocalHost:
         os.kill(pid, number)
 
     def answers(self, interface: str, address: str, timeout: float) -> bool:
-        """Tell whether another host answers for an address."""
+        """Return whether another host answers for an address."""
         from nvkeep.host import wire  # noqa: PLC0415 - only a guard needs it
 
         return wire.answers(interface, address, timeout)
 
     def pings(self, address: str, timeout: float) -> bool:
-        """Tell whether an address answers a ping. Raises OSError when it cannot be asked."""
+        """Return whether an address answers a ping. Raises OSError when it cannot be asked."""
         from nvkeep.host import icmp  # noqa: PLC0415 - only a service with `ping:` needs it
 
         return icmp.pings(address, timeout)
 
     def connects(self, address: str, port: int, timeout: float) -> bool:
-        """Tell whether a TCP connection is accepted. Raises OSError when it cannot be tried."""
+        """Return whether a TCP connection is accepted. Raises OSError when it cannot be tried."""
         try:
             socket.create_connection((address, port), timeout).close()
         except (TimeoutError, ConnectionError):

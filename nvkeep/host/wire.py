@@ -25,7 +25,7 @@ LONGEST = 2048  # bytes of a frame that are read
 
 
 def answers(interface: str, address: str, timeout: float) -> bool:
-    """Tell whether another host answers for the address within timeout seconds. Raises OSError."""
+    """Return whether another host answers for the address within timeout seconds. Raises OSError."""
     with Listener(interface, address) as listener:
         listener.ask()
         return listener.heard(timeout)
@@ -137,7 +137,7 @@ class Listener:
         return listen((self,), timeout)
 
     def answered(self) -> bool:
-        """Read all frames that are there; tell whether another host says in one that it has the address. Raises OSError.
+        """Read all frames that are there; return whether another host says in one that it has the address. Raises OSError.
 
         All, because what is left in the queue would be taken for an answer to a later question.
         """

@@ -5,7 +5,7 @@
 
 from nvkeep.keepalived.conf import FIRST, STEP, Build, configuration
 from nvkeep.keepalived.drift import drifted
-from nvkeep.keepalived.names import CHILD_PID, CONF, FIFO, MEND, PART, instances, service_of
+from nvkeep.keepalived.names import CHILD_PID, CONF, FIFO, FIX, PART, instances, service_of
 from nvkeep.keepalived.roles import ONLY_ROOT, ask, parse
 from nvkeep.keepalived.version import Version
 
@@ -14,7 +14,7 @@ __all__ = [
     "CONF",
     "FIFO",
     "FIRST",
-    "MEND",
+    "FIX",
     "ONLY_ROOT",
     "PART",
     "STEP",

@@ -5,7 +5,7 @@ import re
 from nvkeep.errors import NotHere, Unsuited
 from nvkeep.host import Host
 from nvkeep.keepalived.conf import MARK, Build, configuration
-from nvkeep.keepalived.names import CONF, INCLUDE, MEND, PART
+from nvkeep.keepalived.names import CONF, FIX, INCLUDE, PART
 from nvkeep.keepalived.parser import included, statements
 from nvkeep.keepalived.version import Version
 from nvkeep.model.spec import Cluster
@@ -30,14 +30,14 @@ def drifted(host: Host, cluster: Cluster) -> str:
         file, text = standing(host)
         found = MADE.match(text)
         if not found or not found[2]:
-            return f"{file} was not made by this nvkeep; {MEND}"
+            return f"{file} was not made by this nvkeep; {FIX}"
         wanted = configuration(cluster, host.name, build_of(host, Version.parse(found[2])))
     except FileNotFoundError as error:
-        return f"{error.filename or PART} is missing; {MEND}"
+        return f"{error.filename or PART} is missing; {FIX}"
     except OSError as error:
-        return f"{error.filename}: {error.strerror}; nobody can tell whether it is as generated; ls -l {error.filename}"
+        return f"{error.filename}: {error.strerror}; nvkeep cannot compare it with cluster.yaml; ls -l {error.filename}"
     except (LookupError, Unsuited, NotHere) as error:
-        return f"{error}; {MEND}"
+        return f"{error}; {FIX}"
     return difference(file, text, wanted)
 
 
@@ -52,7 +52,7 @@ def standing(host: Host) -> tuple[str, str]:
 
 
 def includes(main: str) -> bool:
-    """Tell whether a keepalived.conf includes our part."""
+    """Return whether a keepalived.conf includes our part."""
     return any(included(one) == PART and not one.blocks for one in statements(main) if one.words[0].startswith("include"))
 
 
@@ -64,4 +64,4 @@ def difference(file: str, text: str, wanted: str) -> str:
     number = next((n for n, (a, b) in enumerate(zip(have, want, strict=False)) if a != b), min(len(have), len(want)))
     said = f"says `{have[number].strip()}`" if number < len(have) else "ends too early"
     would = f"`{want[number].strip()}`" if number < len(want) else "nothing more"
-    return f"{file}:{number + 1} {said}, cluster.yaml makes it {would}; {MEND}"
+    return f"{file}:{number + 1} {said}, cluster.yaml makes it {would}; {FIX}"

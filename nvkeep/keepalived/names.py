@@ -8,7 +8,7 @@ DIRECTORY = "/etc/keepalived"
 CONF = f"{DIRECTORY}/keepalived.conf"  # the administrator's
 PART = f"{DIRECTORY}/nvkeep.conf"  # ours, included by it
 INCLUDE = f"include {PART}"
-MEND = "nvkeep keepalived --install"
+FIX = "nvkeep keepalived --install"
 UNIT = "keepalived.service"
 PARENT_PID, CHILD_PID = "/run/keepalived.pid", "/run/vrrp.pid"
 

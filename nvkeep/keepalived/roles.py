@@ -135,7 +135,7 @@ def _written(host: Host, directory: str, file: str) -> str:
 
 
 def _of_root(host: Host, path: str) -> bool:
-    """Tell whether a file is a plain one of root's. Looked at before it is read: in /tmp nobody else can replace it then."""
+    """Return whether a file is a plain one of root's. Looked at before it is read: in /tmp nobody else can replace it then."""
     return host.run(("stat", "-c", "%u %F", "--", path), 2.0).out.strip() in ("0 regular file", "0 regular empty file")
 
 

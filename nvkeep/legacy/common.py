@@ -54,7 +54,7 @@ def ordered(arguments: argparse.Namespace) -> tuple[Cluster, Host, list[str]]:
 
 
 def runs(host: Host) -> bool:
-    """Tell whether keepalived runs here; when that cannot be told, it does."""
+    """Return whether keepalived runs here; when that cannot be determined, it does."""
     try:
         return unit.read(host, KEEPALIVED).active not in ("inactive", "failed")
     except NvkeepError:

@@ -6,7 +6,7 @@ It may be typed on any host. Where something is missing on one of them, nothing 
 exit codes:
   0  every host is set up
   1  something is missing on a host, or it could not be set up: it is named, and how the others are
-  2  cluster.yaml is wrong or not there, or another setup is under way: it is said what to type
+  2  cluster.yaml is wrong or not there, or another setup is under way: the message says what to type
 """  # noqa: D400, D205 - printed by --help
 
 import argparse

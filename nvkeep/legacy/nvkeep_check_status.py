@@ -36,7 +36,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look at everything anew and print it."""
+    """Look at everything again and print it."""
     arguments.file = arguments.file or DEFAULT_FILE
     refuse_unconverted(arguments.file)
     cluster, host = load(arguments)
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _told(heading: str, host: Host, cluster: Cluster, services: Sequence[str]) -> bool:
-    """Print how services stand here; tell whether they stand well."""
+    """Print how services stand here; return whether they stand well."""
     print(heading)
     well = True
     for service in services:

@@ -1,11 +1,11 @@
 """examples:
-  nvkeep_clean_shutdown       this host lets go of everything, and of keepalived last
-  nvkeep_clean_shutdown -l    only of the services that prefer this host; keepalived goes on
-  nvkeep_clean_shutdown -p    only of those that prefer a peer, which may then have them back; keepalived goes on
-  nvkeep_clean_shutdown -l -p    of all services; keepalived goes on
+  nvkeep_clean_shutdown       this host releases everything, and stops keepalived last
+  nvkeep_clean_shutdown -l    only the services that prefer this host; keepalived goes on
+  nvkeep_clean_shutdown -p    only those that prefer a peer, which may then have them back; keepalived goes on
+  nvkeep_clean_shutdown -l -p    all services; keepalived goes on
 
-A service is stopped, its address goes, its file systems are unmounted, its volumes are given back: in this order, and what does
-not let go keeps what it stands on. The other host takes a free volume. With -l or -p this host takes a service again only after
+A service is stopped, its address goes, its file systems are unmounted, its volumes are given back: in this order. What is not
+released keeps what it stands on. The other host takes a free volume. With -l or -p this host takes a service again only after
 another host has served it, or by nvkeep_manual_startup. Without options it does when keepalived is started.
 
 exit codes:
@@ -41,16 +41,16 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Let go, and say so."""
+    """Release, and say so."""
     cluster, host, services = ordered(arguments)
-    well = _let_go(host, cluster, services)
+    well = _release(host, cluster, services)
     if not arguments.local and not arguments.peer:
         well = _keepalived(host, services) if well else _not_stopped()
     return end(well=well)
 
 
-def _let_go(host: Host, cluster: Cluster, services: Sequence[str]) -> bool:
-    """Let go of services side by side; tell whether nothing is left."""
+def _release(host: Host, cluster: Cluster, services: Sequence[str]) -> bool:
+    """Release services side by side; return whether nothing is left."""
     for service in services:
         _announce(host, cluster, service)
     with ThreadPoolExecutor(max(1, len(services))) as pool:

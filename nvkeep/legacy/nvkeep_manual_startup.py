@@ -4,7 +4,7 @@
   nvkeep_manual_startup -p    only those that prefer a peer
 
 Volumes, mount points, floating addresses, services, in this order, with or without keepalived. What is here already stays as it
-is. Nothing is taken from a host that serves: it is said who does, and what to type.
+is. Nothing is taken from a host that serves: the message says who does, and what to type.
 
 exit codes:
   0  all of it is here; without options, a service that prefers a peer may also be served there
@@ -66,7 +66,7 @@ def _announce(host: Host, cluster: Cluster, service: str) -> None:
 
 
 def _well(host: Host, cluster: Cluster, report: Report, elsewhere: Sequence[str]) -> bool:
-    """Say what became of a service; tell whether that is well."""
+    """Say what became of a service; return whether that is well."""
     if serves(host, report):
         return True
     if report.did == str(Action.YIELD):

@@ -100,7 +100,7 @@ def _misnamed(word: Word, one: Mounted, side: Side) -> str:
     device = one.entry.device
     where = f"mountpoint {one.point.text} is on {device.text} ({device.file}:{device.line})"
     return (f"volume {shown(word.text)} is on no mountpoint of {side.suffix}, but {where}; "
-            f"write {one.volume} here if that is its name (ls {DEVICES}), else mend that line")  # fmt: skip
+            f"write {one.volume} here if that is its name (ls {DEVICES}), else fix that line")  # fmt: skip
 
 
 def _unlisted(one: Mounted, side: Side, other: Side | None) -> str:

@@ -43,11 +43,11 @@ class Scanner:
         self._value = value
 
     def sees(self, signs: str) -> bool:
-        """Tell whether one of these characters is next."""
+        """Return whether one of these characters is next."""
         return self.at < len(self.text) and self.text[self.at] in signs
 
     def skip(self, blank: re.Pattern[str]) -> bool:
-        """Skip blanks and comments; tell whether anything follows."""
+        """Skip blanks and comments; return whether anything follows."""
         found = blank.match(self.text, self.at)
         self.at = found.end() if found else self.at
         return self.at < len(self.text)
@@ -112,7 +112,7 @@ class Scanner:
         return atoms
 
     def _within(self, quote: str, opened: int) -> bool:
-        """Tell whether a quote goes on. Raises Refused where the line ends before it does."""
+        """Return whether a quote goes on. Raises Refused where the line ends before it does."""
         if self.at >= len(self.text) or self.sees("\n"):
             raise Refused(opened, OPEN_QUOTE)
         return not self.sees(quote)

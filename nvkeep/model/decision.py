@@ -57,7 +57,7 @@ class Guard(StrEnum):
 class Facts:
     """All that a decision rests on. `told`, `cooling`, `maintenance`: the reason, empty where there is none.
 
-    `waited`: this host has stood aside once, has listened since and heard nobody, and no `health:` can tell whether what
+    `waited`: this host has backed off once, has listened since and heard nobody, and no `health:` can determine whether what
     answers for the address also serves.
     """
 
@@ -68,7 +68,7 @@ class Facts:
     carrier: bool = True
     io: bool = True
     witness: bool = True
-    loss: bool = False
+    fenced: bool = False
     cooling: str = ""
     guard: Guard = Guard.UNASKED
     waited: bool = False
@@ -99,7 +99,7 @@ def _may_try(facts: Facts) -> bool:
 
 
 def _may_take(facts: Facts) -> bool:
-    able = facts.witness and not facts.loss and not facts.cooling
+    able = facts.witness and not facts.fenced and not facts.cooling
     return facts.holder is Holder.ANOTHER and facts.role is Role.MASTER and able
 
 
@@ -115,7 +115,7 @@ def _guarded_why(facts: Facts) -> str:
     if facts.guard is Guard.SILENT:
         return "another host holds the volume, this host is master, and nobody serves any more"
     if facts.waited:
-        return "another host holds the volume; this host stood aside, listened, and still does not hear it (no `health:` given)"
+        return "another host holds the volume; this host backed off, listened, and still does not hear it (no `health:` given)"
     return "another host holds the volume and its address still answers"
 
 
@@ -124,7 +124,7 @@ def _resting(facts: Facts) -> str:
         return "this host is cut off (no witness answers): it takes nothing"
     if facts.role in (Role.MASTER, Role.CANDIDATE) and facts.cooling:
         return f"this host does not try again yet: {facts.cooling}"
-    if facts.role is Role.MASTER and facts.loss:
+    if facts.role is Role.MASTER and facts.fenced:
         return "this host has lost the volume and has not heard the other host since"
     if facts.holder is Holder.ANOTHER:
         return f"another host holds the volume and the role here is {facts.role}"
@@ -134,13 +134,13 @@ def _resting(facts: Facts) -> str:
 LINES: dict[int, Line] = {
     1: Line(
         "another host holds a volume that our record or our mounts call ours",
-        "isolates: address, units (killed), mounts, volume; records the loss",
+        "isolates: address, units (killed), mounts, volume; records that it was fenced",
         lambda f: f.holder is Holder.ANOTHER and f.ours,
         lambda _: Action.ISOLATE,
         lambda _: "another host has taken the volume from this host",
     ),
     2: Line(
-        "told to let go (keepalived stopped by hand, held, shutting down), or no carrier on the service network for 2 seconds",
+        "told to release (keepalived stopped by hand, held, shutting down), or no carrier on the service network for 2 seconds",
         "releases in order; then the flag is 0",
         lambda f: bool(f.told) or not f.carrier,
         lambda _: Action.RELEASE,
@@ -161,11 +161,11 @@ LINES: dict[int, Line] = {
         lambda _: "this host holds the volume",
     ),
     5: Line(
-        "who holds cannot be told",
+        "who holds is unknown",
         "changes nothing, and says so",
         lambda f: f.holder is Holder.UNKNOWN,
         lambda _: Action.WAIT,
-        lambda _: "who holds the volume cannot be told: nothing is changed",
+        lambda _: "cannot determine who holds the volume: nothing is changed",
     ),
     6: Line(
         "nobody is known to hold; role MASTER or CANDIDATE; the witness answers",
@@ -175,7 +175,7 @@ LINES: dict[int, Line] = {
         lambda f: f"nobody is known to hold the volume and the role here is {f.role}",
     ),
     7: Line(
-        "another holds; role MASTER; the witness answers; no loss on record",
+        "another holds; role MASTER; the witness answers; no fencing record",
         "asks the guard: served, it yields; silent, or without `health:` still unheard after yielding once, it seizes",
         _may_take,
         _guarded,
@@ -213,12 +213,12 @@ class Obstacles:
     outdated: str = ""
     unready: str = ""
     yielding: str = ""
-    dipping: str = ""
+    tie_break: str = ""
     deaf: str = ""
 
 
 def eligible(facts: Facts, standing: Obstacles) -> tuple[bool, str]:
-    """Tell whether this host may have the role (the flag keepalived tracks), and if not, why not.
+    """Return whether this host may have the role (the flag keepalived tracks), and if not, why not.
 
     In maintenance the roles stay where they are: the holder keeps its own, and nobody else gets it.
     """
@@ -228,13 +228,13 @@ def eligible(facts: Facts, standing: Obstacles) -> tuple[bool, str]:
         facts.told,
         "" if facts.carrier else "the service network has no carrier",
         "" if facts.io else "the volume does no I/O",
-        "" if facts.holder is not Holder.UNKNOWN or facts.ours else "who holds the volume cannot be told here",
+        "" if facts.holder is not Holder.UNKNOWN or facts.ours else "this host cannot determine who holds the volume",
         standing.outdated,
         standing.unready,
         "" if facts.witness else "no witness answers: this host is cut off",
         facts.cooling,
         standing.yielding,
-        standing.dipping,
+        standing.tie_break,
         standing.deaf,
     )
     why = next(filter(None, reasons), "")

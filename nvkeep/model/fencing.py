@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 from nvkeep.model.role import Role
 
-FIRST_FENCING_S = 60.0  # seconds after which a first loss is over without having heard
-SETTLE = 1.0  # seconds the flag stays 0 after a loss, so that keepalived and the other host notice
+FIRST_FENCING_S = 60.0  # seconds after which a first fencing is over without having heard
+SETTLE = 1.0  # seconds the flag stays 0 after a fencing, so that keepalived and the other host notice
 PATIENCE = 10.0  # seconds between two tries to listen
 
 
@@ -35,28 +35,28 @@ class Fencing:
         return self.bars and self.listening_since is None
 
 
-def record_fencing(loss: Fencing, now: float) -> Fencing:
-    """Record one more loss; listening starts a moment later."""
-    return Fencing(loss.count + 1, now, None, now + SETTLE)
+def record_fencing(fencing: Fencing, now: float) -> Fencing:
+    """Record one more fencing; listening starts a moment later."""
+    return Fencing(fencing.count + 1, now, None, now + SETTLE)
 
 
-def rebooted(loss: Fencing, now: float) -> Fencing:
-    """Start the time of a recorded loss again: clocks of another boot say nothing."""
-    return replace(loss, at=now, listening_since=None, listen_at=now, spent=False) if loss.count else loss
+def rebooted(fencing: Fencing, now: float) -> Fencing:
+    """Start the time of a recorded fencing again: clocks of another boot say nothing."""
+    return replace(fencing, at=now, listening_since=None, listen_at=now, spent=False) if fencing.count else fencing
 
 
-def listen(loss: Fencing, role: Role, now: float, master_down: float) -> Fencing:
-    """Advance a loss by what is heard now."""
-    if not loss.count:
-        return loss
-    since = loss.listening_since
+def listen(fencing: Fencing, role: Role, now: float, master_down: float) -> Fencing:
+    """Advance a fencing by what is heard now."""
+    if not fencing.count:
+        return fencing
+    since = fencing.listening_since
     heard = since is not None and role is Role.BACKUP and now - since > 2 * master_down
     if heard:
         return Fencing()
-    if loss.spent or (loss.count == 1 and now - loss.at >= FIRST_FENCING_S):
-        return replace(loss, spent=True, listening_since=now if since is None else since)
+    if fencing.spent or (fencing.count == 1 and now - fencing.at >= FIRST_FENCING_S):
+        return replace(fencing, spent=True, listening_since=now if since is None else since)
     if since is not None and role is Role.MASTER:
-        return replace(loss, listening_since=None, listen_at=now + PATIENCE)
-    if since is None and now >= loss.listen_at:
-        return replace(loss, listening_since=now)
-    return loss
+        return replace(fencing, listening_since=None, listen_at=now + PATIENCE)
+    if since is None and now >= fencing.listen_at:
+        return replace(fencing, listening_since=now)
+    return fencing

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Mark(StrEnum):
-    """How a precondition was found; what cannot be told is not unmet."""
+    """How a precondition was found; what is unknown is not unmet."""
 
     OK = "[OK]"
     NOT_OK = "[NOT OK]"
@@ -19,26 +19,26 @@ class Found(NamedTuple):
     what: str
     mark: Mark
     why: str
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
-        return f"{self.mark} {self.what}: {'; '.join(filter(None, (self.why, self.mend)))}"
+        return f"{self.mark} {self.what}: {'; '.join(filter(None, (self.why, self.fix)))}"
 
 
 class Unmet(NamedTuple):
-    """A precondition that does not hold: of what, why, and the command that mends it."""
+    """A precondition that does not hold: of what, why, and the command that fixes it."""
 
     what: str
     why: str
-    mend: str
+    fix: str
 
     def __str__(self) -> str:
-        return "; ".join(filter(None, (self.why, self.mend)))
+        return "; ".join(filter(None, (self.why, self.fix)))
 
 
 def lacking(found: Iterable[Found]) -> list[Unmet]:
-    """Pick what does not hold; what cannot be told is not unmet."""
-    return [Unmet(one.what, one.why, one.mend) for one in found if one.mark is Mark.NOT_OK]
+    """Pick what does not hold; what is unknown is not unmet."""
+    return [Unmet(one.what, one.why, one.fix) for one in found if one.mark is Mark.NOT_OK]
 
 
 def told(found: Sequence[Unmet]) -> str:

@@ -13,14 +13,14 @@ class Kind(StrEnum):
 
     STANDBY = "standby"  # this host serves nothing
     STOPPED = "stopped"  # nobody serves it
-    AWAY = "away"  # handed over by hand: not taken here again until another host has served it
+    AWAY = "away"  # moved away by hand: not taken here again until another host has served it
     MAINTENANCE = "maintenance"  # it is watched, and nothing is done
 
 
 SAID = {
     Kind.STANDBY: "this host is on standby",
     Kind.STOPPED: "it is stopped",
-    Kind.AWAY: "it was handed over by hand, and is not taken here again until another host has served it",
+    Kind.AWAY: "it was moved away by hand, and is not taken here again until another host has served it",
     Kind.MAINTENANCE: "maintenance: it is watched, and nothing is done",
 }
 ENDED_BY = {
@@ -43,7 +43,7 @@ class Override:
     until: float = 0.0
 
     def over(self, now: float) -> bool:
-        """Tell whether its time is over (now: seconds since 1970)."""
+        """Return whether its time is over (now: seconds since 1970)."""
         return 0 < self.until <= now
 
     @property

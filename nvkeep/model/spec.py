@@ -149,7 +149,7 @@ def _ping(value: object) -> str:
     return "~none" if isinstance(value, str) else "~hosts"
 
 
-Policy = Literal["none", "unit", "all"]  # who may be ended when a file system does not let go
+Policy = Literal["none", "unit", "all"]  # who may be ended when a file system is busy
 
 
 PingHosts = Annotated[tuple[HostAddress, ...], Field(min_length=1, strict=False)]
@@ -199,7 +199,7 @@ class Timing(Frozen):
         return 4 * self.advert
 
     @property
-    def silence(self) -> float:
+    def liveness_window(self) -> float:
         """How long a service must be silent: 3 adverts + the skew of any of eight hosts."""
         return 3.5 * self.advert
 

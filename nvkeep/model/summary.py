@@ -55,7 +55,7 @@ def summarize(
     words = {outcome.word for outcome in outcomes}
     first = {
         Summary.MAINTENANCE: bool(facts.maintenance),
-        Summary.LOST: verdict.action is Action.ISOLATE or (facts.loss and facts.role is Role.MASTER),
+        Summary.LOST: verdict.action is Action.ISOLATE or (facts.fenced and facts.role is Role.MASTER),
         Summary.STUCK: Word.STUCK in words,
         Summary.HELD: held,
         Summary.UNKNOWN: facts.holder is Holder.UNKNOWN or Word.UNKNOWN in words,

@@ -20,7 +20,7 @@ BACKOFF_FIRST_S, BACKOFF_LONGEST_S = 10.0, 300.0  # each time it was in vain, tw
 class Backoff(NamedTuple):
     """Until when the flag is down, for how long that was, since when this host listens, and which holders it waits for.
 
-    `holders`: the volumes with the versions of their reservations, so that a backoff begins anew for another holder.
+    `holders`: the volumes with the versions of their reservations, so that a backoff begins again for another holder.
     """
 
     until: float = 0.0

@@ -6,7 +6,7 @@ from nvkeep.host import Host
 
 
 def up(host: Host, interface: str) -> bool:
-    """Tell whether the interface is up and has a link; a missing interface has none."""
+    """Return whether the interface is up and has a link; a missing interface has none."""
     try:
         return host.read(f"/sys/class/net/{interface}/carrier").strip() == "1"
     except OSError as error:

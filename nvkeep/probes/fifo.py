@@ -7,13 +7,13 @@ from nvkeep.host import Host
 
 FIFO = "/run/nvkeep/vrrp.fifo"
 CHILD_PID = "/run/vrrp.pid"
-MEND = "keepalived writes its events to a FIFO that was removed: roles are only heard by asking; systemctl reload keepalived"
+FIX = "keepalived writes its events to a FIFO that was removed: roles are only heard by asking; systemctl reload keepalived"
 
 
 def deaf(host: Host) -> str:
     """Say so when keepalived holds a FIFO that is not there any more; empty when it does not, or cannot be looked at."""
     targets = list(_opened(host))
-    return MEND if f"{FIFO} (deleted)" in targets and FIFO not in targets else ""
+    return FIX if f"{FIFO} (deleted)" in targets and FIFO not in targets else ""
 
 
 def _opened(host: Host) -> Iterator[str]:

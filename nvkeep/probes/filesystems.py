@@ -9,12 +9,12 @@ HELPED = ("cifs", "fuse", "fuseblk", "nfs", "nfs4")  # the kernel knows them, an
 
 
 def helper(host: Host, fstype: str) -> bool:
-    """Tell whether mount(8) has a helper of its own for a type."""
+    """Return whether mount(8) has a helper of its own for a type."""
     return any(host.exists(f"{directory}/mount.{fstype}") for directory in SBIN)
 
 
 def known(host: Host, fstype: str) -> bool:
-    """Tell whether a type can be mounted here. Raises ProbeError where there is nothing to look in."""
+    """Return whether a type can be mounted here. Raises ProbeError where there is nothing to look in."""
     if helper(host, fstype):
         return True
     if fstype in HELPED or "." in fstype:

@@ -1,7 +1,7 @@
 """Whether a block device does I/O: one block is read past the cache, by a child that is given up when it is late.
 
 A child that hangs in the kernel cannot be killed. So a device is asked by one child at a time: each holds a lock until the
-kernel has let go of it.
+kernel has released it.
 """
 
 from nvkeep.errors import CommandTimeout, ProbeError
@@ -19,7 +19,7 @@ def alone(disk: str, argv: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def does_io(host: Host, device: str) -> bool:
-    """Tell whether a block can be read. Raises ProbeError when this host has not even the means to try."""
+    """Return whether a block can be read. Raises ProbeError when this host has not even the means to try."""
     number = host.device_number(device)
     if number is None:
         return False

@@ -21,7 +21,7 @@ def read(host: Host, file: str) -> Lease:
 
 
 def there(host: Host, file: str) -> bool:
-    """Tell whether the image itself is there. Raises ProbeError."""
+    """Return whether the image itself is there. Raises ProbeError."""
     directory, _, name = file.rpartition("/")
     try:
         return name in _reader(host, file).names(directory)

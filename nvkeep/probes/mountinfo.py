@@ -77,5 +77,5 @@ def plain(field: str) -> str:
 
 
 def within(path: str, top: str) -> bool:
-    """Tell whether a mount point is this one or below it."""
+    """Return whether a mount point is this one or below it."""
     return path == top or path.startswith(f"{top}/")

@@ -1,7 +1,7 @@
 """The persistent reservation of a SCSI disk: `sg_persist --in` (sg3-utils) or `mpathpersist --in`, as in SPC-3, section 5.6.
 
 A command to a disk whose target is gone hangs in the kernel and cannot be killed. So a disk that the kernel calls anything but
-running is not asked, and a disk is asked by one command at a time: each holds a lock until the kernel has let go of it.
+running is not asked, and a disk is asked by one command at a time: each holds a lock until the kernel has released it.
 """
 
 import re

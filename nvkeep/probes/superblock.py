@@ -11,7 +11,7 @@ TABLE = "/sys/fs"
 
 
 def alive(host: Host, number: str | None) -> bool:
-    """Tell whether the kernel has a file system on the device "major:minor". Touches no storage. Raises ProbeError."""
+    """Return whether the kernel has a file system on the device "major:minor". Touches no storage. Raises ProbeError."""
     device = host.link_target(f"/sys/dev/block/{number}") if number else None
     if device is None:
         return False

@@ -39,7 +39,7 @@ class Install(NamedTuple):
 
     @property
     def at_boot(self) -> bool:
-        """Tell whether it is started at boot, as far as its own file and the targets of a boot tell."""
+        """Return whether it is started at boot, as far as its own file and the targets of a boot tell."""
         return self.file in ENABLED or bool(self.pulled & BOOT)
 
 
@@ -68,7 +68,7 @@ def _shown(host: Host, properties: str, units: Sequence[str]) -> str:
 
 
 def enabled(host: Host, unit: str) -> bool:
-    """Tell whether systemd starts a unit at boot. Raises ProbeError."""
+    """Return whether systemd starts a unit at boot. Raises ProbeError."""
     done = host.run(("systemctl", "is-enabled", "--", unit), 5.0)
     if not done.out.strip():
         raise ProbeError(f"`{' '.join(done.argv)}` ended with {done.code}: {done.err.strip()}")

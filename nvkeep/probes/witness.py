@@ -30,7 +30,7 @@ class Gateway(NamedTuple):
 
 
 def answers(host: Host, service: Service) -> bool:
-    """Tell whether a witness answers."""
+    """Return whether a witness answers."""
     if service.ping == "none":
         return True
     if service.ping:

@@ -46,7 +46,7 @@ class Kind(ABC, Generic[Spec, State]):
 
     @abstractmethod
     def observe(self, host: Host, spec: Spec) -> State | None:
-        """Look. Raises ProbeError when it cannot be told."""
+        """Look. Raises ProbeError when it cannot be determined."""
 
     @abstractmethod
     def desired(self, spec: Spec) -> State:
@@ -69,7 +69,7 @@ class Kind(ABC, Generic[Spec, State]):
         return None
 
     def isolate(self, spec: Spec, have: State) -> Steps:
-        """Let go at once."""
+        """Release at once."""
         return self.release(spec, have)
 
     def cut(self, spec: Spec, have: State) -> Steps:  # noqa: ARG002 - part of the contract
@@ -77,15 +77,15 @@ class Kind(ABC, Generic[Spec, State]):
         return ()
 
     def settled(self, spec: Spec, have: State | None, verb: Verb) -> bool:
-        """Tell whether a move has brought what it is for."""
+        """Return whether a move has brought what it is for."""
         return have == (None if verb.leaves else self.desired(spec))
 
     def pending(self, have: State | None, *, leaving: bool) -> bool:  # noqa: ARG002 - part of the contract
-        """Tell whether it is on its way already."""
+        """Return whether it is on its way already."""
         return False
 
     def taken(self, have: State | None) -> bool:  # noqa: ARG002 - part of the contract
-        """Tell whether another host has by now what this one was given."""
+        """Return whether another host has by now what this one was given."""
         return False
 
     def confirm(self, spec: Spec, verb: Verb) -> float:  # noqa: ARG002 - part of the contract

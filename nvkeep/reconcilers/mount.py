@@ -77,7 +77,7 @@ class MountKind(Kind[MountAsk, MountState]):
         return steps(command, timeout=TIMEOUT)
 
     def release(self, spec: MountAsk, have: MountState) -> Steps:  # noqa: ARG002 - whatever is there has to go
-        """Unmount, by the ladder if it is busy; never lazily, because a lazy umount leaves writers behind."""
+        """Unmount, by the escalation if it is busy; never lazily, because a lazy umount leaves writers behind."""
         return _umount(spec, TIMEOUT)
 
     def isolate(self, spec: MountAsk, have: MountState) -> Steps:
@@ -99,7 +99,7 @@ class MountKind(Kind[MountAsk, MountState]):
         return steps(("mount", "-o", options, spec.spec.path), timeout=TIMEOUT)
 
     def judge(self, spec: MountAsk, done: Completed) -> StepError:
-        """mount(8) ends with 32 for everything; only its words tell a busy device. The ladder's last words are a sentence."""
+        """mount(8) ends with 32 for everything; only its words name a busy device. The escalation ends with a sentence."""
         if done.argv[:2] == UMOUNT:
             late = done.code in (0, LATE)
             return Transient(f"{spec.spec.path}: the kernel still has it") if late else StepError(done.err.strip())

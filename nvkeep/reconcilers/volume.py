@@ -46,7 +46,7 @@ class VolumeKind(Kind[Ask, Volume]):
         return backend_of(spec.spec).seize(spec, version)
 
     def isolate(self, spec: Ask, have: Volume) -> Steps:
-        """Let go at once."""
+        """Release at once."""
         return backend_of(spec.spec).isolate(spec, have)
 
     def cut(self, spec: Ask, have: Volume) -> Steps:

@@ -69,7 +69,7 @@ def turn(host: Host, wanted: Switch) -> Turn:
 
 
 def is_enabled(host: Host, name: str) -> bool:
-    """Tell whether a unit is enabled at boot. Raises ProbeError."""
+    """Return whether a unit is enabled at boot. Raises ProbeError."""
     return unit.enabled(host, name)
 
 
@@ -91,7 +91,7 @@ def _files(host: Host, order: Order, made: Draft) -> Iterator[str]:
 
 
 def _reload(host: Host, order: Order, made: Draft) -> Iterator[str]:
-    """Tell whether a keepalived that runs has to read its files anew."""
+    """Return whether a keepalived that runs has to read its files again."""
     if unit.read(host, UNIT).active in RUNS:
         unknown = host.exists(PENDING) or come(host, every_instance(order.cluster, host.name), 0.0)
         if not made.same or unknown:

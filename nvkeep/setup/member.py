@@ -17,7 +17,7 @@ NO_SUCH_PROGRAM = 127
 AGENT = "SSH_AUTH_SOCK"  # no command of nvkeep is given it: what runs at night has none either
 MINE = "with the keys of root on this host; your ssh agent is not asked"
 LOOK = 120.0  # seconds for a survey; keepalived is asked, and so are the tools of the storage
-STEP = 400.0  # seconds for a step; the longest waits for a service to be handed over
+STEP = 400.0  # seconds for a step; the longest waits for a service to be released
 SKEW = 3.0  # seconds that a clock may differ: nothing is decided by it, but two logs should be read side by side
 
 
@@ -67,7 +67,7 @@ class Member:
         return known[self.order.at_boot]
 
     def _strange(self) -> Look | None:
-        """Tell whether the host has another nvkeep than this one, which would not understand the rest."""
+        """Return whether the host has another nvkeep than this one, which would not understand the rest."""
         if not self.peer:
             return None
         done = self._run(("nvkeep", "--version"), LOOK)
@@ -82,7 +82,7 @@ class Member:
 
     def _unreachable(self, said: str) -> Unmet:
         """Name a command that fails as nvkeep does: an agent that somebody brought along would let it succeed."""
-        why = f"{self.name} cannot be reached: {said}"
+        why = f"cannot reach {self.name} over ssh: {said}"
         if AGENT in os.environ:
             return Unmet("ssh", f"{why} ({MINE})", f"env -u {AGENT} ssh -o BatchMode=yes {self.name} true")
         return Unmet("ssh", why, f"ssh {self.name} true")

@@ -76,7 +76,7 @@ class Interview:
             number += 1
 
     def _network(self, number: int, found: dict[str, tuple[Entry, ...]]) -> bool:
-        """Ask for the ends of one heartbeat network; tell whether there is one."""
+        """Ask for the ends of one heartbeat network; return whether there is one."""
         first, *others = self.hosts
         free = [self._free(name, found[name]) for name in self.hosts]
         proposed = seen.shared(free) or (None if number else seen.beat(free[0]))
@@ -103,7 +103,7 @@ class Interview:
         return False
 
     def _end(self, name: str, number: int, found: tuple[Entry, ...], proposed: Entry | None) -> bool:
-        """Ask for one host's end of a network; tell whether there is one: after the first network there need not be."""
+        """Ask for one host's end of a network; return whether there is one: after the first network there need not be."""
         optional, begins = number > 0, name == self.hosts[0]
         loc: Loc = ("hosts", name, "heartbeats", number)
         default = proposed.interface if proposed else NONE if optional and begins else ""

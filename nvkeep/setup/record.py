@@ -51,7 +51,7 @@ def standing(host: Host) -> Record | None:
 
 
 def foreign(host: Host, digest: str) -> bool:
-    """Tell whether the record here is that of another setup than the one that asks; a hand (no digest) may touch any."""
+    """Return whether the record here is that of another setup than the one that asks; a hand (no digest) may touch any."""
     found = standing(host)
     return bool(digest) and found is not None and found.digest != digest
 

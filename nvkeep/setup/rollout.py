@@ -91,7 +91,10 @@ class Rollout:
             ended = together(lambda one: one.step("finish"), again)
             left = [(one, said) for one, said in zip(again, ended, strict=True) if not said.well]
         for one, said in left:
-            self.say(f"{one.name}: set up, but it does not forget how it was before: {'; '.join(said.lines)}; {FORGET}")
+            self.say(
+                f"{one.name}: set up, but its record of the state before could not be removed: "
+                f"{'; '.join(said.lines)}; {FORGET}"
+            )
         return Code.UNFINISHED if left else Code.DONE
 
     def _take_back(self) -> Code:

@@ -10,7 +10,7 @@ from nvkeep.checks.readiness import Unmet
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
 from nvkeep.host.files import others_can_write
-from nvkeep.keepalived import MEND
+from nvkeep.keepalived import FIX
 from nvkeep.keepalived.install import checks
 from nvkeep.keepalived.install.candidate import draft, objections, tried, written
 from nvkeep.keepalived.names import CONF
@@ -24,12 +24,12 @@ from nvkeep.state.service import Store
 INSTALL = "make install"
 AGAIN = "nvkeep setup"
 # What readiness may miss, and setup itself brings (files, the FIFO, running units) or does not need.
-BROUGHT = (MEND, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl start keepalived", "systemctl enable --now",
+BROUGHT = (FIX, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl start keepalived", "systemctl enable --now",
            "systemctl start nvkeep")  # fmt: skip
 
 
 class Survey(NamedTuple):
-    """How one host stands: `clock` in seconds since 1970, `serves` what it holds now, `warnings` what may be mended later."""
+    """How one host stands: `clock` in seconds since 1970, `serves` what it holds now, `warnings` what may be fixed later."""
 
     name: str
     version: str
@@ -76,10 +76,10 @@ def clock(host: Host) -> float:
         raise ProbeError(f"`date +%s.%N` printed {done.out!r}: {done.err.strip()}") from error
 
 
-def told(what: str, sentence: str, mend: str = AGAIN) -> Unmet:
+def told(what: str, sentence: str, fix: str = AGAIN) -> Unmet:
     """Make a row of a sentence that ends in what to type."""
     why, _, last = " ".join(sentence.split()).rpartition("; ")
-    return Unmet(what, why or last, last if why else mend)
+    return Unmet(what, why or last, last if why else fix)
 
 
 def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
@@ -94,7 +94,7 @@ def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
 
 
 def _told(look: Callable[[Host, Order], Iterator[Unmet]], host: Host, order: Order) -> Iterator[Unmet]:
-    """Look, and tell what cannot be told: that is as bad as what is missing."""
+    """Look, and tell what is unknown: that is as bad as what is missing."""
     try:
         yield from look(host, order)
     except Unsuited as error:
@@ -117,7 +117,7 @@ def _writable(host: Host, _: Order) -> Iterator[Unmet]:
 
 
 def _target(host: Host, order: Order) -> Iterator[Unmet]:
-    """Name what a cluster.yaml that is here keeps when it is written anew, or would lose."""
+    """Name what a cluster.yaml that is here keeps when it is written again, or would lose."""
     if others_can_write(TARGET):
         why = "it can be written by others, and nvkeep acts on it as root"
         yield Unmet(TARGET, why, f"chown root {TARGET} && chmod go-w {TARGET}")
@@ -131,7 +131,7 @@ def _orphans(host: Host, order: Order) -> Iterator[Unmet]:
     """Name what this host serves and would not know any more: it would run on, and nobody would look after it."""
     for service in host.names(f"{RUN}/claim"):
         if service not in order.cluster.services_of(host.name) and Store(host, service).claimed():
-            why = "it is served here, and this cluster.yaml does not give it to this host; write it there until it is let go"
+            why = "it is served here, and this cluster.yaml does not give it to this host; write it there until it is released"
             yield Unmet(f"service {service}", why, f"nvkeep move {service}")
 
 
@@ -155,15 +155,15 @@ def _unready(host: Host, order: Order) -> Iterator[Unmet]:
 
 
 def brought(one: Unmet) -> bool:
-    """Tell whether setting up brings what is missing."""
-    return any(mend in one.mend for mend in BROUGHT)
+    """Return whether setting up brings what is missing."""
+    return any(fix in one.fix for fix in BROUGHT)
 
 
 def left(one: Unmet) -> bool:
-    """Tell whether setting up neither needs it nor brings it: a keepalived that runs is not restarted, only reloaded."""
-    return one.mend == checks.RESTART
+    """Return whether setting up neither needs it nor brings it: a keepalived that runs is not restarted, only reloaded."""
+    return one.fix == checks.RESTART
 
 
 def said(one: Unmet, found: Sequence[Unmet]) -> bool:
-    """Tell whether readiness only says again, in the same words, what was found here."""
+    """Return whether readiness only says again, in the same words, what was found here."""
     return any(other.why == one.why for other in found)

@@ -1,4 +1,4 @@
-"""What people read: which host lacks what and what mends it, and what would be changed where. Pure."""
+"""What people read: which host lacks what and what fixes it, and what would be changed where. Pure."""
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from nvkeep.setup.member import Look
 
-HEAD = ("host", "what is missing", "what mends it, typed there")
+HEAD = ("host", "what is missing", "what fixes it, typed there")
 WIDTH = 60  # columns of the second column; the third is never broken: it is copied
-ASKED = "ssh"  # what is missing between two hosts is mended from here
+ASKED = "ssh"  # what is missing between two hosts is fixed from here
 
 
 class Row(NamedTuple):
@@ -16,7 +16,7 @@ class Row(NamedTuple):
 
     host: str
     what: str
-    mend: str
+    fix: str
 
 
 def lacking(looks: Sequence[Look], here: str) -> str:
@@ -35,19 +35,19 @@ def planned(looks: Sequence[Look]) -> str:
 def _rows(look: Look, here: str) -> Iterator[Row]:
     for one in look.unmet:
         host = f"{look.name} (from {here})" if one.what == ASKED else look.name
-        yield Row(host, f"{one.what}: {one.why}", one.mend)
+        yield Row(host, f"{one.what}: {one.why}", one.fix)
     for one in (*look.warnings, *(look.survey.warnings if look.survey else ())):
-        yield Row(look.name, f"{one.what} (only a warning): {one.why}", one.mend)
+        yield Row(look.name, f"{one.what} (only a warning): {one.why}", one.fix)
 
 
 def _drawn(rows: Sequence[Row]) -> str:
     lines = [line for row in (Row(*HEAD), *rows) for line in _broken(row)]
     wide = [max(len(line[column]) for line in lines) for column in range(2)]
-    return "\n".join(f"  {host:<{wide[0]}}  {what:<{wide[1]}}  {mend}".rstrip() for host, what, mend in lines)
+    return "\n".join(f"  {host:<{wide[0]}}  {what:<{wide[1]}}  {fix}".rstrip() for host, what, fix in lines)
 
 
 def _broken(row: Row) -> Iterator[Row]:
     """Break the words of a row into lines; host and command stand on the first."""
     first, *rest = wrap(row.what, WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
-    yield Row(row.host, first, row.mend)
+    yield Row(row.host, first, row.fix)
     yield from (Row("", line, "") for line in rest)

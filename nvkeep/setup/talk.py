@@ -89,7 +89,7 @@ def put(document: Any, loc: Loc, value: Any) -> None:  # noqa: ANN401 - any YAML
 
 
 def given(document: Any, loc: Loc) -> bool:  # noqa: ANN401 - any YAML node
-    """Tell whether a single value stands at a place: what is missing, or not whole, may not have been asked for yet."""
+    """Return whether a single value stands at a place: what is missing, or not whole, may not have been asked for yet."""
     try:
         for part in loc:
             document = document[part]

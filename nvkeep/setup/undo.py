@@ -19,7 +19,7 @@ from nvkeep.state.service import Store
 
 HAND_OVER = "nvkeep-shutdown.service"
 PERMIT = f"/run/systemd/system/{HAND_OVER}.d/setup-undo.conf"
-ENDING = 300.0  # seconds for the services to be let go
+ENDING = 300.0  # seconds for the services to be released
 AGENT, TIMER = "nvkeep.service", "nvkeep-reconcile.timer"
 BESIDE = ("nvkeep-reconcile.service", "nvkeep-failback.timer", "nvkeep-failback.service")  # what those two let run
 NOTHING = "nothing to take back here"
@@ -36,7 +36,7 @@ def undo(host: Host, digest: str = "") -> Ended:
     _end(host, before)
     kept = _held(host) if not before.units[AGENT].active else ()
     if kept:
-        return Ended(well=False, lines=(f"{', '.join(kept)} does not let go; nvkeep holders, then: nvkeep setup --undo",))
+        return Ended(well=False, lines=(f"{', '.join(kept)} is not released; nvkeep holders, then: nvkeep setup --undo",))
     _unboot(host, before)
     problem = _files(host, before)
     if problem:
@@ -49,7 +49,7 @@ def undo(host: Host, digest: str = "") -> Ended:
 
 
 def _end(host: Host, before: Record) -> None:
-    """Stop what did not run before; the services that this host took since then are handed over first."""
+    """Stop what did not run before; the services that this host took since then are released first."""
     ended = [name for name in (TIMER, UNIT, AGENT) if not before.units[name].active and _runs(host, name)]
     if not before.units[HAND_OVER].active and _runs(host, HAND_OVER):
         _hand_over(host)
@@ -62,7 +62,7 @@ def _end(host: Host, before: Record) -> None:
 
 
 def _hand_over(host: Host) -> None:
-    """Stop the unit whose stop is the hand-over; it refuses that outside of a shutdown, for as long as nobody permits it."""
+    """Stop the unit whose stop is the drain; it refuses that outside of a shutdown, for as long as nobody permits it."""
     host.write(PERMIT, "[Unit]\nRefuseManualStop=no\n")
     try:
         _run(host, "systemctl", "daemon-reload")
@@ -118,7 +118,7 @@ def _gone(host: Host, before: Record) -> tuple[str, ...]:
 
 
 def _stays(host: Host, name: str) -> bool:
-    """Tell whether a unit runs; one that dies and is started again and again is only ever about to."""
+    """Return whether a unit runs; one that dies and is started again and again is only ever about to."""
     return unit.read(host, name).active in ("active", "reloading")
 
 

@@ -13,7 +13,7 @@ LAST_RIGHT = f"{RUN}/cluster.yaml"
 
 
 def leaving(host: Host) -> bool:
-    """Tell whether the system is on its way down; the mark lasts until nvkeep-shutdown.service is started again."""
+    """Return whether the system is on its way down; the mark lasts until nvkeep-shutdown.service is started again."""
     return host.exists(LEAVING)
 
 

@@ -42,7 +42,7 @@ class Overrides:
         self.host.write(_path(order.kind, order.service), json.dumps(asdict(order)), durable=True)
 
     def end(self, kind: Kind, service: str) -> bool:
-        """Forget an order; tell whether there was one. Raises OSError."""
+        """Forget an order; return whether there was one. Raises OSError."""
         path = _path(kind, service)
         there = self.host.exists(path)
         if there:
@@ -89,7 +89,7 @@ class Timestamps:
         return alone(self.host, f".move-{self.service}", 0.0, lambda: Busy(said))
 
     def moving(self) -> bool:
-        """Tell whether `nvkeep move` lets go of the service now; one that was killed is over after its time."""
+        """Return whether `nvkeep move` releases the service now; one that was killed is over after its time."""
         return self.host.now() < self._read("moving")
 
     def order_move(self, until: float) -> None:
@@ -109,7 +109,7 @@ class Timestamps:
         self._write("started", self.host.now())
 
     def rested(self, seconds: float) -> bool:
-        """Tell whether this host has not asked for the service back for so long; what cannot be read is just now."""
+        """Return whether this host has not asked for the service back for so long; what cannot be read is just now."""
         try:
             at = float(self.host.read(self._asked))
             return abs(self.host.wall() - at) >= seconds

@@ -45,7 +45,7 @@ class Store:
         return self.host.lock(f"{RUN}/lock/{self.service}", timeout)
 
     def claimed(self) -> bool:
-        """Tell whether this boot took the service and has not let go; a claim that cannot be read counts as one."""
+        """Return whether this boot took the service and has not released; a claim that cannot be read counts as one."""
         try:
             return self.host.read(f"{RUN}/claim/{self.service}").strip() == self.host.boot_id()
         except FileNotFoundError:
@@ -54,7 +54,7 @@ class Store:
             return True
 
     def serving(self, within: float) -> bool:
-        """Tell whether this boot holds the service when a pass that is under way has ended. Raises Busy."""
+        """Return whether this boot holds the service when a pass that is under way has ended. Raises Busy."""
         if self.claimed():
             return True
         with self.lock(within):
@@ -83,22 +83,22 @@ class Store:
             self._keep(f"{RUN}/standing/{self.service}", json.dumps(asdict(timers)))
 
     def fencing(self) -> Fencing:
-        """Read the loss on record; no record, or one that cannot be read, is a first loss just now."""
+        """Read the fencing record; no record, or one that cannot be read, is a first fencing just now."""
         now, boot = self.host.now(), self.host.boot_id()
         found = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
         try:
-            loss = _loss(found["loss"]) if isinstance(found, dict) else Fencing(1, now, None, now)
-            return loss if isinstance(found, dict) and found["boot"] == boot else rebooted(loss, now)
+            fencing = _loss(found["loss"]) if isinstance(found, dict) else Fencing(1, now, None, now)
+            return fencing if isinstance(found, dict) and found["boot"] == boot else rebooted(fencing, now)
         except (TypeError, KeyError):
             return Fencing(1, now, None, now)
 
     def listened(self) -> bool:
-        """Tell whether there is a record of losses, be it of none: a host without one never made a pass, or forgot."""
+        """Return whether there is a record of losses, be it of none: a host without one never made a pass, or forgot."""
         return isinstance(self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}"), dict)
 
-    def save_fencing(self, loss: Fencing) -> None:
+    def save_fencing(self, fencing: Fencing) -> None:
         """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
-        self._survive("loss", {"loss": asdict(loss), "boot": self.host.boot_id()})
+        self._survive("loss", {"loss": asdict(fencing), "boot": self.host.boot_id()})
 
     def _survive(self, name: str, wanted: dict[str, Any]) -> None:
         path, stopgap = f"{VAR}/{name}/{self.service}", f"{RUN}/{name}/{self.service}"
@@ -137,7 +137,7 @@ class Store:
         self._keep(f"{RUN}/starts/{self.service}", json.dumps(starts))
 
     def reset(self) -> None:
-        """Forget what keeps this host from starting the service: held, starts, cool-down, patience, a loss."""
+        """Forget what keeps this host from starting the service: held, starts, cool-down, patience, a fencing."""
         for path in (f"{RUN}/held", f"{VAR}/held", f"{RUN}/starts", f"{RUN}/standing"):
             self.host.remove(f"{path}/{self.service}")
         self.save_fencing(Fencing())
@@ -204,12 +204,12 @@ class Store:
 
 
 def _alike(found: object, usual: object) -> bool:
-    """Tell whether a value read from JSON is of the type it was written as."""
+    """Return whether a value read from JSON is of the type it was written as."""
     return isinstance(found, type(usual)) or (isinstance(usual, float) and isinstance(found, int))
 
 
 def _loss(found: dict[str, Any]) -> Fencing:
-    """Raise TypeError for a loss that was not written here."""
+    """Raise TypeError for a fencing that was not written here."""
     usual = asdict(Fencing(listening_since=found["listening_since"]))
     found = usual | found  # an older version knew less
     if not all(_alike(found[key], usual[key]) for key in usual) or not isinstance(found["listening_since"], int | float | None):

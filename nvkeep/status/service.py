@@ -1,4 +1,4 @@
-"""How one service stands on this host now, for people and for programs. Looks at everything anew; changes nothing."""
+"""How one service stands on this host now, for people and for programs. Looks at everything again; changes nothing."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -63,7 +63,9 @@ def service_status(one: Pass) -> ServiceStatus:
     orders = warnings.orders(one)
     yielding, well = one.host.now() < timers.yield_until, one.store.flag() and not found
     unfit = _unfit(one, last)
-    facts = replace(observation.facts, loss=observation.facts.loss and not new)  # no record counts as a loss, and is none
+    facts = replace(
+        observation.facts, fenced=observation.facts.fenced and not new
+    )  # no record counts as a fencing, and is none
     summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
     return ServiceStatus(
         service=one.service,
@@ -96,9 +98,9 @@ def _shown(action: Action, facts: Facts) -> Action:
 
 
 def _kept_back(facts: Facts, action: Action) -> bool:
-    """Tell whether nothing but a loss on record keeps a master from taking."""
+    """Return whether nothing but a fencing record keeps a master from taking."""
     other = facts.cooling or not facts.witness or facts.told
-    return facts.loss and not other and facts.role is Role.MASTER and action is Action.REST
+    return facts.fenced and not other and facts.role is Role.MASTER and action is Action.REST
 
 
 def _role(one: Pass, observation: Observation) -> str:

@@ -92,7 +92,7 @@ def _expired(one: Pass) -> list[str]:
 
 def notes(one: Pass) -> list[str]:
     """Say what is as somebody has chosen, and worth knowing before the next reboot."""
-    found = ["this host is going down: everything is handed over"] if host_state.leaving(one.host) else []
+    found = ["this host is going down: everything is released"] if host_state.leaving(one.host) else []
     with suppress(ProbeError):
         if not unit.enabled(one.host, KEEPALIVED):
             found.append(NOT_AT_BOOT)

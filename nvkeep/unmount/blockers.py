@@ -39,7 +39,7 @@ def look(host: Host, path: str, number: str | None, *, deep: bool = True) -> tup
             raise ProbeError(f"only root sees who holds {path}; run it as root")
         return tuple(_look(host, path, number, deep=deep))
     except OSError as error:
-        raise ProbeError(f"who holds {path} cannot be told: {error}") from error
+        raise ProbeError(f"cannot determine who holds {path}: {error}") from error
 
 
 def _root(host: Host) -> bool:

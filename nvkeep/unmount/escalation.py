@@ -1,6 +1,6 @@
-"""The busy-umount ladder: umount; who holds it; SIGTERM; SIGKILL; then one sentence that names who still holds it.
+"""The busy-umount escalation: umount; who holds it; SIGTERM; SIGKILL; then one sentence that names who still holds it.
 
-Run as `nvkeep umount PATH`. Every rung is told by name when it is taken. Nothing is ever unmounted lazily, and a file system
+Run as `nvkeep umount PATH`. Every step is told by name when it is taken. Nothing is ever unmounted lazily, and a file system
 that the kernel still has is not released, wherever it is mounted. Who may be ended is the policy of the service:
 
     none   nobody
@@ -41,7 +41,7 @@ class Task:
 
 @dataclass
 class Escalation:
-    """One climb. `say` tells each rung; `family` are the pids of this process and its parents."""
+    """One escalation. `say` tells each step; `family` are the pids of this process and its parents."""
 
     host: Host
     task: Task
@@ -56,7 +56,7 @@ class Escalation:
         self.number = self._number()
         if self._released():
             return ""
-        self.say(f"{self.task.path} does not let go: {self.said}")
+        self.say(f"{self.task.path} is not released: {self.said}")
         found: tuple[Blocker, ...] = ()
         while True:
             before, found = found, blockers.look(self.host, self.task.path, self.number)
@@ -117,7 +117,7 @@ class Escalation:
                 self._remedy(one)
 
     def _remedy(self, one: Blocker) -> None:
-        """Run the command that makes something else than a process let go; tell it when that has another end than before."""
+        """Run the command that makes something else than a process release; tell it when that has another end than before."""
         done = self._run(one.cure, self._short)
         if self.tried.get(one.remedy) != done:
             self.say(f"`{one.remedy}`: {'done' if done else self.said}")
@@ -126,7 +126,7 @@ class Escalation:
     # --- end who holds ------------------------------------------------------------------------------------------------
 
     def may_end(self, one: Blocker) -> bool:
-        """Tell whether the policy lets a holder be ended."""
+        """Return whether the policy lets a holder be ended."""
         if one.sort not in (Sort.PROCESS, Sort.NAMESPACE) or one.pid == 1 or one.pid in self.family or one.unit in PROTECTED:
             return False
         return self.task.policy == "all" or (self.task.policy == "unit" and one.unit in self.task.units)

@@ -50,12 +50,12 @@ def _uses(host: Host, process: str, sought: Sought) -> Iterator[tuple[str, str]]
 
 
 def _near(path: str, sought: Sought) -> bool:
-    """Tell whether a path may be on it. Only for passing by what is not: a path proves nothing."""
+    """Return whether a path may be on it. Only for passing by what is not: a path proves nothing."""
     return any(mountinfo.within(path, point) for point in sought.points)
 
 
 def _leads_to(host: Host, link: str, mount: str, sought: Sought) -> bool:
-    """Tell whether a link of /proc leads to one of these file systems; `mount`: the id of the mount it is on."""
+    """Return whether a link of /proc leads to one of these file systems; `mount`: the id of the mount it is on."""
     if sought.deep and mount and mount not in sought.devices:  # unmounted lazily, or never mounted, as shared memory is
         return gone_is("", host.device_of, link) in sought.numbers
     return sought.devices.get(mount) in sought.numbers

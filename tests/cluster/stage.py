@@ -144,7 +144,7 @@ class ArpMonitor:
 
     @property
     def moves(self) -> list[str]:
-        """Tell who took the volume and who let go of it since the watch began."""
+        """Tell who took the volume and who release it since the watch began."""
         return self.stage.lab.storage.moves(self.one.volume, self.begun)
 
     def seen(self) -> Result:
@@ -210,7 +210,7 @@ class ArpMonitor:
         return result
 
     def stayed(self, longest: float = QUIET) -> Result:
-        """Finish, and assert that nothing moved: no volume taken or let go, no gap worth the word."""
+        """Finish, and assert that nothing moved: no volume taken or release, no gap worth the word."""
         result = self.finish(self.active)
         assert self.moves == []
         assert result.longest_gap_seconds < longest
@@ -224,12 +224,12 @@ def standing(server: Server, one: Database) -> dict[str, Any]:
 
 
 def says(server: Server, one: Database, *words: str) -> bool:
-    """Tell whether a server sums the database up in one of these words."""
+    """Return whether a server sums the database up in one of these words."""
     return standing(server, one)["summary"] in words
 
 
 def ready(server: Server, one: Database) -> bool:
-    """Tell whether a server stands by for a database: able to take over, and with nothing of it."""
+    """Return whether a server stands by for a database: able to take over, and with nothing of it."""
     if not server.awake:
         return False
     found = standing(server, one)
@@ -237,7 +237,7 @@ def ready(server: Server, one: Database) -> bool:
 
 
 def well(server: Server, one: Database) -> bool:
-    """Tell whether a server calls a database ok."""
+    """Return whether a server calls a database ok."""
     return says(server, one, "ok")
 
 

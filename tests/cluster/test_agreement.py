@@ -94,7 +94,7 @@ def test_equal_servers_agree_and_one_look_shows_both(pair: Pair) -> None:
 
 @pytest.mark.parametrize("name", SPOILS)
 def test_what_differs_is_named_and_makes_it_degraded(pair: Pair, name: str) -> None:
-    spoil, mend, text = SPOILS[name]
+    spoil, fix, text = SPOILS[name]
     server = pair.other
     server.run(("sh", "-c", spoil))
     try:
@@ -109,12 +109,12 @@ def test_what_differs_is_named_and_makes_it_degraded(pair: Pair, name: str) -> N
         assert ": degraded" in done.stdout
         assert f"  {line}" in done.stdout.splitlines()
     finally:
-        server.run(("sh", "-c", mend))
+        server.run(("sh", "-c", fix))
     wait_agreed(pair)
 
 
 def differs(server: Server) -> bool:
-    """Tell whether a server knows, by its record, that the listed file differs."""
+    """Return whether a server knows, by its record, that the listed file differs."""
     return "! /etc/exports differs" in server.run(("nvkeep", "agreement"), check=False).stdout
 
 
@@ -134,7 +134,7 @@ def test_a_server_that_cannot_be_reached_is_said_and_is_no_disagreement(pair: Pa
     try:
         code, said = everywhere(pair.active)
         assert code == 3
-        assert f"  {server.name}: unknown: {server.name} cannot be reached: " in said
+        assert f"  {server.name}: unknown: cannot reach {server.name} over ssh: " in said
         assert f"not compared with {server.name} for " in said.splitlines()[-1]
         assert pair.active.run(("nvkeep", "status"), check=False).returncode == 0
         line = f"  . not compared with {server.name} for "  # a comparison by the agent, from before, may end only now

@@ -1,4 +1,4 @@
-"""A file system that does not let go: who holds it is told, ended where the policy allows, and the volume waits. Needs root."""
+"""A file system that is not released: who holds it is told, ended where the policy allows, and the volume waits. Needs root."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def let_take(server: Server) -> None:
 
 
 def hand_over(pair: Pair) -> None:
-    """Let the holder let go; the other waits for that, however silent the address is meanwhile."""
+    """Let the holder release; the other waits for that, however silent the address is meanwhile."""
     keep_away(pair.other)
     pair.active.run(("systemctl", "stop", "keepalived"))
     until(lambda: not pair.active.path(ATTACHED).exists(), within=30, what="it was not released")
@@ -129,8 +129,8 @@ def test_all_hands_over_whoever_holds_it(busy: Pair) -> None:
     holder.run(("mount", "--bind", PATH, "/mnt/bound"))
     squat(holder, unit="apart", PrivateMounts="yes", MountFlags="private", WorkingDirectory="/")
     hand_over(busy)
-    for rung in (f"`umount {PATH}/nested`: done", "`umount /mnt/bound`: done", "SIGTERM to pid", f"{PATH} is released"):
-        assert rung in actions(holder)
+    for step in (f"`umount {PATH}/nested`: done", "`umount /mnt/bound`: done", "SIGTERM to pid", f"{PATH} is released"):
+        assert step in actions(holder)
     busy.finish(heir, clean=holder)
     assert taken(busy) == [f"{holder.name} plain", f"{heir.name} plain"]
 

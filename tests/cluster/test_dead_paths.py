@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 SERVERS = ("srv-a", "srv-b", "srv-c")
 PG = Database("pg", 1, SERVERS, (Database("pg", 1).health,))
 PLAIN = Database("plain", 2, ("srv-c", "srv-b"))
-CARRIER_DEADLINE, IO_DEADLINE, PATIENCE = 5.0, 10.0, 10.0  # seconds after which something is let go, or taken
+CARRIER_DEADLINE, IO_DEADLINE, PATIENCE = 5.0, 10.0, 10.0  # seconds after which something is released, or taken
 TAKEOVER = 5.0  # seconds more until the other server starts the unit: what that takes is PostgreSQL's own
-WAKING = 5.0  # seconds in which a host that lost its volume, frozen or stalled, has let go of everything once it can
+WAKING = 5.0  # seconds in which a host that lost its volume, frozen or stalled, has released everything once it can
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_frozen_servers_isolate_themselves_when_they_wake(stage: Stage) -> None:
         watch.active.thaw()
     for watch in watches:
         watch.wait_left(watch.active, WAKING)
-        MEASURED.append(f"{watch.one.name}: a frozen server had let go of everything {boottime() - woken:.2f} s after it woke")
+        MEASURED.append(f"{watch.one.name}: a frozen server had released everything {boottime() - woken:.2f} s after it woke")
         watch.wait_isolated("address", "service", "mount", "volume")
     stage.settle()
     for watch in watches:

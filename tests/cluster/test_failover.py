@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PATH, UNIT = protected.PATH, protected.UNIT
 NOTHING_MOVED = 0.5  # seconds: the longest gap where nothing may move
-DEADLINE = 5.0  # seconds in which a host that lost its volume has let go of everything
+DEADLINE = 5.0  # seconds in which a host that lost its volume has released everything
 
 
 def taken(pair: Pair) -> list[str]:
@@ -62,7 +62,7 @@ def test_floating_address_deleted_by_hand_is_healed(pair: Pair) -> None:
 
 
 def test_another_host_that_claims_the_address_is_contradicted_at_once(pair: Pair) -> None:
-    """As one does that wakes from a freeze: what it sends before it lets go must not draw the clients away."""
+    """As one does that wakes from a freeze: what it sends before it releases must not draw the clients away."""
     claim = f"for one in 1 2 3 4 5; do nvkeep announce host0 {FLOATING}; done"
     pair.other.run(("sh", "-c", claim))
     pair.more_rows()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lab.server import Server
     from tests.cluster.conftest import Pair
 
-DEADLINE = 10.0  # seconds in which the old holder has let go of everything, whatever its I/O does
+DEADLINE = 10.0  # seconds in which the old holder has released everything, whatever its I/O does
 TAKE = ("nvmesh_attach_volumes", "--preempt", "--access", "EXCLUSIVE_READ_WRITE", "--json", "vol1")
 
 

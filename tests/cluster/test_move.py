@@ -49,7 +49,7 @@ def test_a_stuck_move_turns_round(pair: Pair) -> None:
     before = len(moves(pair))
     done = server.run(("nvkeep", "move", "pg", "--force"), check=False, timeout=150)
     assert done.returncode == 1
-    assert "it does not let go" in done.stderr
+    assert "it is not released" in done.stderr
     assert "squatter.service" in done.stderr
     pair.finish(server, clean=other)
     assert moves(pair)[before:] == []
@@ -58,7 +58,7 @@ def test_a_stuck_move_turns_round(pair: Pair) -> None:
 def test_without_ssh_it_is_typed_where_the_service_is(pair: Pair) -> None:
     done = pair.other.run(("nvkeep", "move", "pg"), check=False, timeout=60)
     assert done.returncode == 2
-    assert f"it is not served by {pair.other.name}; {pair.active.name} cannot be reached" in done.stderr
+    assert f"it is not served by {pair.other.name}; cannot reach {pair.active.name} over ssh" in done.stderr
     done = pair.active.run(("nvkeep", "move", "pg"), check=False, timeout=60)
     assert done.returncode == 1
     assert f"{pair.other.name} cannot be asked whether it may take it (ssh {pair.other.name} true)" in done.stderr

@@ -35,7 +35,7 @@ TWO = f"""\
     addresses: [{{address: {SECOND}/24, interface: {SERVICE.interface}}}]
 """
 CONFIG = config(f"step: {STEP}, cooldown: 1") + TWO
-# Nothing of an earlier test, master of everything by hand, and no loss on record (a host without a record waits a minute).
+# Nothing of an earlier test, master of everything by hand, and no fencing record (a host without a record waits a minute).
 CLEAN = f"""
 systemctl stop opener; systemctl reset-failed; umount -l /srv/pg /srv/two /srv/ten
 ip addr del {FLOATING}/24 dev {SERVICE.interface}; ip addr del {SECOND}/24 dev {SERVICE.interface}
@@ -132,7 +132,7 @@ def hold_open(server: Server, what: str) -> None:
 
 
 def unplug(lab: Lab) -> None:
-    """Order srv-a to let go: no carrier for long enough, by its own record."""
+    """Order srv-a to release: no carrier for long enough, by its own record."""
     lab.network.cut("srv-a")
     apply(lab["srv-a"])
     longer = 's/.carrier_lost_since.: [0-9.]*/"carrier_lost_since": 1.0/'
@@ -278,7 +278,7 @@ def test_a_degraded_volume_is_told_as_what_it_is(lab: Lab) -> None:
     assert (done.returncode, mounted(a)) == (1, True), words(done)
 
 
-# --- what cannot be told
+# --- what is unknown
 
 
 @only_old
@@ -335,7 +335,7 @@ def test_other_entries_are_not_this_volume(lab: Lab) -> None:
     serve(a)
 
 
-# --- letting go
+# --- releasing
 
 
 @only_old

@@ -72,7 +72,7 @@ for number in range(rounds):
 print(json.dumps(told))
 """
 CONFIG = config("step: 10")
-# Nothing of an earlier round, master by hand, and no loss on record (a host without a record takes from nobody).
+# Nothing of an earlier round, master by hand, and no fencing record (a host without a record takes from nobody).
 CLEAN = f"""
 umount -l /srv/pg; ip addr del {FLOATING}/24 dev {SERVICE.interface}; rm -rf /run/nvkeep/*
 nvkeep role pg --set MASTER; mkdir -p -m 755 /var/lib/nvkeep/loss

@@ -357,7 +357,7 @@ def test_degraded_volumes(lab: Lab, text: str, dbg: str, io: int, reads: bool | 
 
 
 def works(server: Server, argv: tuple[str, ...]) -> bool | None:
-    """Tell whether a command succeeds; None when it neither does nor fails within half a second."""
+    """Return whether a command succeeds; None when it neither does nor fails within half a second."""
     unit = ("systemd-run", "--quiet", "--unit=opener", "-p", "TimeoutStopSec=1", "--wait", "--collect", *argv)
     try:
         return server.run(unit, check=False, timeout=0.7).returncode == 0
@@ -550,7 +550,7 @@ def test_two_requests_for_a_free_volume_both_succeed_and_one_ends_preempted(lab:
     assert lab.storage.overlaps() == []
 
 
-def test_a_preempted_host_that_asks_again_waits_until_it_has_let_go(lab: Lab) -> None:
+def test_a_preempted_host_that_asks_again_waits_until_it_has_release(lab: Lab) -> None:
     a, b = lab
     ask(a, "--wait")
     open_node(a)

@@ -48,7 +48,7 @@ def pair(lab: Lab) -> Pair:
 
 
 def assert_orderly(moves: list[str]) -> None:
-    """Assert, by the storage's log, that every acquire found a volume that had been let go of."""
+    """Assert, by the storage's log, that every acquire found a volume that had been released."""
     assert not [move for move in moves if "preempt" in move], moves
     attached = [number for number, move in enumerate(moves) if not move.endswith(" detach")]
     assert all(number and moves[number - 1].endswith(" detach") for number in attached), moves

@@ -64,7 +64,7 @@ def unit_times(pair: Pair, since: str) -> dict[str, float]:
 
 
 def handed_over(pair: Pair, before: int) -> None:
-    """Assert that the volume was let go of before it was taken, and taken without a seize."""
+    """Assert that the volume was released before it was taken, and taken without a seize."""
     assert moves(pair)[before:] == [f"{pair.active.name} detach", f"{pair.other.name} plain"]
 
 

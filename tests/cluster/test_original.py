@@ -101,7 +101,7 @@ def test_nothing_is_taken_from_a_host_that_serves(pair: Pair) -> None:
 def test_what_is_broken_is_named_and_what_should_not_be_here_is_not(pair: Pair) -> None:
     server, other = pair.active, pair.other
     other.run(("systemctl", "stop", "keepalived"))  # or it would take over
-    server.run(("systemctl", "stop", "nvkeep-reconcile.timer", "nvkeep-reconcile.service", "nvkeep.service"))  # or it is mended
+    server.run(("systemctl", "stop", "nvkeep-reconcile.timer", "nvkeep-reconcile.service", "nvkeep.service"))  # or it is fixed
     server.run(("systemctl", "stop", protected.UNIT))
     server.run(("ip", "addr", "del", f"{FLOATING}/24", "dev", "host0"))
     done = typed(server, "nvkeep_check_status")
@@ -140,8 +140,8 @@ def test_what_is_stuck_keeps_its_volume_and_says_so(pair: Pair) -> None:
     pair.finish(other, clean=server)
 
 
-def test_a_host_that_let_go_stands_away_until_another_has_served(pair: Pair) -> None:
-    """Both are told to let go while keepalived runs: nobody serves, until somebody starts it by hand."""
+def test_a_host_that_release_stands_away_until_another_has_served(pair: Pair) -> None:
+    """Both are told to release while keepalived runs: nobody serves, until somebody starts it by hand."""
     server, other, before = pair.active, pair.other, len(moves(pair))
     assert typed(other, "nvkeep_clean_shutdown", kept(other)).returncode == 0  # it has nothing: another serves
     pair.wait_ready(other)
@@ -151,7 +151,7 @@ def test_a_host_that_let_go_stands_away_until_another_has_served(pair: Pair) -> 
         server.run(("nvkeep", "apply"), check=False)
         assert_clean(server)
     done = typed(server, "nvkeep_check_status")
-    assert "it was handed over by hand" in done.stdout
+    assert "it was moved away by hand" in done.stdout
     assert "nvkeep start pg --here" in done.stdout
     assert typed(server, "nvkeep_manual_startup").returncode == 0
     other.run(("systemctl", "start", "keepalived"))

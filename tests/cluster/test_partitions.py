@@ -29,11 +29,11 @@ FIT = Database("fit", 2, ("srv-c", "srv-b", "srv-a"), ("health: {tcp: 5433}",)) 
 PLAIN = Database("plain", 3, ("srv-c", "srv-b"))  # without one
 BLIND = Database("blind", 4, ("srv-a", "srv-b"), ("ping: none",), bare=True)  # without a witness
 MINUTE = 60.0
-LISTENS = 150.0  # seconds; a standby that has stood aside for minutes, each time twice as long, listens again only after that
+LISTENS = 150.0  # seconds; a standby that has backed off for minutes, each time twice as long, listens again only after that
 TAKEOVER = 8.0  # seconds without a row when a server is gone
 # Of three hosts two are left, and each may be master on one of the two networks: the second steps back after so many seconds.
 HALF_MASTERS = 15.0
-PATIENCE = 10.0  # seconds a master without a health check stands aside before it takes from a host that nobody hears
+PATIENCE = 10.0  # seconds a master without a health check backs off before it takes from a host that nobody hears
 
 
 @dataclass

@@ -52,7 +52,7 @@ def test_a_file_arrives(lab: Lab) -> None:
 
 
 def test_a_file_that_cannot_be_written_there_is_told(lab: Lab) -> None:
-    assert "unreachable: srv-b cannot be reached" in ask(lab["srv-a"], 'peer.put("/etc/hosts", "/no/such/place")')
+    assert "unreachable: cannot reach srv-b over ssh" in ask(lab["srv-a"], 'peer.put("/etc/hosts", "/no/such/place")')
 
 
 def test_a_host_without_sshd_is_told_with_the_command_to_try(lab: Lab) -> None:

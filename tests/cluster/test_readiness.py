@@ -31,13 +31,13 @@ MODULES = "/lib/modules/$(uname -r)"
 
 
 class Case(NamedTuple):
-    """How a precondition is broken, what is said of it, and what mends it: the printed command itself, where it is one."""
+    """How a precondition is broken, what is said of it, and what fixes it: the printed command itself, where it is one."""
 
     spoil: str
     what: str
     why: str
     printed: str
-    mend: str = ""
+    fix: str = ""
 
 
 BOTH = {
@@ -144,7 +144,7 @@ def test_a_standby_says_what_it_lacks_and_does_not_get_the_role(pair: Pair, name
         assert flag(server) == "0"
         assert flag(pair.active) == "1"
     finally:
-        sh(server, case.mend or case.printed)
+        sh(server, case.fix or case.printed)
     assert_ready(server)
 
 
@@ -178,13 +178,13 @@ def test_a_server_that_serves_says_what_it_lacks_and_stays(pair: Pair, name: str
         assert_told(server, case.what, case.why, case.printed)
         assert flag(server) == "1"
     finally:
-        sh(server, case.mend or case.printed)
+        sh(server, case.fix or case.printed)
     until(lambda: protected.well(server), within=20, what=f"{server.name} is not well again")
     assert protected.serves(server)
 
 
 def test_nothing_moved_and_then_an_address_that_somebody_has(pair: Pair) -> None:
-    """Asked only while nobody holds the volume, by a storage that tells so: both servers let go, and a stranger answers."""
+    """Asked only while nobody holds the volume, by a storage that tells so: both servers release, and a stranger answers."""
     server, bridge = pair.other, ("ip", "addr", "{}", f"{FLOATING}/24", "dev", "br-host0")
     pair.wait_ready(server)
     result = pair.finish(pair.active, clean=server)
@@ -193,7 +193,7 @@ def test_nothing_moved_and_then_an_address_that_somebody_has(pair: Pair) -> None
     pair.lab.commands("3.x")
     for one in (server, pair.active):
         one.run(("systemctl", "stop", "keepalived.service"))
-    until(lambda: pair.lab.storage.holder() is None, within=30, what="the volume was not let go of")
+    until(lambda: pair.lab.storage.holder() is None, within=30, what="the volume was not release")
     server.run(("nvkeep", "role", "pg", "--set", "BACKUP"))
     assert_ready(server)
     run((*pair.lab.network.enter(), *(word.format("add") for word in bridge)))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PAIR = ("srv-a", "srv-b")
 CONF, PART = "/etc/keepalived/keepalived.conf", "/etc/keepalived/nvkeep.conf"
 BEFORE = "/etc/nvkeep/.staged/before.json"
-NOTHING = "nothing was changed on any host; mend this, then again: nvkeep setup\n"
+NOTHING = "nothing was changed on any host; fix this, then again: nvkeep setup\n"
 DIRECTORY = FILE.rpartition("/")[0]
 FAILS = "/etc/systemd/system/keepalived.service.d/fails.conf"
 MOUNT = "srv-pg.mount"
@@ -53,13 +53,13 @@ def unset(lab: Lab) -> Iterator[Lab]:
     assert standing(lab) == before
 
 
-def lacks(lab: Lab, host: str, what: str, mend: str) -> None:
+def lacks(lab: Lab, host: str, what: str, fix: str) -> None:
     """Assert that setting up finds this row, and changes nothing on any host."""
     found = standing(lab)
     done = setup(lab["srv-a"], "--yes")
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stdout.endswith(NOTHING)
-    assert any(what in row[1] and (row[0], row[2]) == (host, mend) for row in rows(done.stdout)), done.stdout
+    assert any(what in row[1] and (row[0], row[2]) == (host, fix) for row in rows(done.stdout)), done.stdout
     assert standing(lab) == found
 
 
@@ -67,7 +67,10 @@ def test_a_host_that_cannot_be_reached_leaves_all_as_they_are(unset: Lab) -> Non
     b = unset["srv-b"]
     b.run(("systemctl", "stop", "ssh.service"))
     lacks(
-        unset, "srv-b (from srv-a)", "ssh: srv-b cannot be reached: ssh: connect to host srv-b port 22: Conn", "ssh srv-b true"
+        unset,
+        "srv-b (from srv-a)",
+        "ssh: cannot reach srv-b over ssh: ssh: connect to host srv-b port 22: Conn",
+        "ssh srv-b true",
     )
     b.run(("systemctl", "start", "ssh.service"))
 
@@ -76,12 +79,12 @@ def test_what_one_keepalived_refuses_leaves_all_as_they_are(unset: Lab) -> None:
     a, b = unset
     conf = b.read(CONF) if b.path(CONF).exists() else None
     b.write(CONF, "global_defs {\n    vrrp_strict\n}\n")
-    mend = "write strict_mode into the vrrp_instances that need it"
+    fix = "write strict_mode into the vrrp_instances that need it"
     lacks(
         unset,
         "srv-b",
         "keepalived: /etc/keepalived/keepalived.conf:2: vrrp_strict: it forbids unicast, which nvkeep uses",
-        mend,
+        fix,
     )
     b.write(CONF, "vrrp_instance other {\n    adwert_int 1\n}\n")
     lacks(unset, "srv-b", "Unknown keyword 'adwert_int'", f"$EDITOR {CONF} && keepalived -t")
@@ -99,8 +102,8 @@ def test_what_one_keepalived_refuses_leaves_all_as_they_are(unset: Lab) -> None:
 def test_what_systemd_would_mount_leaves_all_as_they_are(unset: Lab) -> None:
     b = unset["srv-b"]
     b.write("/etc/fstab", "# comment\n/dev/nvmesh/vol1 /srv/pg ext4 defaults 0 0\n")
-    mend = "sed -i '2s/^/# /' /etc/fstab && systemctl daemon-reload"
-    lacks(unset, "srv-b", "MOUNTPOINT /srv/pg: line 2 of /etc/fstab mounts it as well", mend)
+    fix = "sed -i '2s/^/# /' /etc/fstab && systemctl daemon-reload"
+    lacks(unset, "srv-b", "MOUNTPOINT /srv/pg: line 2 of /etc/fstab mounts it as well", fix)
     b.write("/etc/fstab", "")
     b.write(f"/etc/systemd/system/{MOUNT}", "[Mount]\nWhat=/dev/vol1\nWhere=/srv/pg\n[Install]\nWantedBy=multi-user.target\n")
     b.run(("systemctl", "enable", MOUNT))
@@ -131,18 +134,18 @@ def test_a_host_that_cannot_be_written_to_leaves_all_as_they_are(unset: Lab, opt
     b.run(("mount", "-t", "tmpfs", "-o", options, "none", DIRECTORY))
     if options != "ro":
         b.run(("sh", "-c", f"head -c 4096 /dev/zero > {DIRECTORY}/full"))
-    mend = f"df {DIRECTORY}; findmnt -T {DIRECTORY}"
+    fix = f"df {DIRECTORY}; findmnt -T {DIRECTORY}"
     try:
-        lacks(unset, "srv-b", f"{DIRECTORY}: no file can be written there: {said}", mend)
-        assert b.run(("sh", "-c", mend)).returncode == 0
+        lacks(unset, "srv-b", f"{DIRECTORY}: no file can be written there: {said}", fix)
+        assert b.run(("sh", "-c", fix)).returncode == 0
     finally:
         b.run(("umount", DIRECTORY))
 
 
 def rows(printed: str) -> list[list[str]]:
-    """Read the table as a person does: host, what is missing, what mends it."""
+    """Read the table as a person does: host, what is missing, what fixes it."""
     head, *lines = printed[: printed.index(NOTHING)].splitlines()
-    ends = (2, head.index("what is missing"), head.index("what mends it"), None)
+    ends = (2, head.index("what is missing"), head.index("what fixes it"), None)
     found: list[list[str]] = []
     for line in lines:
         cells = [line[begin:end].strip() for begin, end in pairwise(ends)]

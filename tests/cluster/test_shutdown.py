@@ -1,4 +1,4 @@
-"""Reboots and shutdowns: everything is handed over before keepalived, the storage client and the network go. Needs root."""
+"""Reboots and shutdowns: everything is released before keepalived, the storage client and the network go. Needs root."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-HAND_OVER = 5.0  # seconds: the longest gap of a hand-over; PostgreSQL's own stop and start are most of it
+HAND_OVER = 5.0  # seconds: the longest gap of a drain; PostgreSQL's own stop and start are most of it
 POSTGRESQL = "/var/log/postgresql/postgresql-15-main.log"
 SLOW_CLIENT = "[Service]\nExecStartPre=/bin/sleep 4\n"
 STOPPED_LAST = "[Unit]\nBefore=remote-fs-pre.target\n"  # so at a shutdown systemd stops it after everything of ours
@@ -47,10 +47,10 @@ def position(text: str, what: str) -> int:
 
 
 def assert_orderly(journal: str) -> None:
-    """Assert the order: nvkeep's hand-over, keepalived, the storage client; and that systemd unmounts nothing of ours."""
+    """Assert the order: nvkeep's drain, keepalived, the storage client; and that systemd unmounts nothing of ours."""
     marks = (
         r"pg: nothing of it is left here",
-        r"Stopped .*nvkeep: hands every service over|Stopped nvkeep-shutdown",
+        r"Stopped .*nvkeep: Releases every service|Stopped nvkeep-shutdown",
         r"Stopped .*(keepalived|Keepalive Daemon)",
         r"Stopped .*nvmeshclient",
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-DEADLINE = 10.0  # seconds in which the old holder has let go of everything
+DEADLINE = 10.0  # seconds in which the old holder has released everything
 HOUR = (
     "[Service]\nExecStop=\nExecStop=/bin/sleep 3600\nExecStopPost=/bin/sleep 3600\nTimeoutStopSec=infinity\nKillMode={mode}\n"
 )

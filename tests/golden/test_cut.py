@@ -1,4 +1,4 @@
-"""A DRBD volume whose I/O waits is let go of: what is run, in which order, and what is not run when a step fails."""
+"""A DRBD volume whose I/O waits is released: what is run, in which order, and what is not run when a step fails."""
 
 import pytest
 
@@ -80,12 +80,12 @@ class Suspended:
 
 def isolated(refused: str) -> tuple[list[str], bool]:
     host = Suspended(refused)
-    plan = make_plan(EVERY, survey(host, EVERY), Want.CUT_OFF)  # type: ignore[arg-type]  # as much of a Host as is asked
+    plan = make_plan(EVERY, survey(host, EVERY), Want.ISOLATED)  # type: ignore[arg-type]  # as much of a Host as is asked
     outcomes = Engine(host, "db", 2.0).run(EVERY, plan)  # type: ignore[arg-type]  # as above
     return host.ran, all(one.word in SETTLED for one in outcomes)
 
 
-def test_the_copy_is_given_up_then_what_waits_is_let_go_then_nothing_hangs() -> None:
+def test_the_copy_is_given_up_then_what_waits_is_release_then_nothing_hangs() -> None:
     assert isolated("") == ([DETACH, RESUME, UMOUNT, "drbdadm secondary r0"], True)
 
 

@@ -20,13 +20,13 @@ def text(name: str, suffix: str) -> str:
     return (HERE / f"{name}.{suffix}").read_text()
 
 
-def mend(conf: str) -> str:
-    """Mend the mistake of the BeeGFS guide: its volumes begin with b, its units do not."""
-    mended = conf.replace("( {mgmtd,meta,storage}-", "( b{mgmtd,meta,storage}-").replace(
+def fix(conf: str) -> str:
+    """Fix the mistake of the BeeGFS guide: its volumes begin with b, its units do not."""
+    fixed = conf.replace("( {mgmtd,meta,storage}-", "( b{mgmtd,meta,storage}-").replace(
         "( {meta,storage}-", "( b{meta,storage}-"
     )
-    assert mended.count("( b{") == 2
-    return mended
+    assert fixed.count("( b{") == 2
+    return fixed
 
 
 def test_every_case_is_whole() -> None:
@@ -71,7 +71,7 @@ def test_what_is_written_passes_the_check(name: str, tmp_path: Path, capsys: pyt
 
 
 def test_the_beegfs_guide_with_its_mistake_mended_goes_through() -> None:
-    conf = ("nvkeep_service.conf", mend(text("beegfs", "nvkeep_service.conf")))
+    conf = ("nvkeep_service.conf", fix(text("beegfs", "nvkeep_service.conf")))
     made = convert(conf, ("fstab", text("beegfs", "fstab")))
     assert made.mistakes == ()
-    assert made.text == text("beegfs-mended", "yaml")
+    assert made.text == text("beegfs-fixed", "yaml")

@@ -1,6 +1,6 @@
 """What the tools really said, kept for the unit tests: one file a command, with its exit code and both outputs.
 
-`NVKEEP_RECORD=1 pytest tests/machines` writes them anew; without it, a tool that says something else fails its test.
+`NVKEEP_RECORD=1 pytest tests/machines` writes them again; without it, a tool that says something else fails its test.
 """
 
 from __future__ import annotations

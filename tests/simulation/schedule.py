@@ -32,7 +32,7 @@ class Schedule:
         self.world = World(setting.cluster)
         self.seconds = seconds
         self.nested = False
-        self.mending: list[tuple[float, Callable[[Schedule, str], None], str]] = []
+        self.fixing: list[tuple[float, Callable[[Schedule, str], None], str]] = []
         self.told: list[str] = []
         for machine in self.world.machines.values():
             machine.start_keepalived()
@@ -99,7 +99,7 @@ class Schedule:
             self.told.append(f"{self.world.clock:.1f} {name} {did} {ran}")
 
     def _stays(self, name: str) -> bool:
-        """Tell whether a host serves and has no reason to let go: then its pass has nothing to do."""
+        """Return whether a host serves and has no reason to release: then its pass has nothing to do."""
         machine = self.world.machines[name]
         ordered = machine.keepalived.unit == "inactive"
         return self.world.serves(name) and not ordered and ADDRESS_ON not in machine.down
@@ -123,12 +123,12 @@ class Schedule:
         self.told.append(f"{self.world.clock:.1f} {name}: {what.__name__.strip('_')}")
         what(self, name)
         if what in PASSING:
-            self.mending.append((self.world.clock + self.chance.uniform(1, 14), what, name))
+            self.fixing.append((self.world.clock + self.chance.uniform(1, 14), what, name))
 
     def _mend(self) -> None:
         """Undo what is a toggle after a while, so that a storm is not one long outage."""
-        due = [entry for entry in self.mending if entry[0] <= self.world.clock]
-        self.mending = [entry for entry in self.mending if entry not in due]
+        due = [entry for entry in self.fixing if entry[0] <= self.world.clock]
+        self.fixing = [entry for entry in self.fixing if entry not in due]
         for _, what, name in due:
             self.told.append(f"{self.world.clock:.1f} {name}: {what.__name__} once more")
             what(self, name)

@@ -57,7 +57,7 @@ class Ssh(Process):
 
 
 class Lively(Ssh):
-    """The same; as soon as a lets go, keepalived makes `heir` master, which makes passes while this one waits."""
+    """The same; as soon as a releases, keepalived makes `heir` master, which makes passes while this one waits."""
 
     heir = "b"
 

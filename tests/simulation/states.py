@@ -38,7 +38,7 @@ class Found(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Tell whether this host holds from the first look on."""
+        """Return whether this host holds from the first look on."""
         return self.volume == "io" or (self.claimed and self.volume == "late io")
 
     @property

@@ -120,7 +120,7 @@ def a_lost_volume_is_not_taken_back_soon() -> str:
     early = any("--preempt" in argv for _, argv, _ in world.commands)
     force_role(world, "a", "MASTER")
     passes(world, "a", 30.0)
-    return told(world, (not early, "seized back with a loss on record"), (world.serves("a"), "never taken again"))
+    return told(world, (not early, "seized back with a fencing record"), (world.serves("a"), "never taken again"))
 
 
 @story
@@ -130,7 +130,7 @@ def the_holder_stays_in_every_role() -> str:
         force_role(world, "a", role)
         passes(world, "a", 8.0)
         if not world.serves("a") or world.changes(0, "a"):
-            return f"as {role} it let go: {world.commands}"
+            return f"as {role} it release: {world.commands}"
     return told(world, (claimed(world, "a"), "not claimed"))
 
 
@@ -143,7 +143,7 @@ def an_unreadable_mount_table_keeps_the_volume() -> str:
     held = world.machines["a"].holds(VOLUME)
     world.machines["a"].unreadable.clear()
     passes(world, "a", 3.0)
-    return told(world, (held, "the volume was let go of, mounted or not"), (world.clean("a"), "never let go of"))
+    return told(world, (held, "the volume was released, mounted or not"), (world.clean("a"), "never release"))
 
 
 @story
@@ -166,7 +166,7 @@ def an_order_releases_from_the_top() -> str:
     failed = [entry for entry in world.commands if entry[2]]
     return told(
         world,
-        (not soon, "let go before keepalived was stopped for long"),
+        (not soon, "release before keepalived was stopped for long"),
         (world.clean("a"), f"not released: {world.commands}"),
         (not failed, f"ran into {failed}"),
         (not claimed(world, "a"), "still claimed"),
@@ -181,7 +181,7 @@ def a_stuck_mount_keeps_its_volume() -> str:
     passes(world, "a", 30.0)
     held = world.machines["a"].holds(VOLUME)
     detached = any(argv[0].startswith("nvmesh_detach") for _, argv, _ in world.commands)
-    return told(world, (held and not detached, f"let go under a mount: {world.commands[-3:]}"))
+    return told(world, (held and not detached, f"release under a mount: {world.commands[-3:]}"))
 
 
 @story
@@ -216,7 +216,7 @@ def all_volumes_or_none() -> str:
     return told(
         world,
         (world.clean("a"), f"kept a part: {list(world.machines['a'].attached)}"),
-        (not losses(world, "a"), "it recorded a loss that was none"),
+        (not losses(world, "a"), "it recorded a fencing that was none"),
     )
 
 
@@ -231,7 +231,7 @@ def all_volumes_or_none_also_when_killed_between_them() -> str:
             world.make_pass("a", Kill(number, after))
             passes(world, "a", 3.0)
             parts = (world.clean("a"), f"kept a part: {list(world.machines['a'].attached)}")
-            none = (not losses(world, "a"), "it recorded a loss that was none")
+            none = (not losses(world, "a"), "it recorded a fencing that was none")
             if text := told(world, parts, none):
                 return f"killed at {number} (after={after}): {text}"
     return ""
@@ -422,7 +422,7 @@ def without_a_carrier_nothing_is_held() -> str:
     passes(world, "a", 5.0)
     return told(
         world,
-        (kept, "let go for a carrier that was away for a moment"),
+        (kept, "release for a carrier that was away for a moment"),
         (gone and world.clean("a"), f"held without a carrier: {world.commands}"),
         (not offered, "the role was given away before the volume, so it would have been seized"),
         (not flag(world, "a"), "the flag is up"),
@@ -455,9 +455,9 @@ def a_mount_that_is_held_keeps_the_volume_until_it_lets_go() -> str:
     return told(
         world,
         (stuck == ("stuck", fault.err), f"not told by name: {words}"),
-        (kept and blocked == "blocked", "the volume was let go under a mount"),
+        (kept and blocked == "blocked", "the volume was released under a mount"),
         (lowered, "the flag is up"),
-        (world.clean("a"), f"not let go at last: {world.commands}"),
+        (world.clean("a"), f"not release at last: {world.commands}"),
     )
 
 
@@ -474,7 +474,7 @@ def a_mount_that_is_held_serves_again_when_the_reason_is_over() -> str:
     passes(world, "a", 1.0)
     return told(
         world,
-        (stopped and kept, "it let go of the volume, or went on serving"),
+        (stopped and kept, "it release the volume, or went on serving"),
         (world.serves("a"), f"does not serve again: {world.commands}"),
     )
 
@@ -629,7 +629,7 @@ def a_keepalived_that_was_never_started_is_no_order() -> str:
     world.machines["a"].stop_keepalived("inactive")
     world.machines["a"].keepalived.inactive_since = 0.0
     passes(world, "a", 10.0)
-    return told(world, (world.serves("a"), "it let go"), (not world.changes(0, "a"), f"changed: {world.commands}"))
+    return told(world, (world.serves("a"), "it release"), (not world.changes(0, "a"), f"changed: {world.commands}"))
 
 
 @story
@@ -678,7 +678,7 @@ def an_address_removed_is_mended_in_place() -> str:
     world.machines["a"].addresses.clear()
     passes(world, "a", 2.0)
     others = [argv for argv in world.changes(0) if argv[0] != "ip"]
-    return told(world, (world.serves("a"), f"not mended: {world.machines['a'].addresses}"), (not others, f"and more: {others}"))
+    return told(world, (world.serves("a"), f"not fixed: {world.machines['a'].addresses}"), (not others, f"and more: {others}"))
 
 
 @story
@@ -687,9 +687,7 @@ def a_second_copy_of_the_address_costs_no_volume() -> str:
     world.machines["a"].replace_address((f"{IP}/25", "dev", "sv0", "label", "sv0"))
     passes(world, "a", 3.0)
     detached = any(argv[0].startswith("nvmesh_detach") for _, argv, _ in world.commands)
-    return told(
-        world, (world.serves("a"), f"not mended: {world.machines['a'].addresses}"), (not detached, "let go of the volume")
-    )
+    return told(world, (world.serves("a"), f"not fixed: {world.machines['a'].addresses}"), (not detached, "release the volume"))
 
 
 @story
@@ -718,7 +716,7 @@ def an_image_taken_and_given_back_meanwhile_is_isolated() -> str:
 
 
 @story
-def a_device_without_io_is_let_go_of() -> str:
+def a_device_without_io_is_release_of() -> str:
     world = serving()
     world.machines["a"].attached[VOLUME].io_at = 1e9
     passes(world, "a", 60.0)
@@ -796,7 +794,7 @@ UNREADY = {
 
 @story
 def a_standby_that_is_not_ready_does_not_get_the_role_and_says_why() -> str:
-    for why, (spoil, mend) in UNREADY.items():
+    for why, (spoil, fix) in UNREADY.items():
         world = serving()
         for machine in world.machines.values():
             machine.keepalived.forced = False
@@ -806,7 +804,7 @@ def a_standby_that_is_not_ready_does_not_get_the_role_and_says_why() -> str:
         world.machines["a"].power_cut()
         passes(world, "b", 8.0)
         waited = world.clean("b")
-        mend(world, "b")
+        fix(world, "b")
         world.make_pass("b")
         ready = flag(world, "b")
         passes(world, "b", 20.0)
@@ -814,8 +812,8 @@ def a_standby_that_is_not_ready_does_not_get_the_role_and_says_why() -> str:
             world,
             (unready, f"{why}: ready, or not told: {report and report.eligible_why}"),
             (waited, f"{why}: taken by a host that is not ready"),
-            (ready, f"{why}: mended, and not ready with the next pass"),
-            (world.serves("b"), f"{why}: mended, and not taken over"),
+            (ready, f"{why}: fixed, and not ready with the next pass"),
+            (world.serves("b"), f"{why}: fixed, and not taken over"),
         ):
             return text
     return ""
@@ -854,4 +852,4 @@ def an_address_that_somebody_else_has_keeps_a_free_volume_from_being_taken() -> 
     return told(world, (asked, f"not told: {report and report.eligible_why}"), (flag(world, "a"), "free again, and not ready"))
 
 
-# What is known to go wrong; the tests expect it, strictly: an entry goes when the package is mended.
+# What is known to go wrong; the tests expect it, strictly: an entry goes when the package is fixed.

@@ -13,7 +13,7 @@ PATIENT = 24  # passes, 8 s apart, within which one failure is forgotten: cool-d
 LETS_GO = (("nvmesh_detach_volumes",), ("nvkeep", "lease", "release"))
 
 
-# What is known to end wrong. Strict: when the package is mended the test below fails, and the entry goes.
+# What is known to end wrong. Strict: when the package is fixed the test below fails, and the entry goes.
 def settle(world: World, name: str = "a") -> str:
     """Make passes, a second apart, until one does nothing; say what is wrong, or nothing."""
     for _ in range(ROUNDS):
@@ -37,12 +37,12 @@ def wrong(world: World, found: Found) -> str:
                 f"{here.units} after {[' '.join(argv) for _, argv, _ in world.commands[-6:]]}")  # fmt: skip
     if found.holds:
         gone = [argv for _, argv, _ in world.commands if any(argv[: len(words)] == words for words in LETS_GO)]
-        return f"(6) the holder let go of its volume: {gone}" if gone else ""
+        return f"(6) the holder release its volume: {gone}" if gone else ""
     return ""
 
 
 def once(found: Found, kill: Kill | None = None) -> tuple[World, bool, str]:
-    """Run a state to its end, its first pass killed as told; tell whether it was, and what is wrong."""
+    """Run a state to its end, its first pass killed as told; return whether it was, and what is wrong."""
     world = bring_about(found)
     died = world.make_pass("a", kill) is None
     return world, died, settle(world) or wrong(world, found)

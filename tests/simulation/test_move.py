@@ -46,13 +46,13 @@ def test_what_nobody_takes_is_served_here_again() -> None:
     assert world.serves("a")
 
 
-def test_what_does_not_let_go_turns_round_and_is_named() -> None:
+def test_what_does_not_release_turns_round_and_is_named() -> None:
     world = serving()
     world.faults.append(Fault("nvkeep umount", code=1, err="pid 7 (/bin/sh) works in it", times=1000))
     begun = world.clock
     moved = move(world, other=True)
     assert world.serves("a")
-    assert moved.why == "it does not let go"
+    assert moved.why == "it is not released"
     assert moved.left is not None
     (stuck,) = moved.left.having(Word.STUCK)
     assert stuck.key.startswith("mount ")

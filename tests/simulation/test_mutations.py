@@ -101,7 +101,7 @@ def line_2_ignores_the_carrier(patch: Patch) -> None:
     _line(patch, 2, fits=lambda f: bool(f.told))
 
 
-@mutation("the holder stays in every role", "it let go")
+@mutation("the holder stays in every role", "it release")
 def line_4_only_for_a_master(patch: Patch) -> None:
     _line(patch, 4, fits=lambda f: f.holder is Holder.ME and f.role is Role.MASTER)
 
@@ -158,7 +158,7 @@ def a_lost_record_is_none(patch: Patch) -> None:
     patch.setattr("nvkeep.state.service.Fencing", lambda *_, **__: fencing.Fencing())
 
 
-@mutation("an unreadable mount table keeps the volume", r"\(4\)|let go of")
+@mutation("an unreadable mount table keeps the volume", r"\(4\)|release")
 def unknown_reads_as_absent(patch: Patch) -> None:
     def read(host: Any) -> tuple[mountinfo.Entry, ...]:  # noqa: ANN401 - a Host
         try:
@@ -169,7 +169,7 @@ def unknown_reads_as_absent(patch: Patch) -> None:
     patch.setattr(mountinfo, "read", read)
 
 
-@mutation("an unreadable mount table keeps the volume", r"\(4\)|let go of")
+@mutation("an unreadable mount table keeps the volume", r"\(4\)|release")
 def unknown_keeps_nothing(patch: Patch) -> None:
     patch.setattr(plan, "_tainted", lambda _resources, keys, *, upward: set(keys))  # noqa: ARG005 - its signature
 
@@ -204,9 +204,9 @@ def the_exit_code_is_believed(patch: Patch) -> None:
     patch.setattr(Engine, "_try", trying)
 
 
-@mutation("all volumes or none", "a loss that was none|kept a part")
+@mutation("all volumes or none", "a fencing that was none|kept a part")
 def a_part_is_kept(patch: Patch) -> None:
-    patch.setattr(Pass, "_let_go", lambda *_: None)
+    patch.setattr(Pass, "_release", lambda *_: None)
 
 
 @mutation("an order releases from the top", "still claimed")
@@ -340,7 +340,7 @@ def any_attachment_is_held(patch: Patch) -> None:
     patch.setattr(observe, "merge_holders", lambda words, **how: before(words, **(how | {"ours": True})))
 
 
-@mutation("the holder stays in every role", "it let go")
+@mutation("the holder stays in every role", "it release")
 def a_killed_keepalived_is_an_order(patch: Patch) -> None:
     patch.setattr(Observer, "_stopped", lambda self: "" if self.roles.words else "keepalived is gone")
 

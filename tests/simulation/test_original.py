@@ -331,7 +331,7 @@ def test_it_is_done_only_when_every_host_is(
 
 def test_a_wrong_cluster_yaml_sets_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(_: str) -> None:
-        raise ConfigError("cluster.yaml", [Problem(1, 1, "", "wrong; mend it")])
+        raise ConfigError("cluster.yaml", [Problem(1, 1, "", "wrong; fix it")])
 
     monkeypatch.setattr("nvkeep.cli.main", lambda _: pytest.fail("it went on"))
     monkeypatch.setattr("nvkeep.config.load", wrong)

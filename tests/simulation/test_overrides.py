@@ -1,4 +1,4 @@
-"""Orders by hand: what they let go, what they leave alone, how they end, and that they outlive a reboot."""
+"""Orders by hand: what they release, what they leave alone, how they end, and that they outlive a reboot."""
 
 import pytest
 

@@ -39,7 +39,7 @@ def test_a_unit_that_never_stops_is_given_up_and_named() -> None:
     assert world.machines["a"].holds(VOLUME)
 
 
-def test_what_does_not_let_go_is_given_up_sooner() -> None:
+def test_what_does_not_release_is_given_up_sooner() -> None:
     world = serving()
     world.machines["a"].detach_delay = 1e9
     report, took = leave(world)

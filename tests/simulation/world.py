@@ -304,7 +304,7 @@ class World:
             self.violated(5, f"{said} without a carrier")
 
     def _stood_aside(self, machine: Machine) -> bool:
-        """Tell whether a host may seize from one that answers: it yielded, waited, and has not heard the holder since."""
+        """Return whether a host may seize from one that answers: it yielded, waited, and has not heard the holder since."""
         began = self.yielded.get(machine.name)
         if (
             self.service.health or began is None or self.clock - began < FIRST_PATIENCE - 0.1

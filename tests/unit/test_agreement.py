@@ -118,7 +118,7 @@ def test_a_host_that_cannot_be_reached_is_not_compared_since() -> None:
     consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
     assert consistency.disagreements(host) == []  # type: ignore[arg-type]  # as above
     (said,) = consistency.uncompared(host, CLUSTER, "nfs")  # type: ignore[arg-type]  # as above
-    assert said.startswith("not compared with srv-b for 70 s: srv-b cannot be reached: ssh: connect to host")
+    assert said.startswith("not compared with srv-b for 70 s: cannot reach srv-b over ssh: ssh: connect to host")
 
 
 def test_what_differed_goes_on_to_while_a_host_cannot_be_reached() -> None:

@@ -26,7 +26,7 @@ CASES = {
     "unknown as backup": (Facts(Role.BACKUP, Holder.UNKNOWN), 5, Action.WAIT),
     "free and master": (Facts(Role.MASTER, Holder.NOBODY), 6, Action.ACQUIRE),
     "untold and candidate": (Facts(Role.CANDIDATE, Holder.UNTOLD), 6, Action.ACQUIRE),
-    "free after a loss": (Facts(Role.MASTER, Holder.NOBODY, loss=True), 6, Action.ACQUIRE),
+    "free after a loss": (Facts(Role.MASTER, Holder.NOBODY, fenced=True), 6, Action.ACQUIRE),
     "free, but cut off": (Facts(Role.MASTER, Holder.NOBODY, witness=False), 8, Action.REST),
     "free, but backup": (Facts(Role.BACKUP, Holder.NOBODY), 8, Action.REST),
     "another's, and master": (Facts(Role.MASTER, Holder.ANOTHER), 7, Action.GUARD),
@@ -37,14 +37,14 @@ CASES = {
         Action.SEIZE,
     ),
     "another's, unheard once more, after a loss": (
-        Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SERVED, waited=True, loss=True),
+        Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SERVED, waited=True, fenced=True),
         8,
         Action.REST,
     ),
     "another's, who is silent": (Facts(Role.MASTER, Holder.ANOTHER, guard=Guard.SILENT), 7, Action.SEIZE),
     "another's, and candidate": (Facts(Role.CANDIDATE, Holder.ANOTHER, guard=Guard.SILENT), 8, Action.REST),
     "another's, cut off": (Facts(Role.MASTER, Holder.ANOTHER, witness=False, guard=Guard.SILENT), 8, Action.REST),
-    "another's, after a loss": (Facts(Role.MASTER, Holder.ANOTHER, loss=True, guard=Guard.SILENT), 8, Action.REST),
+    "another's, after a loss": (Facts(Role.MASTER, Holder.ANOTHER, fenced=True, guard=Guard.SILENT), 8, Action.REST),
     "free, but it failed here": (Facts(Role.MASTER, Holder.NOBODY, cooling="the unit failed"), 8, Action.REST),
     "another's, but it failed here": (Facts(Role.MASTER, Holder.ANOTHER, cooling="the unit failed"), 8, Action.REST),
     "another's, as it should be": (Facts(Role.BACKUP, Holder.ANOTHER), 8, Action.REST),
@@ -106,7 +106,7 @@ def test_nothing_is_seized_but_by_a_master_without_a_loss_when_nobody_serves() -
     seized = [facts for facts in ALL if decide(facts).action is Action.SEIZE]
     assert seized
     for facts in seized:
-        assert (facts.role, facts.loss, facts.holder) == (Role.MASTER, False, Holder.ANOTHER)
+        assert (facts.role, facts.fenced, facts.holder) == (Role.MASTER, False, Holder.ANOTHER)
         assert facts.guard is Guard.SILENT or (facts.guard is Guard.SERVED and facts.waited), facts
 
 
@@ -126,14 +126,14 @@ def test_what_was_taken_from_us_is_isolated_before_anything_else() -> None:
             assert decide(facts)[:2] == (1, Action.ISOLATE), facts
 
 
-def test_what_is_unknown_changes_nothing_but_an_order_to_let_go_counts() -> None:
+def test_what_is_unknown_changes_nothing_but_an_order_to_release_counts() -> None:
     for facts in ALL:
         if facts.holder is Holder.UNKNOWN and facts.io:
             ordered = bool(facts.told) or not facts.carrier
             assert decide(facts).action is (Action.RELEASE if ordered else Action.WAIT), facts
 
 
-def test_the_role_never_makes_a_holder_let_go() -> None:
+def test_the_role_never_makes_a_holder_release() -> None:
     for facts in ALL:
         if facts.holder is Holder.ME:
             assert len({decide(replace(facts, role=role)).action for role in Role}) == 1, facts
@@ -147,7 +147,7 @@ def test_the_guard_and_a_loss_matter_only_to_a_master_that_may_take() -> None:
 
 
 def test_a_host_that_may_have_the_role_gives_no_reason_against_and_the_other_way_round() -> None:
-    standings = [Obstacles(), Obstacles(dipping="a"), Obstacles(yielding="c"), Obstacles(deaf="d")]
+    standings = [Obstacles(), Obstacles(tie_break="a"), Obstacles(yielding="c"), Obstacles(deaf="d")]
     for facts, standing in product(ALL, standings):
         may, why = eligible(facts, standing)
         assert may is (not why)

@@ -18,7 +18,7 @@ SERVES = {"service": "nfs", "summary": "ok", "role": "MASTER", "holder": "this h
 WAITS = SERVES | {"role": "BACKUP", "holder": "another host (a)", "last_pass": "1 s ago: rest"}
 UNREADY = WAITS | {"summary": "degraded", "eligible": False, "eligible_why": "x.service is masked; systemctl unmask x.service",
                    "warnings": ["x.service is masked; systemctl unmask x.service"]}  # fmt: skip
-SILENT = {"unheard": "b cannot be reached: no route; this has to work without a question: ssh b true"}
+SILENT = {"unheard": "cannot reach b over ssh: no route; passwordless login must work: ssh b true"}
 
 
 def seen(a: dict[str, Any], b: dict[str, Any], compared: Compared = Compared(5.0), *lines: str) -> Everywhere:  # noqa: B008 - frozen
@@ -78,7 +78,7 @@ SSH = ("ssh", *OPTIONS, "--", "b", "nvkeep status --json")
 @pytest.mark.parametrize(
     ("done", "said"),
     [
-        (Completed(SSH, 255, "", "ssh: no route\n"), "b cannot be reached: ssh: no route; "),
+        (Completed(SSH, 255, "", "ssh: no route\n"), "cannot reach b over ssh: ssh: no route; "),
         (Completed(SSH, 2, "", "cluster.yaml:1:1: wrong\n"), "ended with 2: cluster.yaml:1:1: wrong; ssh b nvkeep status"),
         (Completed(SSH, 0, "[3]", ""), "ended with 0: no message; ssh b nvkeep status"),
     ],

@@ -61,7 +61,7 @@ def test_a_silence_that_is_too_short_is_waited_for_and_not_asked_anew() -> None:
     network = Network(silent_since=99.9)
     assert guard(network) is Guard.SILENT
     assert network.asked == []
-    assert network.clock - 99.9 == pytest.approx(TIMING.silence, abs=0.03)
+    assert network.clock - 99.9 == pytest.approx(TIMING.liveness_window, abs=0.03)
 
 
 @pytest.mark.parametrize("answering", [True, False])

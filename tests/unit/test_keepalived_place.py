@@ -273,14 +273,14 @@ def test_a_file_cut_short_is_drift(host: Rooted, lines: int) -> None:
 
 
 def test_every_other_way_to_be_wrong_is_a_sentence(host: Rooted) -> None:
-    mend = "; nvkeep keepalived --install"
-    assert drifted(host, CLUSTER).endswith(f"is missing{mend}")
+    fix = "; nvkeep keepalived --install"
+    assert drifted(host, CLUSTER).endswith(f"is missing{fix}")
     host.write(CONF, THEIRS)
-    assert drifted(host, CLUSTER) == f"{CONF} does not say `{INCLUDE}`{mend}"
+    assert drifted(host, CLUSTER) == f"{CONF} does not say `{INCLUDE}`{fix}"
     host.write(CONF, FRESH)
-    assert drifted(host, CLUSTER).endswith(f"{PART} is missing{mend}")
+    assert drifted(host, CLUSTER).endswith(f"{PART} is missing{fix}")
     host.write(CONF, OLD_FORM)
-    assert drifted(host, CLUSTER) == f"{CONF} was not made by this nvkeep{mend}"
+    assert drifted(host, CLUSTER) == f"{CONF} was not made by this nvkeep{fix}"
     host.name = "server02"
     host.write(CONF, FRESH)
     host.write(PART, configuration(CLUSTER, "server01", Build(NEW)))
@@ -289,7 +289,7 @@ def test_every_other_way_to_be_wrong_is_a_sentence(host: Rooted) -> None:
 
 def test_a_file_that_cannot_be_read_is_not_called_drift(host: Rooted) -> None:
     host.write(f"{CONF}/in/the/way", "")
-    assert "Is a directory; nobody can tell" in drifted(host, CLUSTER)
+    assert "Is a directory; nvkeep cannot compare it" in drifted(host, CLUSTER)
 
 
 def test_a_file_keeps_the_mode_it_had(host: Rooted, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def test_take_keep_give_back(image: str) -> None:
     lease.acquire(HOST, image, "server01")
     assert seen(image) == Lease(1, "server01")
     lease.acquire(HOST, image, "server01")
-    assert seen(image) == Lease(2, "server01")  # anew: a seize that read version 1 comes too late
+    assert seen(image) == Lease(2, "server01")  # again: a seize that read version 1 comes too late
     with pytest.raises(lease.Refused):
         lease.seize(HOST, image, "server02", "1")
     lease.release(HOST, image, "server01")

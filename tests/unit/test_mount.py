@@ -1,4 +1,4 @@
-"""The kind `mount`: what is run to let go, and how what is left of a file system is read."""
+"""The kind `mount`: what is run to release, and how what is left of a file system is read."""
 
 import pytest
 

@@ -71,7 +71,7 @@ def test_what_a_service_needs_and_what_each_stands_on() -> None:
 def test_all_well_is_nothing_to_do() -> None:
     assert planned(Want.HERE, WELL) == Plan()
     assert planned(Want.GONE, ABSENT) == Plan()
-    assert planned(Want.CUT_OFF, ABSENT) == Plan()
+    assert planned(Want.ISOLATED, ABSENT) == Plan()
 
 
 def test_from_nothing_everything_is_acquired_upward() -> None:
@@ -95,7 +95,7 @@ def test_only_what_is_missing_is_acquired_and_only_what_is_there_released() -> N
 
 
 def test_isolating_takes_the_address_first_and_the_volumes_last() -> None:
-    made = planned(Want.CUT_OFF, WELL)
+    made = planned(Want.ISOLATED, WELL)
     assert keys(made.down) == [FLOATING, SECOND, FIRST, INNER, OTHER, OUTER, TWO, ONE]
     assert {change.verb for change in made.down} == {Verb.ISOLATE}
     told = {change.key: [step.argv for step in change.steps] for change in made.down}
@@ -150,16 +150,16 @@ def test_what_is_absent_already_is_not_released_before_it_is_taken_again() -> No
 
 @pytest.mark.parametrize("key", KEYS)
 def test_what_stands_on_the_unknown_waits_and_the_rest_goes_on(key: str) -> None:
-    made = planned(Want.HERE, ABSENT | {key: ProbeError("it cannot be told")})
+    made = planned(Want.HERE, ABSENT | {key: ProbeError("it cannot be determined")})
     waits = {key} | above(key)
     assert {one for one, _ in made.waiting} == waits
-    assert dict(made.waiting)[key] == "it cannot be told"
+    assert dict(made.waiting)[key] == "it cannot be determined"
     assert keys(made.up) == [one for one in KEYS if one not in waits]
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_isolation_goes_on_past_the_unknown_and_keeps_only_what_may_be_mounted(key: str) -> None:
-    made = planned(Want.CUT_OFF, WELL | {key: ProbeError("it cannot be told")})
+    made = planned(Want.ISOLATED, WELL | {key: ProbeError("it cannot be determined")})
     kept = {key} | {one for one in KEYS if key.startswith("mount ") and key in above(one)}
     assert {one for one, _ in made.waiting} == kept
     assert set(keys(made.down)) == set(KEYS) - kept
@@ -168,7 +168,7 @@ def test_isolation_goes_on_past_the_unknown_and_keeps_only_what_may_be_mounted(k
 @pytest.mark.parametrize("key", KEYS)
 def test_what_the_unknown_stands_on_is_kept(key: str) -> None:
     """What cannot be seen may still use its volume: the volume stays attached."""
-    made = planned(Want.GONE, WELL | {key: ProbeError("it cannot be told")})
+    made = planned(Want.GONE, WELL | {key: ProbeError("it cannot be determined")})
     kept = {key} | {one for one in KEYS if key in above(one)}
     assert {one for one, _ in made.waiting} == kept
     assert set(keys(made.down)) == set(KEYS) - kept
@@ -231,7 +231,7 @@ MIRRORED = TEXT.replace(
 def test_isolating_ends_io_that_waits_once_the_address_is_gone_and_before_anything_waits_for_it() -> None:
     every = resources(config.parse(MIRRORED), "nfs", "server01")
     well: dict[str, Any] = {one.key: one.kind.desired(one.spec) for one in every}
-    made = make_plan(every, well | {TWO: Volume("/dev/drbd/by-res/r1/0", io=False)}, Want.CUT_OFF)
+    made = make_plan(every, well | {TWO: Volume("/dev/drbd/by-res/r1/0", io=False)}, Want.ISOLATED)
     assert keys(made.down) == [FLOATING, TWO, SECOND, FIRST, INNER, OTHER, OUTER, TWO, ONE]
     assert [(change.key, made.down.index(change)) for change in made.down if change.verb is Verb.CUT] == [(TWO, 1)]
     assert keys(make_plan(every, well, Want.GONE).down) == KEYS[::-1]

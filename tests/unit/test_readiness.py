@@ -1,4 +1,4 @@
-"""Every precondition of serving, spoiled on a host that is otherwise ready: what is said, with the command that mends it."""
+"""Every precondition of serving, spoiled on a host that is otherwise ready: what is said, with the command that fixes it."""
 
 from collections.abc import Callable
 
@@ -92,7 +92,7 @@ def test_what_is_unmet_is_named_with_what_mends_it(name: str) -> None:
     made = world()
     spoil, said = SPOILED[name]
     spoil(made.machines["b"])
-    assert [Unmet(one.what, one.why, one.mend) for one in found(made) if one.mark is Mark.NOT_OK] == [said]
+    assert [Unmet(one.what, one.why, one.fix) for one in found(made) if one.mark is Mark.NOT_OK] == [said]
     report = made.make_pass("b")
     assert report is not None
     assert not report.eligible
@@ -157,8 +157,8 @@ def test_a_pass_of_the_holder_asks_for_none_of_it() -> None:
 
 
 def test_several_are_told_by_the_first_and_their_number() -> None:
-    many = [Unmet("A", "a is wrong", "mend a"), Unmet("B", "b is wrong", "mend b")]
-    assert readiness.told(many) == "a is wrong; mend a (and 1 more: nvkeep check --host)"
+    many = [Unmet("A", "a is wrong", "fix a"), Unmet("B", "b is wrong", "fix b")]
+    assert readiness.told(many) == "a is wrong; fix a (and 1 more: nvkeep check --host)"
     assert readiness.told([]) == ""
 
 
@@ -171,4 +171,4 @@ def test_every_backend_says_what_it_lacks_in_two_parts() -> None:
         lack = backend_of(volume.spec).lacking(standby(made), volume)
         assert lack is not None
         assert lack.why
-        assert lack.mend
+        assert lack.fix

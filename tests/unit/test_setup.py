@@ -154,7 +154,10 @@ def test_a_host_that_does_not_forget_is_asked_twice_and_named_with_what_to_type(
     code, log, said = rolled(Actor("a"), Actor("b", fails=("finish",)))
     assert code is Code.UNFINISHED
     assert sorted(log[6:]) == ["a finish", "b finish", "b finish"]
-    assert "b: set up, but it does not forget how it was before: finish said; do not type nvkeep setup --undo there" in said
+    assert (
+        "b: set up, but its record of the state before could not be removed: finish said; do not type nvkeep setup --undo there"
+        in said
+    )
     assert said.endswith("; once it answers, again: nvkeep setup")
     assert "a: set up, but" not in said
 
@@ -214,7 +217,7 @@ SAME = (0, f"nvkeep {__version__}\n", "")
 def test_a_host_that_cannot_be_reached_is_a_row_with_the_command_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     look = looked(version=(255, "", "ssh: connect to host: Connection refused\n"))
-    assert look.unmet == (Unmet("ssh", f"{HOSTS[1]} cannot be reached: ssh: connect to host: Connection refused",
+    assert look.unmet == (Unmet("ssh", f"cannot reach {HOSTS[1]} over ssh: ssh: connect to host: Connection refused",
                                 f"ssh {HOSTS[1]} true"),)  # fmt: skip
     assert f"{HOSTS[1]} (from {HOSTS[0]})" in table.lacking([look], HOSTS[0])
 
@@ -223,7 +226,7 @@ def test_what_only_the_agent_of_the_login_can_open_is_tried_without_it(monkeypat
     monkeypatch.setenv("SSH_AUTH_SOCK", "/tmp/agent")
     (one,) = looked(version=(255, "", "root@b: Permission denied (publickey).\n")).unmet
     assert one.why.endswith("Permission denied (publickey). (with the keys of root on this host; your ssh agent is not asked)")
-    assert one.mend == f"env -u SSH_AUTH_SOCK ssh -o BatchMode=yes {HOSTS[1]} true"
+    assert one.fix == f"env -u SSH_AUTH_SOCK ssh -o BatchMode=yes {HOSTS[1]} true"
 
 
 FULL = "scp: /etc/nvkeep/.staged/cluster.yaml: No space left on device\n"
@@ -242,7 +245,7 @@ def test_a_host_that_can_be_reached_and_not_written_to_is_no_matter_of_ssh(
     answers: dict[str, tuple[int, str, str]], said: str
 ) -> None:
     (one,) = answered({"--version": SAME} | answers).unmet
-    assert (one.what, one.mend) == ("/etc/nvkeep", "df /etc/nvkeep; findmnt -T /etc/nvkeep")
+    assert (one.what, one.fix) == ("/etc/nvkeep", "df /etc/nvkeep; findmnt -T /etc/nvkeep")
     assert one.why.startswith("no file can be written there: ")
     assert one.why.endswith(said)
 
@@ -251,7 +254,7 @@ def test_a_connection_that_breaks_off_while_the_file_is_sent_is_a_matter_of_ssh(
     gone = (255, "", "ssh: connect to host: Connection refused\n")
     (one,) = answered({"--version": SAME, f"{HOSTS[1]}:{orders.FILE}": (1, "", "lost connection\n"), "rm -f": gone}).unmet
     assert one.what == "ssh"
-    assert one.why.startswith(f"{HOSTS[1]} cannot be reached: ssh: connect to host: Connection refused")
+    assert one.why.startswith(f"cannot reach {HOSTS[1]} over ssh: ssh: connect to host: Connection refused")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +264,7 @@ def test_a_connection_that_breaks_off_while_the_file_is_sent_is_a_matter_of_ssh(
 def test_a_host_with_another_nvkeep_or_none_is_asked_nothing_else(answer: tuple[int, str, str], words: str) -> None:
     (one,) = looked(version=answer).unmet
     assert words in one.why
-    assert one.mend == "make install"
+    assert one.fix == "make install"
 
 
 def test_a_survey_that_does_not_come_is_told() -> None:
@@ -305,19 +308,19 @@ def test_the_table_names_host_lack_and_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "why", "mend"),
+    ("sentence", "why", "fix"),
     [
         ("a is missing; make a", "a is missing", "make a"),
         ("a; b; do c", "a; b", "do c"),
         ("nothing to type", "nothing to type", "x"),
     ],
 )
-def test_a_sentence_becomes_a_row(sentence: str, why: str, mend: str) -> None:
-    assert told("keepalived", sentence, "x") == Unmet("keepalived", why, mend)
+def test_a_sentence_becomes_a_row(sentence: str, why: str, fix: str) -> None:
+    assert told("keepalived", sentence, "x") == Unmet("keepalived", why, fix)
 
 
 @pytest.mark.parametrize(
-    ("mend", "brings"),
+    ("fix", "brings"),
     [
         ("nvkeep keepalived --install", True),
         ("systemd-tmpfiles --create nvkeep.conf", True),
@@ -327,8 +330,8 @@ def test_a_sentence_becomes_a_row(sentence: str, why: str, mend: str) -> None:
         ("", False),
     ],
 )
-def test_what_setting_up_brings_keeps_nobody_from_it(mend: str, brings: bool) -> None:
-    assert brought(Unmet("x", "y", mend)) is brings
+def test_what_setting_up_brings_keeps_nobody_from_it(fix: str, brings: bool) -> None:
+    assert brought(Unmet("x", "y", fix)) is brings
 
 
 def test_readiness_does_not_say_again_what_was_found() -> None:

@@ -76,14 +76,14 @@ def test_a_cluster_yaml_that_is_a_link_to_something_else_is_refused(tmp_path: Pa
     host = machine(tmp_path, {})
     managed = linked(host, TARGET, text or TEXT)
     found = [one for one in survey(host, ORDER, NAME).unmet if one.what == TARGET]
-    assert [(one.mend, str(managed) in one.why) for one in found] == ([(f"rm {TARGET}", True)] if text else [])
+    assert [(one.fix, str(managed) in one.why) for one in found] == ([(f"rm {TARGET}", True)] if text else [])
 
 
 def test_a_cluster_yaml_that_others_can_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     host = machine(tmp_path, {})
     monkeypatch.setattr("nvkeep.setup.survey.others_can_write", lambda path: path == TARGET)
     (found,) = (one for one in survey(host, ORDER, NAME).unmet if one.what == TARGET)
-    assert found.mend == f"chown root {TARGET} && chmod go-w {TARGET}"
+    assert found.fix == f"chown root {TARGET} && chmod go-w {TARGET}"
 
 
 def test_our_part_as_a_link_is_refused(tmp_path: Path) -> None:

@@ -168,7 +168,7 @@ def killed(root: Path, before: dict[str, str]) -> Iterator[tuple[Machine, object
 
 
 def done(host: Machine) -> bool:
-    """Tell whether only the last sweeping was left to do."""
+    """Return whether only the last sweeping was left to do."""
     return bool(host.active) and not host.exists(record.FILE)
 
 

@@ -35,7 +35,7 @@ def test_a_keepalived_that_runs_without_the_drop_in_is_told_again_and_again(
     monkeypatch.setattr(readiness, "unmet", lambda *_: rows)
     found = survey(host, ORDER, NAME)
     assert (found.unmet, found.changes) == ((), ())
-    assert [one.mend for one in found.warnings] == ["systemctl daemon-reload && systemctl restart keepalived"]
+    assert [one.fix for one in found.warnings] == ["systemctl daemon-reload && systemctl restart keepalived"]
     assert Survey.parse(found.dump()) == found
     drawn = table.lacking([Look(NAME, found, found.unmet)], NAME)
     assert "KEEPALIVED (only a warning): keepalived writes" in drawn

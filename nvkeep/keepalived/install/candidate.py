@@ -44,7 +44,7 @@ class Draft(NamedTuple):
 
     @property
     def same(self) -> bool:
-        """Tell whether there is nothing to put in place."""
+        """Return whether there is nothing to put in place."""
         return self.old == self.new
 
 

@@ -7,7 +7,7 @@ from nvkeep.host import Host
 from nvkeep.keepalived.conf import REVERSE, Build, configuration
 from nvkeep.keepalived.drift import build_of, difference, standing
 from nvkeep.keepalived.install.conflicts import clashes
-from nvkeep.keepalived.names import CONF, FIFO, MEND, every_instance
+from nvkeep.keepalived.names import CONF, FIFO, FIX, every_instance
 from nvkeep.keepalived.parser import whole
 from nvkeep.keepalived.roles import PRIVATE, ask, running, temporary
 from nvkeep.keepalived.version import TESTABLE, Version, here
@@ -34,7 +34,7 @@ def seen(host: Host, cluster: Cluster) -> tuple[str, ...]:
 
 
 def before(host: Host, cluster: Cluster, build: Build, *, fifo: bool = True) -> Iterator[str]:
-    """Name what must be mended before our part may be in place, whatever stands there now. `fifo`: ours has to be there."""
+    """Name what must be fixed before our part may be in place, whatever stands there now. `fifo`: ours has to be there."""
     if fifo or host.exists(FIFO):
         yield from _fifo(host)
     yield from interfaces(host, cluster)
@@ -47,13 +47,13 @@ def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> It
         file, text = standing(host)
         main = host.read(CONF)
     except FileNotFoundError as error:
-        yield f"{error.filename} is missing; {MEND}"
+        yield f"{error.filename} is missing; {FIX}"
         return
     except OSError as error:
         yield f"{error.filename}: {error.strerror}"
         return
     except LookupError as error:
-        yield f"{error}; {MEND}"
+        yield f"{error}; {FIX}"
         return
     if drift := difference(file, text, wanted):
         yield drift
@@ -81,8 +81,8 @@ def _fifo(host: Host) -> Iterator[str]:
     if done.code:
         yield f"{FIFO} is missing: keepalived would make and remove it, and nobody would hear it; {TMPFILES}"
     elif done.out.strip() != "fifo of 0":
-        mend = f"rm {FIFO} && {TMPFILES} && systemctl restart keepalived"
-        yield f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0; {mend}"
+        fix = f"rm {FIFO} && {TMPFILES} && systemctl restart keepalived"
+        yield f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0; {fix}"
 
 
 def interfaces(host: Host, cluster: Cluster) -> Iterator[str]:

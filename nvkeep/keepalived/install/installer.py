@@ -77,7 +77,7 @@ def come(host: Host, wanted: tuple[str, ...], patience: float = PATIENCE) -> str
 
 
 def _runs(host: Host) -> bool:
-    """Tell whether keepalived runs; one that dies and is started again reads its files by itself."""
+    """Return whether keepalived runs; one that dies and is started again reads its files by itself."""
     return unit.read(host, UNIT).active in ("active", "reloading")
 
 

@@ -62,10 +62,10 @@ class Tool(NamedTuple):
 
 
 class Lack(NamedTuple):
-    """Why a volume is out of this host's reach, and what mends it."""
+    """Why a volume is out of this host's reach, and what fixes it."""
 
     why: str
-    mend: str
+    fix: str
 
 
 def without_device(host: Host, device: str) -> Lack | None:
@@ -91,7 +91,7 @@ class Backend(ABC):
     def lacking(self, host: Host, ask: Ask) -> Lack | None:  # noqa: ARG002 - part of the contract
         """Say why this host could not take the volume, as far as that shows without taking it; every pass of a standby asks.
 
-        Raises ProbeError where that cannot be told.
+        Raises ProbeError where that cannot be determined.
         """
         return None
 
@@ -116,7 +116,7 @@ class Backend(ABC):
         """Take it from the host that holds it, fencing that host's writes."""
 
     def isolate(self, ask: Ask, have: Volume) -> Steps:
-        """Let go at once; by default like release."""
+        """Release at once; by default like release."""
         return self.release(ask, have)
 
     def cut(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - part of the contract

@@ -46,7 +46,7 @@ class DrbdBackend(Backend):
     """Primary is the holder. A peer that cannot be seen may be Primary: it counts as the holder until nobody serves.
 
     A Primary without I/O whose peers DRBD refuses to speak to (StandAlone) was passed over: another went on with the data.
-    While it still calls for them, it may be the only one: it holds, and lets go when its I/O has waited for too long.
+    While it still calls for them, it may be the only one: it holds, and releases when its I/O has waited for too long.
     """
 
     Spec = DrbdVolume
@@ -60,8 +60,8 @@ class DrbdBackend(Backend):
             if seen.role != PRIMARY:
                 _refuse_old_data(seen, resource)
         except ProbeError as error:
-            why, _, mend = str(error).rpartition("; ")
-            return Lack(why or mend, mend if why else f"drbdadm status {resource}")
+            why, _, fix = str(error).rpartition("; ")
+            return Lack(why or fix, fix if why else f"drbdadm status {resource}")
         return None
 
     def observe(self, host: Host, ask: Ask) -> Volume | None:
@@ -94,7 +94,7 @@ class DrbdBackend(Backend):
         return steps(("drbdadm", "primary", "--force", _resource(ask)), timeout=TIMEOUT)
 
     def cut(self, ask: Ask, have: Volume) -> Steps:
-        """Give up the copy here, then let go on what waits: in this order that fails, in the other it would be written."""
+        """Give up the copy here, then release on what waits: in this order that fails, in the other it would be written."""
         commands = (("drbdadm", "detach", "--force", _resource(ask)), ("drbdadm", "resume-io", _resource(ask)))
         return () if have.io else steps(*commands, timeout=CUTTING)
 
@@ -109,11 +109,11 @@ class DrbdBackend(Backend):
 def _refuse_old_data(seen: probe.Entry, resource: str) -> None:
     """Raise ProbeError where another host may have gone on without this one: what is here must not be served."""
     if seen.disk != "UpToDate":
-        mend = "attach" if seen.disk == "Diskless" else "status"
-        raise ProbeError(f"the DRBD disk here is {seen.disk}: it may not have all the data; drbdadm {mend} {resource}")
+        fix = "attach" if seen.disk == "Diskless" else "status"
+        raise ProbeError(f"the DRBD disk here is {seen.disk}: it may not have all the data; drbdadm {fix} {resource}")
     if any(peer.connection == ALONE and peer.disk != "Outdated" for peer in seen.peers):
-        mend = f"drbdadm connect --discard-my-data {resource} on the host whose data shall go"
-        raise ProbeError(f"DRBD is {ALONE} here: the other host may have gone on with the data; {mend}")
+        fix = f"drbdadm connect --discard-my-data {resource} on the host whose data shall go"
+        raise ProbeError(f"DRBD is {ALONE} here: the other host may have gone on with the data; {fix}")
 
 
 def _name(ask: Ask, seen: probe.Entry, peer: probe.Peer) -> str:

@@ -43,13 +43,13 @@ WHO = {
     ],
 )
 def test_who_may_be_ended(policy: str, ended: set[str]) -> None:
-    climb = Escalation(LocalHost(), Task("/srv/pg", "", policy, (OWN,)), print, FAMILY)
-    assert {name for name, one in WHO.items() if climb.may_end(one)} == ended
+    escalation = Escalation(LocalHost(), Task("/srv/pg", "", policy, (OWN,)), print, FAMILY)
+    assert {name for name, one in WHO.items() if escalation.may_end(one)} == ended
 
 
 def test_a_unit_that_is_protected_is_so_even_as_ones_own() -> None:
-    climb = Escalation(LocalHost(), Task("/srv/pg", "", "unit", PROTECTED), print, FAMILY)
-    assert not [unit for unit in PROTECTED if climb.may_end(process(99, unit))]
+    escalation = Escalation(LocalHost(), Task("/srv/pg", "", "unit", PROTECTED), print, FAMILY)
+    assert not [unit for unit in PROTECTED if escalation.may_end(process(99, unit))]
 
 
 def test_the_family_of_a_process_goes_up_to_the_first() -> None:

@@ -207,8 +207,8 @@ def test_one_that_ignores_sigterm_is_killed(busy: Busy) -> None:
     holder = busy.hold("sh", "-c", 'trap "" TERM; cd "$0"; echo; while :; do sleep 1; done', str(busy.path))
     done = busy.umount("all")
     assert done.returncode == 0
-    rungs = [line for line in done.stdout.splitlines() if f"pid {holder.pid} " in line and line.startswith("SIG")]
-    assert [line.split()[0] for line in rungs] == ["SIGTERM", "SIGKILL"]
+    steps = [line for line in done.stdout.splitlines() if f"pid {holder.pid} " in line and line.startswith("SIG")]
+    assert [line.split()[0] for line in steps] == ["SIGTERM", "SIGKILL"]
 
 
 def test_one_that_is_stopped_is_killed(busy: Busy) -> None:
@@ -226,8 +226,8 @@ def test_what_is_mounted_below_goes_first(busy: Busy, policy: str) -> None:
     busy.run("mount", "-t", "tmpfs", "t", f"{busy.path}/t/deep")
     done = busy.umount(policy)
     assert (done.returncode, done.stderr) == (0, "")
-    rungs = [line for line in done.stdout.splitlines() if line.startswith("`umount")]
-    assert rungs == [f"`umount {busy.path}/t/deep`: done", f"`umount {busy.path}/t`: done"]
+    steps = [line for line in done.stdout.splitlines() if line.startswith("`umount")]
+    assert steps == [f"`umount {busy.path}/t/deep`: done", f"`umount {busy.path}/t`: done"]
 
 
 def test_users_of_a_tmpfs_mounted_on_it_are_found(busy: Busy) -> None:
