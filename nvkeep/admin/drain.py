@@ -1,6 +1,6 @@
 """Releasing a service by ordinary passes, made again until nothing of it is left here.
 
-A pass knows that it is told to release by what is on record (marks.py, state.py, overrides.py).
+A pass knows that it is told to release by what is on record (state/).
 """
 
 from collections.abc import Callable, Sequence

@@ -196,8 +196,8 @@ def isolation_does_not_stop_at_a_mount(patch: Patch) -> None:
 
 @mutation("a command that lies is not believed", r"\(2\)|believed")
 def the_exit_code_is_believed(patch: Patch) -> None:
-    def trying(self: Engine, resource: Any, move: Any, *, leaving: bool) -> None:  # noqa: ANN401, ARG001 - as the engine's
-        last = self._commands(resource, move.steps if move else ())
+    def trying(self: Engine, resource: Any, change: Any, _: Any) -> None:  # noqa: ANN401 - as the engine's
+        last = self._commands(resource, change.steps if change else ())
         if last and last.code:
             raise resource.kind.judge(resource.spec, last)
 
@@ -412,6 +412,7 @@ def test_a_mutation_is_noticed(mutated: tuple[str, str]) -> None:
     except (AssertionError, StepError, OSError) as error:
         text = f"{type(error).__name__}: {error}"
     assert text, f"nobody notices: {story}"
+    assert "a bug in nvkeep" not in text, f"the mutation itself is broken, and that is all that was noticed: {text[:2000]}"
     assert re.search(because, text), f"{story} fails for another reason: {text[:2000]}"
 
 
