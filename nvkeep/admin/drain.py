@@ -21,7 +21,7 @@ PAUSE = 0.5  # seconds between two passes
 STEPS = 3  # times `timing.step` for what no unit is in the way of
 LIMIT = 1200.0  # seconds in all; the unit is given 21 minutes, and systemd's reboot.target forces a reboot after 30
 BRIEFLY = 10.0  # seconds for what is unknown (a storage client that is gone): it is unlikely to change now
-GONE = {str(action) for action, want in WANT.items() if want is not Want.HERE}  # an order may end while this waits for a pass
+GONE = {action for action, want in WANT.items() if want is not Want.HERE}  # an order may end while this waits for a pass
 
 
 def is_gone(report: Report) -> bool:

@@ -1,6 +1,5 @@
 """Orders by hand for one service or this host: recorded first, then carried out by ordinary passes."""
 
-import json
 import os
 import pwd
 from collections.abc import Callable, Sequence
@@ -12,14 +11,15 @@ from nvkeep.admin.drain import PAUSE, Drain
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NvkeepError, ProbeError, Unreachable
 from nvkeep.host import Host
-from nvkeep.host.ssh import Peer
-from nvkeep.model.decision import HOLDERS, Holder
+from nvkeep.host.ssh import Peer, json_of
+from nvkeep.model.decision import Action
 from nvkeep.model.override import Kind, Override
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.state.orders import Overrides, Timestamps
 from nvkeep.state.service import Store
+from nvkeep.status.cluster import whole
 
 NO_REASON = "no reason given"
 
@@ -96,7 +96,7 @@ def start_here(host: Host, cluster: Cluster, service: str) -> Report:
     deadline = host.now() + cluster.timing.step
     while True:
         report = run_pass(host, cluster, service, role=Role.MASTER)
-        if serves(host, report) or report.did == "yield" or host.now() > deadline:
+        if serves(host, report) or report.did is Action.YIELD or host.now() > deadline:
             return report
         host.sleep(PAUSE)
 
@@ -136,15 +136,10 @@ def tell(peers: Sequence[Peer], *words: str) -> None:
 def status_of(peer: Peer, cluster: Cluster, service: str) -> dict[str, Any]:
     """Give how a service stands on another host, as `nvkeep status --json` says it; empty when it cannot be asked."""
     try:
-        found = json.loads(peer.run(("nvkeep", "status", service, "--json"), cluster.timing.step).out)
+        found = json_of(peer.name, peer.run(("nvkeep", "status", service, "--json"), cluster.timing.step))
         return dict(found[0])
     except (Unreachable, ValueError, IndexError, TypeError):
         return {}
-
-
-def whole(seen: dict[str, Any]) -> bool:
-    """Return whether a host says that it serves, and everything stands."""
-    return seen.get("holder") == HOLDERS[Holder.ME] and all(one["mark"] == "[OK]" for one in seen["lines"])
 
 
 def refuse_in_vain(peers: Sequence[Peer], cluster: Cluster, service: str) -> None:

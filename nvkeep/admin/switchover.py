@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from nvkeep.admin.drain import PAUSE, Drain, is_gone
-from nvkeep.admin.orders import others, refuse_in_vain, serves, status_of, tell, whole
+from nvkeep.admin.orders import others, refuse_in_vain, serves, status_of, tell
 from nvkeep.core import liveness
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NotHere, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.host.ssh import Peer
-from nvkeep.model.decision import HOLDERS, Guard, Holder
+from nvkeep.model.decision import Guard, Holder
 from nvkeep.model.override import Kind
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.state.orders import Timestamps
+from nvkeep.status.cluster import holds, whole
 
 LOOK = 0.1  # seconds between two looks whether another host serves
 ASKED = 1.5  # seconds between two questions whether it has failed to: that is an ssh, and a failed start is told for a while
@@ -111,7 +112,7 @@ class Switchover:
                     return Result(why="; ".join(failed))
                 asked = self.host.now()
             self.host.sleep(LOOK)
-        if any(self._asked(one).get("holder") == HOLDERS[Holder.ME] for one in self.targets):  # its unit takes long
+        if any(holds(self._asked(one)) for one in self.targets):  # its unit takes long
             return self._confirmed(self._since())
         return Result(why="; ".join(self._failures()) or f"no other host took it within {TAKEN_WITHIN:g} s")
 

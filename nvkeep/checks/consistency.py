@@ -15,7 +15,7 @@ from nvkeep import __version__, keepalived, log
 from nvkeep.checks.readiness import programs, version
 from nvkeep.errors import NvkeepError, Unreachable
 from nvkeep.host import Host
-from nvkeep.host.ssh import Peer
+from nvkeep.host.ssh import Peer, json_of
 from nvkeep.keepalived.version import here
 from nvkeep.model.consistency import AS_GENERATED, MISSING, UNREADABLE, Difference, Parts, compare, digest, shared
 from nvkeep.model.spec import Cluster
@@ -91,7 +91,7 @@ def _compared(host: Host, cluster: Cluster, mine: Parts, name: str, before: Comp
 def _asked(host: Host, cluster: Cluster, mine: Parts, name: str) -> tuple[Difference, ...]:
     done = Peer(host, name).run(COMMAND, ASKING)
     try:
-        theirs = {str(part): str(value) for part, value in json.loads(done.out)["parts"].items()}
+        theirs = {str(part): str(value) for part, value in json_of(name, done)["parts"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         said = (done.err.strip().splitlines() or ["no message"])[-1]
         text = f"{name} does not say what it has: `{' '.join(COMMAND)}` ended with {done.code}: {said}"

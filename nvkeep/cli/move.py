@@ -16,13 +16,14 @@ import argparse
 import sys
 
 from nvkeep.admin.drain import LIMIT
-from nvkeep.admin.orders import others
+from nvkeep.admin.orders import others, status_of
 from nvkeep.admin.switchover import BACK_WITHIN, TAKEN_WITHIN, Switchover
 from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.errors import NotHere, Unreachable
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 from nvkeep.state.service import Store
+from nvkeep.status.cluster import holds
 
 NOT_HERE = 2
 
@@ -76,5 +77,6 @@ def _elsewhere(host: Host, cluster: Cluster, service: str, arguments: argparse.N
             print(done.out, end="")
             print(done.err, end="", file=sys.stderr)
             return done.code
-        told.append(f"it is not served by {peer.name}" if "not served by" in done.err else f"{peer.name}: {done.err.strip()}")
+        serves = holds(status_of(peer, cluster, service))
+        told.append(f"{peer.name}: {done.err.strip()}" if serves else f"it is not served by {peer.name}")
     raise NotHere(f"{service}: {'; '.join(told)}; nvkeep status --all")

@@ -14,6 +14,7 @@ import sys
 from nvkeep.admin.orders import start_everywhere, start_here
 from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.host import Host
+from nvkeep.model.decision import Action
 from nvkeep.model.spec import Cluster
 
 
@@ -36,11 +37,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _here(host: Host, cluster: Cluster, service: str) -> int:
     report = start_here(host, cluster, service)
-    if report.did in ("serve", "acquire", "seize") and report.settled:
+    if report.did in (Action.SERVE, Action.ACQUIRE, Action.SEIZE) and report.settled:
         print(f"{service}: {host.name} serves it")
         return 0
     for line in unsettled(report):
         print(f"{service}: {line}", file=sys.stderr)
-    move = f"; nvkeep move {service} --to {host.name}" if report.did == "yield" else f"; nvkeep status {service}"
+    move = f"; nvkeep move {service} --to {host.name}" if report.did is Action.YIELD else f"; nvkeep status {service}"
     print(f"{service}: {report.why}{move}", file=sys.stderr)
     return 1

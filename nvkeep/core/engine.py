@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from itertools import groupby
 from typing import Any
 
@@ -76,21 +77,25 @@ class Engine:
         settled: Mapping[str, Outcome],
     ) -> dict[str, Outcome]:
         """Make each change once those it comes `after` are made; it is blocked when one that `keeps` it failed."""
-        by_key = {one.key: one for one in resources}
+        by_key = {resource.key: resource for resource in resources}
         todo = {change.key: change for change in changes if change.key not in settled}
+        order = TopologicalSorter({key: [other for other in after[key] if other in todo] for key in todo})
+        order.prepare()
         done: dict[str, Outcome] = {}
         running: dict[Future[Outcome], str] = {}
         with ThreadPoolExecutor(max_workers=max(1, len(todo))) as pool:
-            while todo or running:
-                for key in [key for key in todo if not any(other in todo or other in running.values() for other in after[key])]:
-                    change = todo.pop(key)
+            while order.is_active():
+                for key in order.get_ready():
                     failed = [other for other in keeps[key] if {**settled, **done}.get(other, _FINE).word not in SETTLED]
                     if failed:
                         done[key] = Outcome(key, Word.BLOCKED, f"waits for {failed[0]}")
+                        order.done(key)
                     else:
-                        running[pool.submit(self._change, by_key[key], change)] = key
-                finished = wait(running, return_when=FIRST_COMPLETED).done
-                done |= {running.pop(future): future.result() for future in finished}
+                        running[pool.submit(self._change, by_key[key], todo[key])] = key
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    key = running.pop(future)
+                    done[key] = future.result()
+                    order.done(key)
         return done
 
     def _change(self, resource: Resource, change: Change) -> Outcome:

@@ -4,6 +4,7 @@ import logging
 import traceback
 from contextlib import suppress
 from dataclasses import asdict, replace
+from enum import Enum, auto
 
 from nvkeep import log
 from nvkeep.core import liveness
@@ -32,6 +33,15 @@ WANT = {
     Action.ACQUIRE: Want.HERE,
     Action.SEIZE: Want.HERE,
 }
+
+
+class After(Enum):
+    """What follows from what a pass did: nothing, another decision, giving up, or giving back because a volume was denied."""
+
+    DONE = auto()
+    AGAIN = auto()
+    GIVE_UP = auto()
+    RELEASE = auto()
 
 
 class Pass:
@@ -67,12 +77,22 @@ class Pass:
         observation = self.observer.look()
         for _ in range(ROUNDS):
             verdict, observation = self._decide(observation)
-            worn_out = self._worn_out(verdict, observation)
-            outcomes = () if worn_out else self._act(verdict, observation)
-            if not worn_out and not self._changed_mind(verdict, outcomes):
+            outcomes, again = self._round(verdict, observation)
+            if not again:
                 break
             observation = self.observer.look()
-        return self._close(verdict, observation, tuple(self._after_all(one) for one in outcomes))
+        return self._close(verdict, observation, tuple(self._after_all(outcome) for outcome in outcomes))
+
+    def _round(self, verdict: Verdict, observation: Observation) -> tuple[tuple[Outcome, ...], bool]:
+        """Plan what a decision calls for, once, and act on it; return also whether the pass has to decide again."""
+        plan = self.plan(verdict, observation)
+        if self._at_restart_limit(verdict, plan):
+            return (), True
+        outcomes = self._act(verdict, observation, plan)
+        after = self._after(verdict, outcomes)
+        if after is After.GIVE_UP:
+            self._give_up(outcomes)
+        return outcomes, self._denied() if after is After.RELEASE else after is After.AGAIN
 
     def _decide(self, observation: Observation) -> tuple[Verdict, Observation]:
         verdict = decide(observation.facts)
@@ -87,17 +107,13 @@ class Pass:
             later, versions=observation.versions
         )  # a seize names what was read before the guard
 
-    def _act(self, verdict: Verdict, observation: Observation) -> tuple[Outcome, ...]:
+    def _act(self, verdict: Verdict, observation: Observation, plan: Plan) -> tuple[Outcome, ...]:
         want = WANT.get(verdict.action)
         if want is None:
             return left_alone(self.resources, observation.seen)
-        plan = self.plan(verdict, observation)
         if plan.changes:
-            log.note(
-                f"{self.service}: line {verdict.line}: {verdict.action}: {verdict.why}",
-                line=verdict.line,
-                service=self.service,
-            )
+            text = f"{self.service}: line {verdict.line}: {verdict.action}: {verdict.why}"
+            log.note(text, line=verdict.line, service=self.service)
         outcomes = self._engine(want, self._step(observation)).run(self.resources, plan)
         self.bookkeeping.acted(verdict, outcomes, moved=bool(plan.changes))
         return outcomes
@@ -140,27 +156,23 @@ class Pass:
         if VOLUME.holder(self.host, one.spec).holder is Holder.ANOTHER:
             raise Lost(f"{one.key} was taken by another host")
 
-    def _changed_mind(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> bool:
-        """Return whether what happened calls for another decision in this very pass."""
+    def _after(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> After:
+        """Say what follows from what happened."""
         words = {outcome.word for outcome in outcomes}
         taking = verdict.action in (Action.ACQUIRE, Action.SEIZE, Action.SERVE)
         if taking and Word.DENIED in words:
-            first, self.observer.denied = not self.observer.denied, True
-            self._release()
-            return first
+            return After.RELEASE
         if (taking or verdict.action is Action.RELEASE) and Word.LOST in words:
-            return True
-        failed = [one for one in outcomes if one.word in (Word.FAILED, Word.STUCK) or _idle(one)]
-        if taking and failed and (verdict.action is not Action.SERVE or self._broken(failed)):
-            self._give_up(outcomes)
-        return False
+            return After.AGAIN
+        failed = [outcome for outcome in outcomes if _failed(outcome)]
+        gives_up = taking and failed and (verdict.action is not Action.SERVE or self._broken(failed))
+        return After.GIVE_UP if gives_up else After.DONE
 
-    def _worn_out(self, verdict: Verdict, observation: Observation) -> bool:
+    def _at_restart_limit(self, verdict: Verdict, plan: Plan) -> bool:
         """Count a unit that died while this host serves as a start; return whether it has died too often to go on here."""
-        plan = self.plan(verdict, observation) if verdict.action is Action.SERVE else Plan()
         was_there = self.store.settled_before()
         died = [change.key for change in plan.up if change.key.startswith("service ") and change.key in was_there]
-        if not died or plan.down:
+        if verdict.action is not Action.SERVE or not died or plan.down:
             return False
         if at_limit(self.store.starts(), self.host.now()):
             self.bookkeeping.hold(died[0], f"{died[0]} died again and again")
@@ -173,6 +185,12 @@ class Pass:
         keys = {one.key for one in failed} & self.store.settled_before()
         return any(observe(self.host, one) is None for one in self.resources if one.key in keys)
 
+    def _denied(self) -> bool:
+        """Give back what was taken before a volume was denied; return whether this was the first time."""
+        first, self.observer.denied = not self.observer.denied, True
+        self._release()
+        return first
+
     def _release(self) -> None:
         """All or none: what was taken, now or before a death, before another volume was denied goes back."""
         if not self.store.claimed():
@@ -180,7 +198,7 @@ class Pass:
 
     def _give_up(self, outcomes: tuple[Outcome, ...]) -> None:
         """Release what was taken; a failure above the volume also keeps this host from trying for a while."""
-        failed = next(one for one in outcomes if one.word in (Word.FAILED, Word.STUCK) or _idle(one))
+        failed = next(outcome for outcome in outcomes if _failed(outcome))
         log.note(f"{self.service}: giving up: {failed.key}: {failed.reason}", logging.ERROR, service=self.service)
         released = self._engine(Want.GONE).run(self.resources, self._plan_gone())
         self.released = {one.key: one for one in released}
@@ -217,7 +235,7 @@ class Pass:
         report = Report(
             service=self.service,
             line=verdict.line,
-            did=str(verdict.action),
+            did=verdict.action,
             why=observation.unknown or verdict.why,
             outcomes=outcomes,
             role=str(observation.facts.role),
@@ -231,9 +249,10 @@ class Pass:
         return report
 
 
-def _idle(outcome: Outcome) -> bool:
-    """Return whether a volume was taken, but gave no I/O in its time."""
-    return outcome.key.startswith("volume ") and outcome.word is Word.CONVERGING
+def _failed(outcome: Outcome) -> bool:
+    """Return whether a resource failed, or is a volume that was taken but gave no I/O in its time."""
+    idle = outcome.key.startswith("volume ") and outcome.word is Word.CONVERGING
+    return idle or outcome.word in (Word.FAILED, Word.STUCK)
 
 
 def run_pass(
@@ -254,4 +273,4 @@ def run_pass(
     except Exception as error:  # noqa: BLE001 - a bug in nvkeep: told whole, and the next pass tries again
         why = f"a bug in nvkeep, please report it: {''.join(traceback.format_exception(error))}"
     log.note(f"{service}: {why}", logging.ERROR, service=service)
-    return Report(service, 0, "nothing", why, (Outcome(service, Word.UNKNOWN, why),))
+    return Report(service, 0, Action.WAIT, why, (Outcome(service, Word.UNKNOWN, why),))

@@ -4,8 +4,10 @@ What an administrator can type, nvkeep can: `ssh NAME true` has to work without 
 stands on this; it is for orders that go to several hosts, and for comparing them.
 """
 
+import json
 import shlex
 from collections.abc import Sequence
+from typing import Any
 
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
@@ -44,3 +46,19 @@ class Peer:
         if done.code == NO_SUCH_PROGRAM and done.err.startswith(f"{argv[0]}: "):
             raise Unreachable(self.name, f"{done.err}; apt-get install openssh-client")
         return done
+
+
+def json_of(name: str, done: Completed) -> Any:  # noqa: ANN401 - any JSON value
+    """Read the JSON that a command printed on another host; what its shell prints before it (a .bashrc) is passed over.
+
+    Raises ValueError, which says what was printed where no JSON was.
+    """
+    lines = done.out.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        if line.startswith(("[", "{")):
+            try:
+                return json.JSONDecoder().raw_decode("".join(lines[number:]))[0]
+            except ValueError:
+                continue
+    said = next((line.strip() for line in (*lines, *reversed(done.err.splitlines())) if line.strip()), "no message")
+    raise ValueError(f"`{' '.join(done.argv)}` on {name} ended with {done.code}, and printed no JSON: {said}")

@@ -69,7 +69,7 @@ def _well(host: Host, cluster: Cluster, report: Report, elsewhere: Sequence[str]
     """Say what became of a service; return whether that is well."""
     if serves(host, report):
         return True
-    if report.did == str(Action.YIELD):
+    if report.did is Action.YIELD:
         others = [name for name in cluster.services[report.service].hosts if name != host.name]
         who = others[0] if len(others) == 1 else f"one of {', '.join(others)}"
         said = f"{who} serves it, and it stays there; to have it here: nvkeep move {report.service} --to {host.name}"

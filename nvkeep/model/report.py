@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nvkeep.model.decision import Action
+
 
 class Word(StrEnum):
     """How one resource stands; a closed list."""
@@ -40,7 +42,7 @@ class Report:
 
     service: str
     line: int
-    did: str
+    did: Action
     why: str
     outcomes: tuple[Outcome, ...] = ()
     role: str = ""

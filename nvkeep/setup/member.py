@@ -1,5 +1,6 @@
 """One host of the cluster, this one or another: the same commands, run here or by ssh."""
 
+import json
 import os
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ from nvkeep import __version__
 from nvkeep.checks.readiness import Unmet
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
-from nvkeep.host.ssh import Peer
+from nvkeep.host.ssh import Peer, json_of
 from nvkeep.setup import order as orders
 from nvkeep.setup.order import DIRECTORY, FILE, STAGED, Order
 from nvkeep.setup.steps import Ended
@@ -91,7 +92,7 @@ class Member:
         before = clock(self.host)
         done = self._run(("nvkeep", "setup", "--check", "--json", "-f", FILE, "--as", self.name, *self._boot()), LOOK)
         try:
-            found = Survey.parse(done.out)
+            found = Survey.parse(json.dumps(json_of(self.name, done)))
         except (ValueError, TypeError, KeyError):
             said = " ".join((done.err or done.out).split()) or "no message"
             why = f"`nvkeep setup --check` ended with {done.code}: {said}"

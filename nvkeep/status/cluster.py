@@ -1,6 +1,5 @@
 """How the services of this host stand on every host: what `nvkeep status --json` says there, and whether the hosts agree."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -11,7 +10,7 @@ from nvkeep.checks.consistency import Compared
 from nvkeep.core.reconcile import Pass
 from nvkeep.errors import Unreachable
 from nvkeep.host import Host
-from nvkeep.host.ssh import Peer
+from nvkeep.host.ssh import Peer, json_of
 from nvkeep.model.decision import HOLDERS, Holder
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT, Summary
@@ -20,6 +19,7 @@ from nvkeep.status.service import service_status
 COMMAND = ("nvkeep", "status", "--json")
 ASKING = 30.0  # seconds
 DISAGREE = 1
+HELD = {HOLDERS[Holder.ME]: Holder.ME}  # as the version before says it
 
 Told = dict[str, Any]  # a standing as JSON has it; only `unheard` where a host said nothing
 
@@ -75,10 +75,11 @@ def _ask(host: Host, name: str) -> dict[str, Told] | str:
     except Unreachable as error:
         return str(error)
     try:
-        return {str(one["service"]): one for one in json.loads(done.out)}
-    except (ValueError, KeyError, TypeError):
-        said = (done.err.strip().splitlines() or ["no message"])[-1]
-        return f"`{' '.join(COMMAND)}` on {name} ended with {done.code}: {said}; ssh {name} nvkeep status"
+        return {str(status["service"]): status for status in json_of(name, done)}
+    except ValueError as error:
+        return f"{error}; ssh {name} nvkeep status"
+    except (KeyError, TypeError):
+        return f"`{' '.join(COMMAND)}` on {name} printed something else; ssh {name} nvkeep status"
 
 
 def _of(told: dict[str, Told] | str, service: str) -> Told:
@@ -89,7 +90,18 @@ def _of(told: dict[str, Told] | str, service: str) -> Told:
 
 def served_by(hosts: Mapping[str, Told]) -> list[str]:
     """Name the hosts that say they hold a service."""
-    return [name for name, one in hosts.items() if one.get("holder") == HOLDERS[Holder.ME]]
+    return [name for name, status in hosts.items() if holds(status)]
+
+
+def holds(status: Told) -> bool:
+    """Return whether a host says that it holds the service; one with the version before says so in words."""
+    return bool(status.get("holder_word", HELD.get(str(status.get("holder")))) == Holder.ME)
+
+
+def whole(status: Told) -> bool:
+    """Return whether a host says that it holds the service, and everything stands; the version before has only marks."""
+    settled = status.get("settled", all(line["mark"] == "[OK]" for line in status.get("lines", ())))
+    return holds(status) and bool(settled)
 
 
 def _code(one: Told) -> int:

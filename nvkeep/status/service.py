@@ -15,6 +15,7 @@ from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
 from nvkeep.status import warnings
 
 TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}
+SCHEMA = 2  # of the JSON; grows when a key changes its meaning or goes
 YET = "this host takes from nobody yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
@@ -34,12 +35,19 @@ class Line:
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """How one service stands on this host."""
+    """How one service stands on this host: the JSON of `nvkeep status --json`, docs/reference.md has it key by key.
 
+    Programs go by `summary`, `holder_word`, `settled` and `eligible`; sentences are for people. `holder` stays a sentence,
+    because a host with the version before compares it with "this host".
+    """
+
+    schema: int
     service: str
     summary: Summary
     role: str
     holder: str
+    holder_word: Holder
+    settled: bool
     why: str
     eligible: bool
     eligible_why: str
@@ -68,9 +76,12 @@ def service_status(one: Pass) -> ServiceStatus:
     )  # no record counts as a fencing, and is none
     summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
     return ServiceStatus(
+        schema=SCHEMA,
         service=one.service,
         summary=summary,
         role=_role(one, observation),
+        holder_word=observation.facts.holder,
+        settled=all(outcome.word is Word.IN_SYNC for outcome in outcomes),
         holder=HOLDERS[observation.facts.holder] + (f" ({observation.by})" if observation.by else ""),
         why=observation.unknown or (YET if new and _kept_back(observation.facts, verdict.action) else verdict.why),
         eligible=not unfit,

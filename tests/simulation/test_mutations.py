@@ -14,7 +14,7 @@ from nvkeep.core import bookkeeping, engine, liveness, observe, plan
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
 from nvkeep.core.observe import Observation, Observer
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.reconcile import After, Pass
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, fencing
 from nvkeep.model.decision import Action, Facts, Holder
@@ -260,7 +260,7 @@ def a_start_that_fails_costs_nothing(patch: Patch) -> None:
 
 @mutation("a unit that dies again and again moves", "a goes on")
 def a_unit_that_dies_costs_nothing(patch: Patch) -> None:
-    patch.setattr(Pass, "_worn_out", lambda *_: False)
+    patch.setattr(Pass, "_at_restart_limit", lambda *_: False)
 
 
 @mutation("what is not heard is seized after patience without health", "not taken")
@@ -321,7 +321,7 @@ def a_pass_does_not_look_up(patch: Patch) -> None:
 
 @mutation("a volume taken in the middle stops the pass", "not isolated in the same pass")
 def a_pass_does_not_change_its_mind(patch: Patch) -> None:
-    patch.setattr(Pass, "_changed_mind", lambda *_: False)
+    patch.setattr(Pass, "_after", lambda *_: After.DONE)
 
 
 @mutation("a lost volume is isolated at once", r"\(1\)|took|not isolated")

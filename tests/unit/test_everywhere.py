@@ -79,8 +79,11 @@ SSH = ("ssh", *OPTIONS, "--", "b", "nvkeep status --json")
     ("done", "said"),
     [
         (Completed(SSH, 255, "", "ssh: no route\n"), "cannot reach b over ssh: ssh: no route; "),
-        (Completed(SSH, 2, "", "cluster.yaml:1:1: wrong\n"), "ended with 2: cluster.yaml:1:1: wrong; ssh b nvkeep status"),
-        (Completed(SSH, 0, "[3]", ""), "ended with 0: no message; ssh b nvkeep status"),
+        (
+            Completed(SSH, 2, "", "cluster.yaml:1:1: wrong\n"),
+            "ended with 2, and printed no JSON: cluster.yaml:1:1: wrong; ssh b nvkeep status",
+        ),
+        (Completed(SSH, 0, "[3]", ""), "`nvkeep status --json` on b printed something else; ssh b nvkeep status"),
     ],
 )
 def test_a_host_that_gives_no_answer(done: Completed, said: str) -> None:
