@@ -9,7 +9,7 @@ from lab.vm.mirror import DEVICE, Mirror
 from lab.vm.wires import REPLICATION
 from tests.machines.golden import said
 from tests.machines.nvme import write
-from tests.machines.test_drbd import EVENTS, FORCE, PRIMARY, SECONDARY, STATUS, UNSEEN
+from tests.machines.test_drbd import CALLING, EVENTS, FORCE, PRIMARY, SECONDARY, STATUS, UNSEEN
 
 if TYPE_CHECKING:
     from lab.vm.farm import Farm
@@ -37,7 +37,7 @@ def test_a_holder_loses_its_power(farm: Farm, namespace: Namespace, lun: Lun, mi
     b.run(namespace.preempt(B, A))
     b.run(lun.register(B))
     b.run(lun.preempt(B, A))
-    mirror.wait(b, "role:Unknown")
+    mirror.wait(b, CALLING)
     said("drbd/events-primary-crashed", b, EVENTS)
     assert UNSEEN in said("drbd/primary-primary-crashed", b, PRIMARY).stderr
     b.run(FORCE)
@@ -65,6 +65,7 @@ def comes_back(farm: Farm, namespace: Namespace, lun: Lun, mirror: Mirror) -> No
     assert write(a, namespace.device).returncode
     assert write(a, lun.device).returncode
     mirror.up(a)
+    mirror.wait(a, CALLING)
     said("drbd/events-rebooted-alone", a, EVENTS)
     said("drbd/status-rebooted-alone", a, STATUS)
     assert said("drbd/primary-rebooted-alone", a, PRIMARY).returncode == 17

@@ -18,6 +18,7 @@ EVENTS = ("drbdsetup", "events2", "--now", RESOURCE)
 STATUS = ("drbdsetup", "status", RESOURCE)
 MANY = "Multiple primaries not allowed"
 UNSEEN = "Refusing to be Primary while peer is not outdated"
+CALLING = "connection:Connecting role:Unknown"  # the end of what it goes through when the other is gone
 OPEN = "Device is held open by someone"
 
 
@@ -62,7 +63,7 @@ def test_secondary_is_refused_while_mounted_and_hands_over_after(farm: Farm, mir
 def test_not_up_and_unknown(farm: Farm, mirror: Mirror) -> None:
     a, b = farm.a, farm.b
     mirror.down(a)
-    mirror.wait(b, "role:Unknown")
+    mirror.wait(b, CALLING)
     said("drbd/events-not-up", a, EVENTS)
     said("drbd/status-not-up", a, STATUS)
     said("drbd/primary-not-up", a, PRIMARY)
@@ -87,8 +88,8 @@ def test_a_split_link_with_fencing(farm: Farm, mirror: Mirror) -> None:
     a, b = farm.a, farm.b
     format_and_mount(farm)
     a.cut(REPLICATION)
-    mirror.wait(b, "role:Unknown")
-    mirror.wait(a, "role:Unknown")
+    mirror.wait(b, CALLING)
+    mirror.wait(a, CALLING)
     said("drbd/events-peer-gone", b, EVENTS)
     said("drbd/status-peer-gone", b, STATUS)
     said("drbd/events-primary-peer-gone", a, EVENTS)
