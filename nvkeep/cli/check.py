@@ -17,11 +17,7 @@ from nvkeep.checks import readiness
 from nvkeep.cli.common import chosen, file_option
 from nvkeep.host import Host, LocalHost
 from nvkeep.model.spec import Cluster
-
-GIVEN_UP = {
-    "image": "a lease tells who holds, but does not stop a host that was frozen while it was taken",
-    "device": "nvkeep alone gives no safety against two writers; something else has to fence this storage",
-}
+from nvkeep.reconcilers.backends import backend_of
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +51,6 @@ def warnings(cluster: Cluster) -> list[str]:
             found.append(f"service {name} has neither addresses nor health: nobody can be asked whether it is still served")
         if service.ping == "none":
             found.append(f"service {name}: ping: none: a host whose switch is cut off may take what another host still serves")
-        used = {volume.backend for volume in service.volumes}
-        found += [f"service {name} uses backend {backend}: {GIVEN_UP[backend]}" for backend in sorted(used & GIVEN_UP.keys())]
+        given_up = {volume.backend: backend_of(volume).gives_up for volume in service.volumes}
+        found += [f"service {name} uses backend {backend}: {what}" for backend, what in sorted(given_up.items()) if what]
     return found

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from nvkeep.config.crossrefs import Loc, Mistake
 from nvkeep.model.names import shown
 from nvkeep.model.spec import BACKENDS, DEFAULT_BACKEND, TAG, Cluster
+from nvkeep.reconcilers.backends import register
 
 WORDS = {
     "missing": "missing; add {example}",
@@ -46,7 +47,7 @@ ITEMS = {
 EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "mounts", "addresses", "units", "agree")} | {
     "hosts": "hosts: [FIRST, SECOND]", "name": "name: VOLUME", "volume": "volume: VOLUME", "path": "path: /srv/SERVICE",
     "fstype": "fstype: xfs", "options": "options: [noatime]", "address": "address: ADDRESS", "interface": "interface: eth0",
-    "file": "file: /path/of/the/image", "resource": "resource: NAME", "label": 'label: "eth0:NAME"', "tcp": "tcp: 2049",
+    "label": 'label: "eth0:NAME"', "tcp": "tcp: 2049",
     "command": "command: [PROGRAM, ARGUMENT]", "health": "{tcp: PORT} or {command: [PROGRAM, ARGUMENT]}",
     "holders": "none, unit or all",
     "failback": 'manual, or {window: "02:00-05:00"}', "ping": "none, or a list of addresses: [192.168.0.254]",
@@ -150,7 +151,12 @@ def example(loc: Loc) -> str:
     if isinstance(loc[-1], int):
         return ITEMS.get(str(loc[-2]), "a value") if len(loc) > 1 else "a value"
     named = {1: TOP.get(str(loc[0])), 2: UNDER.get(str(loc[0]))}.get(len(loc))
-    return named or EXAMPLES.get(str(loc[-1]), "key: value lines")
+    return named or EXAMPLES.get(str(loc[-1])) or _of_backends(str(loc[-1]))
+
+
+def _of_backends(key: str) -> str:
+    """Give what a backend says of a key of its own."""
+    return next((backend.examples[key] for backend in register().values() if key in backend.examples), "key: value lines")
 
 
 def _backends() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from nvkeep.model.names import shown
 from nvkeep.model.spec import derived_router_id
+from nvkeep.reconcilers.backends import register
 
 Loc = tuple[str | int, ...]
 Mistake = tuple[Loc, str, bool]
@@ -21,6 +22,9 @@ def cross_references(document: Mapping[Any, Any]) -> Iterator[Mistake]:
         yield from check(document)
     for what, (find, instead) in _UNIQUE.items():
         yield from _twice(what, find(document), instead)
+    for backend in register().values():
+        for key, what, instead in backend.unique:
+            yield from _twice(what, _every(document, "volumes", key), instead)
 
 
 def _items(node: object, key: str) -> list[Any]:
@@ -116,11 +120,6 @@ def _units(document: Mapping[Any, Any]) -> Found:
 
 _UNIQUE: dict[str, tuple[Callable[[Mapping[Any, Any]], Found], str]] = {
     "volume": (lambda document: _every(document, "volumes", "name"), "name each volume once"),
-    "image": (lambda document: _every(document, "volumes", "file"), "write the file of another image"),
-    "resource": (lambda document: _every(document, "volumes", "resource"), "write another resource"),
-    "namespace": (lambda document: _every(document, "volumes", "namespace"), "write another namespace"),
-    "disk": (lambda document: _every(document, "volumes", "disk"), "write another disk"),
-    "device": (lambda document: _every(document, "volumes", "path"), "write another device"),
     "path": (lambda document: _every(document, "mounts", "path"), "choose another directory"),
     "address": (_floating, "choose another address"),
     "label": (lambda document: _every(document, "addresses", "label"), "choose another label"),

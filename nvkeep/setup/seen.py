@@ -10,9 +10,9 @@ from nvkeep.model.spec import DEFAULT_BACKEND
 from nvkeep.probes import address
 from nvkeep.probes.address import Entry
 from nvkeep.reconcilers.backends import register
+from nvkeep.reconcilers.backends.base import Backend
 
 NO_SUCH_PROGRAM = 127
-TELLING = ("nvmesh", "drbd")  # backends whose tools are nowhere but where they are used
 
 
 def addresses(host: Host, name: str) -> tuple[Entry, ...]:
@@ -60,11 +60,15 @@ def interface(found: Iterable[Entry], floating: str) -> str:
 
 def backend(host: Host) -> str:
     """Name the backend whose tools are here."""
-    for name in TELLING:
-        for tool in register()[name].tools:
+    for name, backend in _default_first():
+        for tool in backend.tools if backend.betrayed else ():
             if _done(host, tool.version).code != NO_SUCH_PROGRAM:
                 return name
     return DEFAULT_BACKEND
+
+
+def _default_first() -> list[tuple[str, Backend]]:
+    return sorted(register().items(), key=lambda item: (item[0] != DEFAULT_BACKEND, item[0]))
 
 
 def fstype(host: Host, device: str) -> str:

@@ -74,11 +74,23 @@ def without_device(host: Host, device: str) -> Lack | None:
     return None if here else Lack(f"there is no block device {device} here", "lsblk; ls -l /dev/disk/by-id")
 
 
+class Unique(NamedTuple):
+    """A key of a volume whose value names a thing that only one volume may use: what it is, and what to write instead."""
+
+    key: str
+    what: str
+    instead: str
+
+
 class Backend(ABC):
     """One way to hold a block device exclusively. Only equip, lacking, observe and holder get the host; the rest is pure."""
 
     Spec: ClassVar[type[VolumeSpec]]
     tools: ClassVar[tuple[Tool, ...]] = ()
+    unique: ClassVar[tuple[Unique, ...]] = ()
+    examples: ClassVar[dict[str, str]] = {}  # of its own keys, for messages: key -> "key: value"
+    gives_up: ClassVar[str] = ""  # what this backend does not keep safe; `nvkeep check` warns of it
+    betrayed: ClassVar[bool] = False  # its tools are nowhere but where it is used, so that `nvkeep setup` may propose it
 
     def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:  # noqa: ARG002 - part of the contract
         """Name the programs this host needs for a volume."""

@@ -15,7 +15,7 @@ from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Volume, without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Unique, Volume, without_device
 
 DIRECTORY = "/dev/nvkeep"
 
@@ -44,6 +44,8 @@ class DeviceBackend(Backend):
     """A link in /dev, which is gone with the boot, stands for the hold."""
 
     Spec = DeviceVolume
+    unique = (Unique("path", "device", "write another device"),)
+    gives_up = "nvkeep alone gives no safety against two writers; something else has to fence this storage"
 
     def lacking(self, host: Host, ask: Ask) -> Lack | None:
         """Look for the device."""

@@ -15,7 +15,7 @@ from nvkeep.model.names import PLAIN, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import drbd as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Unique, Volume
 
 TIMEOUT = 20.0  # seconds
 CUTTING = 5.0  # seconds; neither command waits for I/O
@@ -50,6 +50,9 @@ class DrbdBackend(Backend):
     """
 
     Spec = DrbdVolume
+    unique = (Unique("resource", "resource", "write another resource"),)
+    examples = {"resource": "resource: NAME"}  # noqa: RUF012 - declared as ClassVar in the contract
+    betrayed = True
     tools = (Tool(("drbdadm", "--version"), "apt install drbd-utils"),)
 
     def lacking(self, host: Host, ask: Ask) -> Lack | None:

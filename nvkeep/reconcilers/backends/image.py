@@ -16,7 +16,7 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import lease as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Unique, Volume
 
 TIMEOUT = 20.0  # seconds
 
@@ -43,6 +43,9 @@ class ImageBackend(Backend):
     """A lease and a loop device."""
 
     Spec = ImageVolume
+    unique = (Unique("file", "image", "write the file of another image"),)
+    examples = {"file": "file: /path/of/the/image"}  # noqa: RUF012 - declared as ClassVar in the contract
+    gives_up = "a lease tells who holds, but does not stop a host that was frozen while it was taken"
     tools = (Tool(("losetup", "--version"), "apt install mount"),)
 
     def lacking(self, host: Host, ask: Ask) -> Lack | None:

@@ -16,7 +16,7 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import Frozen, VolumeSpec
 from nvkeep.probes import nvme as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume, key_of, owner_of, without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Unique, Volume, key_of, owner_of, without_device
 
 TIMEOUT = 20.0  # seconds; a namespace whose target is gone lets commands wait
 WRITE_EXCLUSIVE = "--rtype=1"
@@ -56,6 +56,7 @@ class NvmeBackend(Backend):
     """The reservation tells who holds, survives a crash of the holder, and the namespace refuses everyone else's writes."""
 
     Spec = NvmeVolume
+    unique = (Unique("namespace", "namespace", "write another namespace"),)
     tools = (Tool(("nvme", "version"), "apt install nvme-cli"),)
 
     def lacking(self, host: Host, ask: Ask) -> Lack | None:

@@ -99,6 +99,7 @@ class NvmeshBackend(Backend):
     """Exclusive attachment; a preempting attach fences the host that was attached."""
 
     Spec = NvmeshVolume
+    betrayed = True
     tools = (Tool(("nvmesh_attach_volumes", "--help"), "install the NVMesh client; 3.x: the package nvmesh-utils"),)
 
     def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:

@@ -17,7 +17,7 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import scsi as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume, key_of, owner_of, without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Unique, Volume, key_of, owner_of, without_device
 
 TIMEOUT = 20.0  # seconds
 TYPES = {False: "--prout-type=1", True: "--prout-type=5"}  # by whether there are several paths
@@ -50,6 +50,7 @@ class ScsiBackend(Backend):
     """The reservation tells who holds, survives a crash of the holder, and the disk refuses the writes of everyone else."""
 
     Spec = ScsiVolume
+    unique = (Unique("disk", "disk", "write another disk"),)
     tools = (Tool((ONE_PATH, "--version"), "apt install sg3-utils"),)
 
     def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:  # noqa: ARG002 - the specification tells
