@@ -45,3 +45,28 @@ def test_a_sample_of_forty_lines_is_used_by_its_name(tmp_path: Path) -> None:
     wrong.write_text(CLUSTER.replace("group: vg0", "gruop: vg0"))
     assert 'did you mean "group"?' in nvkeep(tmp_path, "check", "-f", str(wrong)).stderr
     assert '"group"' in nvkeep(tmp_path, "schema").stdout
+
+
+DECLARED = """\
+    unique = (Unique("group", "volume group", "write another group"),)
+    examples = {"group": "group: vg7"}
+    gives_up = "it is only a sample"
+"""
+
+
+def test_what_a_backend_declares_of_itself_is_used_by_check(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "nvkeep", tmp_path / "nvkeep", ignore=shutil.ignore_patterns("__pycache__"))
+    sample = SAMPLE.read_text().replace("import Ask,", "import Unique, Ask,")
+    head, spec, tail = sample.partition("    Spec = SampleVolume\n")
+    assert spec
+    (tmp_path / "nvkeep/reconcilers/backends/sample.py").write_text(head + spec + DECLARED + tail)
+    file = tmp_path / "cluster.yaml"
+    file.write_text(CLUSTER)
+    assert "uses backend sample: it is only a sample" in nvkeep(tmp_path, "check", "-f", str(file)).stdout
+    file.write_text(CLUSTER.replace("[{name: data", "[{name: more, backend: sample, group: vg0}, {name: data"))
+    assert (
+        'volume group "vg0" is already used by this service; write another group'
+        in nvkeep(tmp_path, "check", "-f", str(file)).stderr
+    )
+    file.write_text(CLUSTER.replace(", group: vg0", ""))
+    assert "missing; add group: vg7" in nvkeep(tmp_path, "check", "-f", str(file)).stderr
