@@ -28,16 +28,16 @@ def ask(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def options() -> list[str]:
-    """Return which options the commands of this release have."""
+    """Return which options the commands of this release have; ends the process of any other user than root."""
+    if os.geteuid() != 0:  # before the storage is asked: nobody else may write to its socket
+        print("This script must be run as root. ErrorID: 1046", file=sys.stderr)
+        raise SystemExit(1)
     found: list[str] = ask({"op": "options"})["options"]
     return found
 
 
 def command(request: dict[str, Any], *, as_json: bool) -> int:
     """Run one command and print what the real one would; return its exit code."""
-    if os.geteuid() != 0:
-        print("This script must be run as root. ErrorID: 1046", file=sys.stderr)
-        return 1
     with open(LOCK, "w", encoding="ascii") as lock:  # noqa: PTH123 - standing alone, it should start fast
         fcntl.flock(lock, fcntl.LOCK_EX)
         answer = ask(request)

@@ -224,7 +224,9 @@ def test_what_is_stuck_is_named_keeps_what_it_stands_on_and_keepalived(
     out, err = printed(capsys)
     assert "All done." not in out
     assert err.splitlines()[-1] == "All done, but errors were encountered."
-    assert UNIT in err or "/srv/nfs" in err
+    assert "  blocked volume vol: waits for " in err
+    assert "  blocked mount /srv/nfs: waits for " in err
+    assert f"  converging service {UNIT}: " in err
     assert "nvkeep status nfs" in err
     assert world.machines["a"].holds("vol")
     assert not any(argv[0].startswith("nvmesh_detach") for _, argv, _ in world.commands)

@@ -1,7 +1,7 @@
 """The eight lines: a case for each, and what must hold for every combination of facts."""
 
 from dataclasses import fields, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Obstacles
 from nvkeep.model.role import Role
 
 TAKERS = (Role.MASTER, Role.CANDIDATE)
+TAKING = (Action.ACQUIRE, Action.SEIZE, Action.GUARD)
 CASES = {
     "taken from us": (Facts(Role.BACKUP, Holder.ANOTHER, ours=True), 1, Action.ISOLATE),
     "taken from us, still master": (Facts(Role.MASTER, Holder.ANOTHER, ours=True, guard=Guard.SILENT), 1, Action.ISOLATE),
@@ -92,14 +93,15 @@ def test_in_maintenance_nothing_is_done_the_line_is_said_and_the_roles_stay() ->
 
 
 def test_nothing_is_taken_without_a_role_and_a_witness() -> None:
-    for facts in ALL:
-        if decide(facts).action in (Action.ACQUIRE, Action.SEIZE, Action.GUARD):
-            assert facts.role in TAKERS, facts
-            assert facts.witness, facts
-            assert facts.carrier, facts
-            assert not facts.told, facts
-            assert not facts.cooling, facts
-            assert facts.holder is not Holder.ME, facts
+    taking = {action: [facts for facts in ALL if decide(facts).action is action] for action in TAKING}
+    assert all(taking.values())
+    for facts in chain.from_iterable(taking.values()):
+        assert facts.role in TAKERS, facts
+        assert facts.witness, facts
+        assert facts.carrier, facts
+        assert not facts.told, facts
+        assert not facts.cooling, facts
+        assert facts.holder is not Holder.ME, facts
 
 
 def test_nothing_is_seized_but_by_a_master_without_a_loss_when_nobody_serves() -> None:

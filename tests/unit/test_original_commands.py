@@ -1,13 +1,34 @@
 """The names of the original's commands: the launcher goes by the name it is called by."""
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from nvkeep.cli import ORIGINAL, main
+from nvkeep.cli import ORIGINAL, main, setup
+from nvkeep.host import LocalHost
 from tests.unit.test_cli import GOOD
 
+REFUSED = {"nvkeep_apply_config": "may run no service of this cluster; type it on one of server01, server02, server03"}
 COMMANDS = Path(__file__).parents[2] / "packaging" / "commands"
+
+
+class Stranger(LocalHost):
+    """This host, which no cluster.yaml names. Nothing of it is written, and no command runs on it."""
+
+    def __init__(self) -> None:
+        super().__init__("stranger")
+
+    def lock(self, _path: str, _timeout: float) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def run(self, argv: Sequence[str], _timeout: float = 0.0) -> NoReturn:
+        raise AssertionError(argv)
+
+    def write(self, path: str, _text: str, *, durable: bool = False) -> NoReturn:
+        raise AssertionError((path, durable))
 
 
 @pytest.fixture(params=ORIGINAL)
@@ -46,16 +67,18 @@ def test_what_it_does_not_take_is_refused(
 def test_on_a_host_that_is_not_in_the_file_it_says_so(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if command == "nvkeep_apply_config":
-        return  # setup says that
     copy = tmp_path / "cluster.yaml"
     copy.write_text(GOOD.read_text())
     copy.chmod(0o644)
+    before = [*tmp_path.iterdir()]
     monkeypatch.setattr("nvkeep.cli.common.others_can_write", lambda _: False)
+    monkeypatch.setattr(setup, "LocalHost", Stranger)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     assert typed(monkeypatch, command, "-f", str(copy)) == 2
     printed = capsys.readouterr()
-    assert "is not a host of this cluster; its hosts are server01, server02, server03" in printed.err
+    assert REFUSED.get(command, "is not a host of this cluster; its hosts are server01, server02, server03") in printed.err
     assert "All done" not in printed.out + printed.err
+    assert [*tmp_path.iterdir()] == before
 
 
 @pytest.mark.parametrize("command", ["nvkeep_clean_shutdown", "nvkeep_manual_startup"], indirect=True)
