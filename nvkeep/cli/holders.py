@@ -2,8 +2,8 @@
   nvkeep holders           who would keep the file systems of this host's services from being unmounted
   nvkeep holders nfs       of one service
 
-Units of the service itself are stopped before anything is unmounted, and are told as such. What would be ended by the service's
-`holders:` policy is told too. docs/releasing.md has the whole escalation.
+Units of the service itself are stopped before anything is unmounted, and are shown so. What would be ended by the service's
+`holders:` policy is shown too. docs/releasing.md has the whole escalation.
 
 exit codes:
   0  nobody would block a release

@@ -67,7 +67,7 @@ def told(found: Sequence[ErrorDetails]) -> Iterator[Mistake]:
 
 
 def _follows(error: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
-    """Return whether a list is only too short because of wrong items, which are told themselves."""
+    """Return whether a list is only too short because of wrong items, which are reported themselves."""
     loc = error["loc"]
     return error["type"] == "too_short" and any(
         other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in found

@@ -1,6 +1,6 @@
 """What no single key of cluster.yaml can tell: names that must exist, things that must not stand twice.
 
-Reads the raw document, so that these mistakes are told together with those of shape. Pure.
+Reads the raw document, so that these mistakes are reported together with those of shape. Pure.
 """
 
 from collections.abc import Callable, Iterator, Mapping

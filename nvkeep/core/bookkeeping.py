@@ -65,7 +65,7 @@ class Bookkeeping:
     def _held(self, action: Action, *, moved: bool) -> None:
         fencing = self.store.fencing()
         self.store.claim(held=True)
-        with self.tolerant("that a fencing is over"):  # but one that nobody was heard after stays, unless the volume was free
+        with self.tolerant("that the fencing is over"):  # but one that nobody was heard after stays, unless the volume was free
             self.store.save_fencing(fencing if fencing.spent and action is not Action.ACQUIRE else Fencing())
         if moved or action is not Action.SERVE:
             now = self.host.now()

@@ -42,7 +42,7 @@ class Observation:
 
 
 class Observer:
-    """Looks at one service on one host. `denied` and `assumed` are what a pass has learned or been told since.
+    """Looks at one service on one host. `denied` and `assumed` are what a pass has learned, or was given, since.
 
     `blind` observer look at nothing: they see a host with nothing on it, and volumes that nobody holds.
     """

@@ -2,7 +2,7 @@
 
 bash.py reads nvkeep_service.conf, fstab.py the fstab; sides.py sorts the keys, pairing.py finds what does not go together,
 services.py plans, remarks.py says what has no place any more, page.py writes. What was written is then loaded as `nvkeep check`
-does: what is wrong with a value is told at its place in the original's file, in the words of the loader.
+does: what is wrong with a value is reported at its place in the original's file, in the words of the loader.
 """
 
 import re

@@ -1,7 +1,7 @@
 """The assignments of a bash file, read without bash: lists, quotes, ${VAR} of earlier keys, brace expansion. Pure.
 
 Nothing is run, sourced or looked up. Whatever is something else is refused, with its place and what to write instead; reading
-goes on at the next assignment, so that everything wrong is told at once.
+goes on at the next assignment, so that everything wrong is reported at once.
 """
 
 import re

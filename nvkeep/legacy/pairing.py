@@ -62,7 +62,7 @@ def mounts(side: Side, entries: Entries, fstab: str) -> tuple[list[Mounted], lis
 
 
 def volumes(side: Side, mounted: list[Mounted], other: Side | None) -> Iterator[Mistake]:
-    """Compare the volumes of a set with those that its mountpoints are on: each name that only one of the two has is told."""
+    """Compare the volumes of a set with those that its mountpoints are on: name those that only one of the two has."""
     listed = side.lists["NVMESHVOLS"]
     names = {word.text for word in listed}
     strange = [one for one in mounted if one.volume not in names]

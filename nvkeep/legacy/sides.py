@@ -46,7 +46,7 @@ class Side:
 
 
 def sides(reader: Reader) -> tuple[list[Side], list[Mistake]]:
-    """Sort the keys. What is missing is told, and something without a place stands for it."""
+    """Sort the keys. What is missing is a mistake, and something without a place stands for it."""
     found = [_side(reader, suffix) for suffix in SUFFIXES]
     return found, [*_missing(reader), *_unlike(reader), *_same(found)]
 

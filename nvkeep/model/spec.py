@@ -195,7 +195,7 @@ class Timing(Frozen):
 
     @property
     def master_down(self) -> float:
-        """How long a backup waits in silence before it is master: 3 adverts + at most one of skew."""
+        """How long a backup hears nothing before it is master: 3 adverts + at most one of skew."""
         return 4 * self.advert
 
     @property

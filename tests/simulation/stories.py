@@ -130,7 +130,7 @@ def the_holder_stays_in_every_role() -> str:
         force_role(world, "a", role)
         passes(world, "a", 8.0)
         if not world.serves("a") or world.changes(0, "a"):
-            return f"as {role} it release: {world.commands}"
+            return f"as {role} it released: {world.commands}"
     return told(world, (claimed(world, "a"), "not claimed"))
 
 
@@ -278,7 +278,7 @@ def a_service_that_answers_is_not_seized() -> str:
         world,
         (world.serves("a"), "taken from a host that serves"),
         (world.clean("b"), "b has a part of it"),
-        (yields, "b does not stand backoff"),
+        (yields, "b does not back off"),
     )
 
 
@@ -474,7 +474,7 @@ def a_mount_that_is_held_serves_again_when_the_reason_is_over() -> str:
     passes(world, "a", 1.0)
     return told(
         world,
-        (stopped and kept, "it release the volume, or went on serving"),
+        (stopped and kept, "it released the volume, or went on serving"),
         (world.serves("a"), f"does not serve again: {world.commands}"),
     )
 
@@ -629,7 +629,7 @@ def a_keepalived_that_was_never_started_is_no_order() -> str:
     world.machines["a"].stop_keepalived("inactive")
     world.machines["a"].keepalived.inactive_since = 0.0
     passes(world, "a", 10.0)
-    return told(world, (world.serves("a"), "it release"), (not world.changes(0, "a"), f"changed: {world.commands}"))
+    return told(world, (world.serves("a"), "it released"), (not world.changes(0, "a"), f"changed: {world.commands}"))
 
 
 @story

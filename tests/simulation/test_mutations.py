@@ -101,7 +101,7 @@ def line_2_ignores_the_carrier(patch: Patch) -> None:
     _line(patch, 2, fits=lambda f: bool(f.told))
 
 
-@mutation("the holder stays in every role", "it release")
+@mutation("the holder stays in every role", "it released")
 def line_4_only_for_a_master(patch: Patch) -> None:
     _line(patch, 4, fits=lambda f: f.holder is Holder.ME and f.role is Role.MASTER)
 
@@ -229,7 +229,7 @@ def the_flag_is_never_lowered(patch: Patch) -> None:
     patch.setattr(Store, "save_flag", lambda self, *, up: before(self, up=up or self.flag()))
 
 
-@mutation("a service that answers is not seized", "stand backoff")
+@mutation("a service that answers is not seized", "back off")
 def a_yield_does_not_count(patch: Patch) -> None:
     before = decision.eligible
     patch.setattr(bookkeeping, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
@@ -342,7 +342,7 @@ def any_attachment_is_held(patch: Patch) -> None:
     patch.setattr(observe, "merge_holders", lambda words, **how: before(words, **(how | {"ours": True})))
 
 
-@mutation("the holder stays in every role", "it release")
+@mutation("the holder stays in every role", "it released")
 def a_killed_keepalived_is_an_order(patch: Patch) -> None:
     patch.setattr(Observer, "_stopped", lambda self: "" if self.roles.words else "keepalived is gone")
 
