@@ -86,7 +86,9 @@ class Engine:
         with ThreadPoolExecutor(max_workers=max(1, len(todo))) as pool:
             while order.is_active():
                 for key in order.get_ready():
-                    failed = [other for other in keeps[key] if {**settled, **done}.get(other, _FINE).word not in SETTLED]
+                    failed = [
+                        other for other in sorted(keeps[key]) if {**settled, **done}.get(other, _FINE).word not in SETTLED
+                    ]
                     if failed:
                         done[key] = Outcome(key, Word.BLOCKED, f"waits for {failed[0]}")
                         order.done(key)

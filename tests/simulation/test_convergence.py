@@ -37,7 +37,7 @@ def wrong(world: World, found: Found) -> str:
                 f"{here.units} after {[' '.join(argv) for _, argv, _ in world.commands[-6:]]}")  # fmt: skip
     if found.holds:
         gone = [argv for _, argv, _ in world.commands if any(argv[: len(words)] == words for words in LETS_GO)]
-        return f"(6) the holder release its volume: {gone}" if gone else ""
+        return f"(6) the holder released its volume: {gone}" if gone else ""
     return ""
 
 

@@ -1,5 +1,14 @@
 """A world to test in: one clock, a shared storage, networks, two or three machines; and the safety invariants, always watched.
 
+The invariants. World watches them after every command and every pass; test_convergence.py asks for (3) and (6) at the end.
+
+(1) At most one host writes to a volume, by the storage's rule and by what runs; nothing is mounted or started on another's.
+(2) Nothing is started on what is not there: a unit only over its mounts and addresses, an address only over its mounts.
+(3) From every legal state, killed after every single command, the next passes converge, and one more changes nothing.
+(4) A volume is never taken from under a mount, and nothing is unmounted lazily.
+(5) A volume is seized only after three silent answers over a master-down interval, with a carrier, and not while it is served.
+(6) The holder stays: no pass releases the volume of a host that holds it and has no reason to release it.
+
 A `Process` is one run of nvkeep on a machine: it implements Host, and it can be killed right before or right after any of its
 changing commands. What it did to the machine stays; the machine and its files outlive it.
 """
