@@ -62,4 +62,4 @@ def test_a_host_without_sshd_is_told_with_the_command_to_try(lab: Lab) -> None:
     finally:
         lab["srv-b"].run(("systemctl", "start", "ssh.service"))
     assert "Connection refused" in said
-    assert said.endswith("this has to work without a question: ssh srv-b true")
+    assert said.endswith("passwordless login must work: ssh srv-b true")
