@@ -32,7 +32,7 @@ class ArpMonitor:
         self.unanswered: Unanswered | None = None
 
     def run(self) -> None:
-        """Watch for ever; what cannot be heard has not gone unanswered."""
+        """Watch for ever; what cannot be heard does not count as unanswered."""
         while True:
             cluster = self.cluster()
             try:

@@ -24,7 +24,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Switchover what should be here."""
+    """Move what should be here."""
     cluster, host = load(arguments)
     code, services = 0, chosen(cluster, host.name, [])
     refuse_others_than_root()

@@ -38,7 +38,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Switchover, and say how it went."""
+    """Move, and say how it went."""
     cluster, host, service = ordered(arguments)
     if not Store(host, service).serving(cluster.timing.step):
         return _elsewhere(host, cluster, service, arguments)

@@ -2,7 +2,7 @@
   nvkeep reset nfs     this host may start nfs again, now
 
 Forgets what keeps this host from a service: that it is held (too many starts that did not last), the cool-down after a failure,
-backing off, and a fencing record. Then a pass is made. Nothing is taken from a host that serves.
+backing off, and the fencing record. Then a pass is made. Nothing is taken from a host that serves.
 
 exit codes:
   0  forgotten, and the pass settled

@@ -1,4 +1,4 @@
-"""What a pass leaves behind for the next one: the claim, a fencing, cool-down, patience, and why the flag is as it is."""
+"""What a pass leaves behind for the next one: the claim, the fencing record, cool-down, patience, and why the flag is so."""
 
 import logging
 from collections.abc import Iterator
@@ -128,12 +128,11 @@ class Bookkeeping:
         return tied.now and self._silent()
 
     def _backoff(self, verdict: Verdict, observation: Observation, *, holds: bool) -> Backoff:
-        """Stand backoff until the service falls silent, or patience is over: then listen."""
+        """Back off until the service falls silent, or patience is over: then listen."""
         now, was = self.host.now(), self.store.timers().backoff
         if verdict.action is Action.YIELD:
-            by_hand = (
-                self.observer.assumed is not None and observation.facts.guard is Guard.SERVED
-            )  # keepalived here is not deaf
+            ordered = self.observer.assumed is not None
+            by_hand = ordered and observation.facts.guard is Guard.SERVED  # keepalived here is not deaf
             return was if by_hand else back_off(was, now, observation.holders)
         if holds or (now < was.until and self._silent()):
             return Backoff()
@@ -205,9 +204,8 @@ class Bookkeeping:
     def _stopping(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> bool:
         """Return whether a host that has to release is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
         stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
-        stopping |= (
-            self.observer.timestamps.moving() and self.store.claimed()
-        )  # a move turns round where something is not released
+        # A move turns round where something is not released.
+        stopping |= self.observer.timestamps.moving() and self.store.claimed()
         return verdict.action is Action.RELEASE and observation.facts.carrier and stopping and self.store.flag()
 
 
@@ -215,9 +213,8 @@ def unready(observer: Observer, facts: Facts) -> list[Unmet]:
     """Name what a pass sees unmet of the preconditions of serving, at little cost."""
     untaken = facts.role not in (Role.MASTER, Role.CANDIDATE) and not observer.store.claimed()
     free = facts.holder is Holder.NOBODY and untaken
-    by_hand = bool(observer.outdated) or _by_hand(
-        observer
-    )  # there may be no keepalived; or a warning says already what is wrong with it
+    # There may be no keepalived; or a warning says already what is wrong with it.
+    by_hand = bool(observer.outdated) or _by_hand(observer)
     return readiness.quick(observer.host, observer.cluster, observer.resources, free=free, by_hand=by_hand)
 
 

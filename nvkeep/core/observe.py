@@ -44,7 +44,7 @@ class Observation:
 class Observer:
     """Looks at one service on one host. `denied` and `assumed` are what a pass has learned, or was given, since.
 
-    `blind` observer look at nothing: they see a host with nothing on it, and volumes that nobody holds.
+    A `blind` one looks at nothing: it sees a host with nothing on it, and volumes that nobody holds.
     """
 
     def __init__(self, host: Host, cluster: Cluster, service: str, *, blind: bool = False) -> None:
@@ -181,7 +181,7 @@ class Observer:
         return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
 
     def _held(self) -> str:
-        """Say why the service is held here; a record that cannot be read keeps from taking, and makes nobody release."""
+        """Say why the service is held here; a record that cannot be read keeps from taking, and is no reason to release."""
         try:
             held = self.store.held()
         except ProbeError as error:

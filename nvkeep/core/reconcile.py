@@ -103,9 +103,8 @@ class Pass:
         except ProbeError as error:
             return Verdict(verdict.line, Action.WAIT, str(error)), observation
         later = self.observer.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
-        return decide(later.facts), replace(
-            later, versions=observation.versions
-        )  # a seize names what was read before the guard
+        seized = replace(later, versions=observation.versions)  # a seize names what was read before the guard
+        return decide(later.facts), seized
 
     def _act(self, verdict: Verdict, observation: Observation, plan: Plan) -> tuple[Outcome, ...]:
         want = WANT.get(verdict.action)
@@ -122,9 +121,9 @@ class Pass:
         """Plan what a decision calls for: the very objects that a pass runs. Changes nothing."""
         want = WANT.get(verdict.action)
         versions = observation.versions if verdict.action is Action.SEIZE else None
-        return (
-            make_plan(self.resources, observation.seen, want, versions, self._stale(verdict, observation)) if want else Plan()
-        )
+        if not want:
+            return Plan()
+        return make_plan(self.resources, observation.seen, want, versions, self._stale(verdict, observation))
 
     def _stale(self, verdict: Verdict, observation: Observation) -> frozenset[str]:
         """Pick attachments of an earlier boot: this host did not take them, and they do no I/O."""
@@ -181,7 +180,7 @@ class Pass:
         return False
 
     def _broken(self, failed: list[Outcome]) -> bool:
-        """Return whether something is gone that was there: a host that serves does not release for what never was in sync."""
+        """Return whether something is gone that was there: a host that serves releases nothing for what never was in sync."""
         keys = {one.key for one in failed} & self.store.settled_before()
         return any(observe(self.host, one) is None for one in self.resources if one.key in keys)
 

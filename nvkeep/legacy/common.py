@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from nvkeep import log
-from nvkeep.cli.common import chosen, load, refuse_others_than_root, refuse_unsafe_state
+from nvkeep.cli.common import chosen, load, refuse_others_than_root, refuse_unsafe_state, unsettled
 from nvkeep.config import DEFAULT_FILE
 from nvkeep.errors import NotHere, NvkeepError
 from nvkeep.host import Host
@@ -73,6 +75,16 @@ def end(*, well: bool) -> int:
     return 0 if well else 1
 
 
-def trouble(report: Report, more: str) -> None:
-    """Say what became of a service that did not go as it should, and what to type."""
-    print(f"{report.service}: {report.why}; {more}", file=sys.stderr)
+def side_by_side(services: Sequence[str], announce: Callable[[str], None], does: Callable[[str], Report]) -> list[Report]:
+    """Announce what is to be done with each service, then do it with all of them at once."""
+    for service in services:
+        announce(service)
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        return list(pool.map(does, services))
+
+
+def trouble(report: Report) -> None:
+    """Say what became of a service that did not go as it should, what to type, and which resources are wrong."""
+    print(f"{report.service}: {report.why}; nvkeep status {report.service}", file=sys.stderr)
+    for line in unsettled(report):
+        print(f"  {line}", file=sys.stderr)

@@ -17,16 +17,14 @@ exit codes:
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from nvkeep.admin.drain import is_gone
 from nvkeep.admin.orders import stop_here
-from nvkeep.cli.common import unsettled
 from nvkeep.core.reconcile import Pass
 from nvkeep.host import Host
-from nvkeep.legacy.common import KEEPALIVED, end, ordered, runs, side_options, trouble
+from nvkeep.legacy.common import KEEPALIVED, end, ordered, runs, side_by_side, side_options, trouble
 from nvkeep.model.override import Kind
-from nvkeep.model.report import Report
 from nvkeep.model.spec import Cluster
 from nvkeep.state.orders import Overrides
 from nvkeep.status.service import called
@@ -51,13 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _release(host: Host, cluster: Cluster, services: Sequence[str]) -> bool:
     """Release services side by side; return whether nothing is left."""
-    for service in services:
-        _announce(host, cluster, service)
-    with ThreadPoolExecutor(max(1, len(services))) as pool:
-        reports = list(pool.map(lambda service: stop_here(host, cluster, service, REASON), services))
+    announce, stop = partial(_announce, host, cluster), partial(stop_here, host, cluster, reason=REASON)
+    reports = side_by_side(services, announce, stop)
     for report in reports:
         if not is_gone(report):
-            _left(report)
+            trouble(report)
     return all(map(is_gone, reports))
 
 
@@ -70,12 +66,6 @@ def _announce(host: Host, cluster: Cluster, service: str) -> None:
         print("* Stopping {}: {}".format(*called(resource)), flush=True)
     if not there:
         print(f"* Nothing of {service} is on this host", flush=True)
-
-
-def _left(report: Report) -> None:
-    trouble(report, f"nvkeep status {report.service}")
-    for line in unsettled(report):
-        print(f"  {line}", file=sys.stderr)
 
 
 def _not_stopped() -> bool:

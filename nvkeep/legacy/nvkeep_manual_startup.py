@@ -15,13 +15,12 @@ exit codes:
 import argparse
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from nvkeep.admin.orders import serves, start_here
-from nvkeep.cli.common import unsettled
 from nvkeep.core.reconcile import Pass
 from nvkeep.host import Host
-from nvkeep.legacy.common import end, of_peers, ordered, runs, side_options, trouble
+from nvkeep.legacy.common import end, of_peers, ordered, runs, side_by_side, side_options, trouble
 from nvkeep.model.decision import Action
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
@@ -48,10 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _start(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report]:
-    for service in services:
-        _announce(host, cluster, service)
-    with ThreadPoolExecutor(max(1, len(services))) as pool:
-        return list(pool.map(lambda service: start_here(host, cluster, service), services))
+    return side_by_side(services, partial(_announce, host, cluster), partial(start_here, host, cluster))
 
 
 def _announce(host: Host, cluster: Cluster, service: str) -> None:
@@ -75,7 +71,5 @@ def _well(host: Host, cluster: Cluster, report: Report, elsewhere: Sequence[str]
         said = f"{who} serves it, and it stays there; to have it here: nvkeep move {report.service} --to {host.name}"
         print(f"{report.service}: {said}", file=sys.stdout if report.service in elsewhere else sys.stderr)
         return report.service in elsewhere
-    trouble(report, f"nvkeep status {report.service}")
-    for line in unsettled(report):
-        print(f"  {line}", file=sys.stderr)
+    trouble(report)
     return False

@@ -36,17 +36,17 @@ class Fencing:
 
 
 def record_fencing(fencing: Fencing, now: float) -> Fencing:
-    """Record one more fencing; listening starts a moment later."""
+    """Record that this host was fenced once more; listening starts a moment later."""
     return Fencing(fencing.count + 1, now, None, now + SETTLE)
 
 
 def rebooted(fencing: Fencing, now: float) -> Fencing:
-    """Start the time of a recorded fencing again: clocks of another boot say nothing."""
+    """Start the time of a fencing record again: clocks of another boot say nothing."""
     return replace(fencing, at=now, listening_since=None, listen_at=now, spent=False) if fencing.count else fencing
 
 
 def listen(fencing: Fencing, role: Role, now: float, master_down: float) -> Fencing:
-    """Advance a fencing by what is heard now."""
+    """Advance a fencing record by what is heard now."""
     if not fencing.count:
         return fencing
     since = fencing.listening_since

@@ -1,6 +1,5 @@
 """One host of the cluster, this one or another: the same commands, run here or by ssh."""
 
-import json
 import os
 from typing import NamedTuple
 
@@ -92,7 +91,7 @@ class Member:
         before = clock(self.host)
         done = self._run(("nvkeep", "setup", "--check", "--json", "-f", FILE, "--as", self.name, *self._boot()), LOOK)
         try:
-            found = Survey.parse(json.dumps(json_of(self.name, done)))
+            found = Survey.parse(json_of(self.name, done))
         except (ValueError, TypeError, KeyError):
             said = " ".join((done.err or done.out).split()) or "no message"
             why = f"`nvkeep setup --check` ended with {done.code}: {said}"

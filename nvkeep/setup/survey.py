@@ -45,9 +45,8 @@ class Survey(NamedTuple):
         return json.dumps(self._asdict() | {key: [one._asdict() for one in its] for key, its in rows.items()}, indent=2)
 
     @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read what another host wrote. Raises ValueError, TypeError, KeyError."""
-        found: dict[str, Any] = json.loads(text)
+    def parse(cls, found: dict[str, Any]) -> Self:
+        """Read what another host wrote. Raises TypeError, KeyError."""
         lists = {key: tuple(found[key]) for key in ("serves", "changes")}
         return cls(**found | lists | {key: tuple(Unmet(**one) for one in found[key]) for key in ("unmet", "warnings")})
 

@@ -62,7 +62,7 @@ def _end(host: Host, before: Record) -> None:
 
 
 def _hand_over(host: Host) -> None:
-    """Stop the unit whose stop is the drain; it refuses that outside of a shutdown, for as long as nobody permits it."""
+    """Stop the unit whose stop drains this host; it refuses that outside of a shutdown, for as long as nobody permits it."""
     host.write(PERMIT, "[Unit]\nRefuseManualStop=no\n")
     try:
         _run(host, "systemctl", "daemon-reload")

@@ -6,7 +6,7 @@
 /run/nvkeep/role/SERVICE         a role set by hand
 /run/nvkeep/starts/SERVICE       when it was started here, of late                       (gone with the boot)
 /run/nvkeep/roles                keepalived's last answer
-/run/nvkeep/agreement            how this host was last compared with the others (nvkeep/agreement.py)
+/run/nvkeep/agreement            how this host was last compared with the others (checks/consistency.py)
 /run/nvkeep/report/SERVICE       the last pass
 /run/nvkeep/lock/SERVICE         keeps passes apart
 /run/nvkeep/leaving              the system goes down: nvkeep-shutdown.service makes it, before anything else is stopped
@@ -83,7 +83,7 @@ class Store:
             self._keep(f"{RUN}/standing/{self.service}", json.dumps(asdict(timers)))
 
     def fencing(self) -> Fencing:
-        """Read the fencing record; no record, or one that cannot be read, is a first fencing just now."""
+        """Read the fencing record; no record, or one that cannot be read, counts as having been fenced just now."""
         now, boot = self.host.now(), self.host.boot_id()
         found = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
         try:
@@ -137,7 +137,7 @@ class Store:
         self._keep(f"{RUN}/starts/{self.service}", json.dumps(starts))
 
     def reset(self) -> None:
-        """Forget what keeps this host from starting the service: held, starts, cool-down, patience, a fencing."""
+        """Forget what keeps this host from starting the service: held, starts, cool-down, patience, the fencing record."""
         for path in (f"{RUN}/held", f"{VAR}/held", f"{RUN}/starts", f"{RUN}/standing"):
             self.host.remove(f"{path}/{self.service}")
         self.save_fencing(Fencing())
@@ -209,7 +209,7 @@ def _alike(found: object, usual: object) -> bool:
 
 
 def _loss(found: dict[str, Any]) -> Fencing:
-    """Raise TypeError for a fencing that was not written here."""
+    """Raise TypeError for a record that was not written here."""
     usual = asdict(Fencing(listening_since=found["listening_since"]))
     found = usual | found  # an older version knew less
     if not all(_alike(found[key], usual[key]) for key in usual) or not isinstance(found["listening_since"], int | float | None):

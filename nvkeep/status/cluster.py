@@ -54,9 +54,8 @@ def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
     with ThreadPoolExecutor(len(others) + 1) as pool:
         comparing = pool.submit(consistency.renew, host, cluster)
         told = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
-    here = {
-        one: asdict(service_status(Pass(host, cluster, one))) for one in services
-    }  # after the comparison, which it tells of
+    # After the comparison, whose outcome it has among its warnings.
+    here = {service: asdict(service_status(Pass(host, cluster, service))) for service in services}
     found = {one: _gathered(cluster, host.name, here[one], told, one) for one in services}
     compared = {name: one for name, one in comparing.result().items() if name in others}
     return Everywhere(found, compared, [line for name, one in compared.items() for line in _agreeing(host, name, one)])

@@ -71,9 +71,8 @@ def service_status(one: Pass) -> ServiceStatus:
     orders = warnings.orders(one)
     yielding, well = one.host.now() < timers.yield_until, one.store.flag() and not found
     unfit = _unfit(one, last)
-    facts = replace(
-        observation.facts, fenced=observation.facts.fenced and not new
-    )  # no record counts as a fencing, and is none
+    fenced = observation.facts.fenced and not new  # no record counts as having been fenced, and is not that
+    facts = replace(observation.facts, fenced=fenced)
     summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
     return ServiceStatus(
         schema=SCHEMA,

@@ -1,4 +1,4 @@
-"""One thing that keeps a file system from being unmounted, and the command that makes it released."""
+"""One thing that keeps a file system from being unmounted, and the command that makes it go."""
 
 from collections.abc import Callable
 from enum import StrEnum
@@ -40,7 +40,7 @@ class Blocker(NamedTuple):
 
     @property
     def cure(self) -> tuple[str, ...]:
-        """The command that makes it released."""
+        """The command that makes it go."""
         if self.sort is Sort.PROCESS:
             return ("systemctl", "stop", self.unit) if self.unit.endswith(".service") else ("kill", str(self.pid))
         return {

@@ -98,10 +98,10 @@ class Stage:
         """List the servers that a database could be on, and is not; one without power, or frozen, cannot be asked."""
         return [server for server in self.hosts(one) if server.awake and not one.serves(server)]
 
-    def watch(self, one: Database) -> ArpMonitor:
+    def watch(self, one: Database) -> Watch:
         """Let a client write to a database from now on."""
         self.calm = False
-        return ArpMonitor(self, one)
+        return Watch(self, one)
 
 
 class Kept:
@@ -131,7 +131,7 @@ class Kept:
         self._stack.close()
 
 
-class ArpMonitor:
+class Watch:
     """A client that writes to one database, and what the storage was asked for since it began."""
 
     def __init__(self, stage: Stage, one: Database) -> None:
@@ -144,7 +144,7 @@ class ArpMonitor:
 
     @property
     def moves(self) -> list[str]:
-        """Tell who took the volume and who release it since the watch began."""
+        """Name who took the volume and who released it since the watch began."""
         return self.stage.lab.storage.moves(self.one.volume, self.begun)
 
     def seen(self) -> Result:

@@ -15,7 +15,7 @@ import pytest
 
 from lab.commands import LabError, boottime, until
 from lab.databases import Database
-from tests.cluster.stage import MEASURED, QUIET, ArpMonitor, Stage, says
+from tests.cluster.stage import MEASURED, QUIET, Stage, Watch, says
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ class Story:
     """What happened: clients and results by service, when each part began (CLOCK_BOOTTIME), who said what."""
 
     stage: Stage
-    watches: dict[Database, ArpMonitor]
+    watches: dict[Database, Watch]
     parts: dict[str, float] = field(default_factory=dict)
     split_after: float | None = None
 

@@ -1,4 +1,4 @@
-"""ServiceStatus backoff and listening."""
+"""Backing off and listening."""
 
 from nvkeep.model.role import Role
 from nvkeep.model.timers import BACKOFF_FIRST_S, BACKOFF_LONGEST_S, Backoff, after_hearing, back_off

@@ -67,7 +67,7 @@ def test_a_keepalived_that_runs_without_the_drop_in_is_told_again_and_again(tmp_
     assert (found.unmet, found.changes) == ((), ())
     assert [(one.what, one.fix) for one in found.warnings] == [("KEEPALIVED", BRINGS)]
     assert survey(host, ORDER, NAME).warnings == found.warnings
-    assert Survey.parse(found.dump()) == found
+    assert Survey.parse(json.loads(found.dump())) == found
     drawn = table.lacking([Look(NAME, found, found.unmet)], NAME)
     assert "KEEPALIVED (only a warning): keepalived writes" in drawn
     assert BRINGS in drawn
