@@ -89,7 +89,7 @@ def serve(port: int, lock: threading.Lock, line: bytes) -> None:
 def run(request: dict[str, Any]) -> dict[str, Any]:
     """Run a command to its end; a late one is killed with its session."""
     feed = request.get("feed")
-    # Not a `with` block, nor communicate() again: a command the kernel is not released would never end this thread.
+    # Not a `with` block, nor communicate() again: a command that the kernel does not release would never end this thread.
     process = subprocess.Popen(
         request["argv"],
         stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,

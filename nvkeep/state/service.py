@@ -45,7 +45,7 @@ class Store:
         return self.host.lock(f"{RUN}/lock/{self.service}", timeout)
 
     def claimed(self) -> bool:
-        """Return whether this boot took the service and has not released; a claim that cannot be read counts as one."""
+        """Return whether this boot took the service and has not released it; a claim that cannot be read counts as one."""
         try:
             return self.host.read(f"{RUN}/claim/{self.service}").strip() == self.host.boot_id()
         except FileNotFoundError:

@@ -117,7 +117,7 @@ class Escalation:
                 self._remedy(one)
 
     def _remedy(self, one: Blocker) -> None:
-        """Run the command that makes something else than a process release; tell it when that has another end than before."""
+        """Run the command that ends what is no process; report it when that ends otherwise than before."""
         done = self._run(one.cure, self._short)
         if self.tried.get(one.remedy) != done:
             self.say(f"`{one.remedy}`: {'done' if done else self.said}")

@@ -97,7 +97,7 @@ class DrbdBackend(Backend):
         return steps(("drbdadm", "primary", "--force", _resource(ask)), timeout=TIMEOUT)
 
     def cut(self, ask: Ask, have: Volume) -> Steps:
-        """Give up the copy here, then release on what waits: in this order that fails, in the other it would be written."""
+        """Give up the copy here, then let what waits go on: in this order that fails, in the other it would be written."""
         commands = (("drbdadm", "detach", "--force", _resource(ask)), ("drbdadm", "resume-io", _resource(ask)))
         return () if have.io else steps(*commands, timeout=CUTTING)
 
