@@ -659,7 +659,7 @@ def test_a_rebooted_host_gets_its_old_volumes_again_with_their_old_version(lab: 
     live(b)
     a.power_on()
     until(lambda: attached(a) and attached(a, "vol2"), within=5, what="the volumes are there again")
-    until(lambda: status(a, "vol2")["status"] == "Live, with IO", within=5, what="what nobody took works")
+    until(lambda: status(a, "vol2").get("status") == "Live, with IO", within=5, what="what nobody took works")
     assert (status(a)["attach_status"], status(a)["reservation_version"], status(a)["RVMS"]) == ("Preempted", 2, 3)
     assert a.run(WRITE, check=False).returncode == 1
     assert lab.storage.overlaps() == []
