@@ -10,9 +10,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from lab import databases, timeline
 from lab.cluster import Lab
-from lab.commands import LabError, boottime, until
+from lab.commands import LabError, until
 from lab.databases import Database
 from lab.server import Server
+from lab.steady import boottime
 
 ADVERTS = (0.2, 0.1)
 RUNS = 5

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Self
 
-from lab import cgroups, places
-from lab.commands import LabError, boottime, run, until
+from lab import cgroups, places, steady
+from lab.commands import LabError, run, until
 from lab.network import FLOATING
+from lab.steady import boottime
 
 if TYPE_CHECKING:
     import subprocess
@@ -22,8 +23,13 @@ if TYPE_CHECKING:
 
     from lab.network import Network
 
-# A gap is longer than this many seconds between two acknowledged rows, of which there should be 50 a second.
+# A gap is longer than this many steady seconds between two acknowledged rows, of which there should be 50 a second.
 GAP = 0.25
+
+
+def is_gap(at: float, after: float) -> bool:
+    """Return whether so long without a row is more than the machine's own stumbling."""
+    return after - at > GAP and steady.seconds(at, after) > GAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class Result:
     def __post_init__(self) -> None:
         times = [when for _, when in self.acks]
         edges = pairwise([*times[:1], *times, self.stopped])
-        object.__setattr__(self, "gaps", tuple((at, after - at) for at, after in edges if after - at > GAP))
+        object.__setattr__(self, "gaps", tuple((at, after - at) for at, after in edges if is_gap(at, after)))
 
     @property
     def acknowledged(self) -> int:
@@ -50,9 +56,16 @@ class Result:
         """The longest time without an acknowledged row, from the first one to the stop; 0 when none stands out."""
         return max((length for _, length in self.gaps), default=0.0)
 
+    @property
+    def longest_steady_gap(self) -> float:
+        """The same in steady seconds: what a bound is held against."""
+        return max((steady.seconds(at, at + length) for at, length in self.gaps), default=0.0)
+
     def longest_gap_between(self, begin: float, end: float) -> float:
-        """Return the longest of the gaps that lay, wholly or in part, between two moments."""
-        return max((length for at, length in self.gaps if at < end and at + length > begin), default=0.0)
+        """Return the longest, in steady seconds, of the gaps that lay, wholly or in part, between two moments."""
+        return max(
+            (steady.seconds(at, at + length) for at, length in self.gaps if at < end and at + length > begin), default=0.0
+        )
 
     def first_ack_after(self, moment: float) -> float | None:
         """Return when the first row after a moment was acknowledged."""

@@ -9,6 +9,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
+from lab import steady
+from lab.steady import boottime
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -68,14 +71,9 @@ def environment() -> dict[str, str]:
 
 
 def until(condition: Callable[[], bool], *, within: float, what: str, every: float = 0.02) -> None:
-    """Poll until the condition holds; raise LabError naming what did not happen in time."""
-    deadline = time.monotonic() + within
+    """Poll until the condition holds; raise LabError naming what did not happen within so many steady seconds."""
+    begun = boottime()
     while not condition():
-        if time.monotonic() > deadline:
+        if steady.seconds(begun) > within:
             raise LabError(f"not within {within:g} s: {what}")
         time.sleep(every)
-
-
-def boottime() -> float:
-    """Return CLOCK_BOOTTIME in seconds: one clock for the storage's log and the client's, and never set back."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING
 
 from lab import needs, protected, timeline
-from lab.commands import LabError, boottime, until
+from lab.commands import LabError, until
 from lab.network import FLOATING
+from lab.steady import boottime
 
 if TYPE_CHECKING:
     from lab.client import Result

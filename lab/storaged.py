@@ -11,10 +11,10 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from lab import places, views
-from lab.commands import boottime
 from lab.controls import Controls
 from lab.management import Management
 from lab.nvmesh import Nvmesh
+from lab.steady import boottime
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import mfusepy
 
-from lab.commands import boottime
+from lab.steady import boottime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

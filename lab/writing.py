@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import extensions
 
-from lab.commands import boottime
+from lab.steady import boottime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from lab import databases
 from lab.cluster import Lab
-from lab.commands import LabError, boottime, until
+from lab.commands import LabError, until
+from lab.steady import boottime
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -213,7 +214,7 @@ class Watch:
         """Finish, and assert that nothing moved: no volume taken or release, no gap worth the word."""
         result = self.finish(self.active)
         assert self.moves == []
-        assert result.longest_gap_seconds < longest
+        assert result.longest_steady_gap < longest
         return result
 
 

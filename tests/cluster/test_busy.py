@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import protected
+from lab import protected, steady
 from lab.cluster import Lab
-from lab.commands import boottime, until
+from lab.commands import until
 from lab.network import FLOATING
+from lab.steady import boottime
 from tests.cluster.conftest import ATTACHED, Pair, assert_clean
 from tests.cluster.test_failover import taken
 
@@ -188,7 +189,7 @@ def test_a_stuck_holder_that_is_seized_from_isolates_itself(busy: Pair) -> None:
     thief.run(TAKE, check=False)
     until(lambda: FLOATING not in protected.addresses(loser) and not protected.active(loser), within=10, what="it kept on")
     busy.wait_serving(thief)
-    assert boottime() - begun < 20
+    assert steady.seconds(begun) < 20
     until(lambda: "of squatter.service" in mount_line(loser), within=30, what="it does not tell who holds the mount")
     assert loser.path(ATTACHED).exists()
     loser.run(("systemctl", "stop", "squatter.service"))

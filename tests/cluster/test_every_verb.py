@@ -138,7 +138,7 @@ def settled(lab: Lab) -> set[str]:
 def stayed(home: Pair, before: set[str]) -> None:
     """Assert that nothing is changed, and that the service was served all the time."""
     assert changed(home.lab, before) == []
-    assert home.writer.result().longest_gap_seconds < QUIET
+    assert home.writer.result().longest_steady_gap < QUIET
 
 
 @contextmanager
@@ -208,7 +208,7 @@ def test_while_one_sets_up_another_does_not(home: Pair) -> None:
 
 
 def test_all_the_time_it_was_served_where_it_was_and_no_row_is_lost(home: Pair) -> None:
-    assert home.finish(home.active, clean=home.other).longest_gap_seconds < QUIET
+    assert home.finish(home.active, clean=home.other).longest_steady_gap < QUIET
 
 
 # --- one moves

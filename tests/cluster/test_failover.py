@@ -10,9 +10,10 @@ import pytest
 
 from lab import databases, protected
 from lab.cluster import Lab
-from lab.commands import boottime, until
+from lab.commands import until
 from lab.databases import Database
 from lab.network import FLOATING
+from lab.steady import boottime
 from tests.cluster.conftest import Pair
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def test_power_cut_of_the_active_server_and_its_return(pair: Pair) -> None:
     pair.wait_ready(dead)
     result = pair.finish(heir, clean=dead)
     assert taken(pair) == [f"{dead.name} plain", f"{heir.name} preempt"]
-    assert 0.5 < result.longest_gap_seconds < 8
+    assert 0.5 < result.longest_steady_gap < 8
 
 
 def test_postgresql_killed_is_healed_in_place(pair: Pair) -> None:
@@ -58,7 +59,7 @@ def test_floating_address_deleted_by_hand_is_healed(pair: Pair) -> None:
     until(lambda: FLOATING in protected.addresses(pair.active), within=10, what="the address did not come back")
     result = pair.finish(pair.active, clean=pair.other)
     assert taken(pair) == [f"{pair.active.name} plain"]
-    assert result.longest_gap_seconds < DEADLINE
+    assert result.longest_steady_gap < DEADLINE
 
 
 def test_another_host_that_claims_the_address_is_contradicted_at_once(pair: Pair) -> None:
@@ -67,7 +68,7 @@ def test_another_host_that_claims_the_address_is_contradicted_at_once(pair: Pair
     pair.other.run(("sh", "-c", claim))
     pair.more_rows()
     result = pair.finish(pair.active, clean=pair.other)
-    assert result.longest_gap_seconds < NOTHING_MOVED
+    assert result.longest_steady_gap < NOTHING_MOVED
     assert taken(pair) == [f"{pair.active.name} plain"]
 
 
@@ -85,7 +86,7 @@ def test_keepalived_killed_moves_nothing(pair: Pair) -> None:
     time.sleep(5)  # long enough for a takeover, had anybody decided on one
     result = pair.finish(pair.active, clean=pair.other)
     assert taken(pair) == [f"{pair.active.name} plain"]
-    assert result.longest_gap_seconds < NOTHING_MOVED
+    assert result.longest_steady_gap < NOTHING_MOVED
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_keepalived_kept_down_moves_nothing_until_its_server_dies(healthy: Pair)
     dead.run(("systemctl", "mask", "--runtime", "keepalived.service"))
     dead.run(("systemctl", "kill", "--signal=KILL", "keepalived.service"))
     time.sleep(15)  # longer than the patience: the health check still passes, so nothing may be taken
-    assert pair.writer.result().longest_gap_seconds < NOTHING_MOVED
+    assert pair.writer.result().longest_steady_gap < NOTHING_MOVED
     assert taken(pair) == [f"{dead.name} plain"]
     dead.power_cut()
     pair.wait_serving(heir)

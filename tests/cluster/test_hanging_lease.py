@@ -8,12 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lab import steady
 from lab.commands import run, until
+from lab.steady import boottime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,14 +69,14 @@ def server(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def status(tmp_path: Path) -> tuple[dict[str, str], float]:
     file = tmp_path / "cluster.yaml"
     file.write_text(CLUSTER.format(name=socket.gethostname().partition(".")[0], image=tmp_path / "seen/pg.img"))
-    begun = time.monotonic()
+    begun = boottime()
     done = subprocess.run(
         [sys.executable, "-m", "nvkeep", "status", "--json", "-f", str(file)],
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.stdout, done.stderr
     found: dict[str, str] = json.loads(done.stdout)[0]
-    return found, time.monotonic() - begun
+    return found, steady.seconds(begun)
 
 
 def test_a_lease_on_a_file_server_that_hangs_is_unknown_in_time(tmp_path: Path, server: subprocess.Popen[bytes]) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab.commands import boottime, until
+from lab.commands import until
 from lab.network import FLOATING
+from lab.steady import boottime
 from tests.cluster.conftest import ATTACHED, assert_clean
 
 if TYPE_CHECKING:

@@ -67,7 +67,7 @@ def test_the_run_directory_is_lost(pair: Pair) -> None:
         wait_clean(server, RUN)
     result = pair.finish(pair.active, clean=pair.other)
     assert taken(pair) == [f"{pair.active.name} plain"]
-    assert result.longest_gap_seconds < NOTHING_MOVED
+    assert result.longest_steady_gap < NOTHING_MOVED
     assert_no_bug(pair)
 
 
@@ -95,7 +95,7 @@ def test_the_run_directory_is_read_only_on_the_active_server(pair: Pair) -> None
     until(lambda: read_only(server, RUN), within=10, what=f"{RUN} stays busy: somebody is always writing")
     wait_told(server, f"! nothing can be recorded in {RUN} (read-only)")
     pair.more_rows()
-    assert pair.writer.result().longest_gap_seconds < NOTHING_MOVED
+    assert pair.writer.result().longest_steady_gap < NOTHING_MOVED
     assert_heals(server)
     assert status(server)[0] == 1
     server.run(("umount", RUN))
@@ -121,7 +121,7 @@ def test_a_backup_that_can_record_nothing_is_not_ready(pair: Pair) -> None:
     free(server, VAR, LOG)
     pair.wait_ready(server)
     result = pair.finish(pair.active, clean=server)
-    assert result.longest_gap_seconds < NOTHING_MOVED
+    assert result.longest_steady_gap < NOTHING_MOVED
     assert_no_bug(pair)
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import protected
-from lab.commands import boottime, until
+from lab.commands import until
 from lab.network import FLOATING
+from lab.steady import boottime
 from tests.cluster.conftest import ATTACHED, Pair, assert_clean
 from tests.cluster.test_busy import DROP_IN, TAKE
 from tests.cluster.test_failover import taken
