@@ -24,7 +24,6 @@ from nvkeep.host.events import Events, Fifo, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import fifo, unit
-from nvkeep.reconcilers import UNIT, resources
 from nvkeep.state import host as host_state
 from nvkeep.state.service import Store
 
@@ -220,11 +219,10 @@ class Agent:
         """Watch the main process of every unit that this host serves."""
         if not Store(self.host, worker.service).claimed():
             return
-        for one in resources(cluster, worker.service, self.host.name):
-            if one.kind is UNIT:
-                pid = unit.read(self.host, one.spec).pid
-                if pid and pid not in worker.pids and self._watch_end(worker, pid):
-                    worker.pids.add(pid)
+        for name in cluster.services[worker.service].units:
+            pid = unit.read(self.host, name).pid
+            if pid and pid not in worker.pids and self._watch_end(worker, pid):
+                worker.pids.add(pid)
 
     def _watch_end(self, worker: Worker, pid: int) -> int | None:
         return self.events.on_end(pid, lambda: self._unit_ended(worker, pid))

@@ -17,9 +17,8 @@ from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Found, Mark, Unmet, lacking, told
 from nvkeep.model.spec import Address, Cluster
 from nvkeep.probes import carrier, filesystems, fstab, mountpoint, unit
-from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource, equipped, resources
-from nvkeep.reconcilers.backends import backend_of
-from nvkeep.reconcilers.backends.base import Ask, Tool
+from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, Resource, VolumeResource, equipped, resources, specs, volumes
+from nvkeep.reconcilers.backends.base import Tool
 from nvkeep.reconcilers.mount import MountAsk
 from nvkeep.state import host as host_state
 
@@ -59,16 +58,14 @@ def every(host: Host, cluster: Cluster, service: str) -> Iterator[Found]:
 
 def _here(host: Host, needed: Sequence[Resource], *, asked: bool = False) -> Iterator[Found]:
     """Look at what each resource needs on this host; `asked`: the tools are asked for their versions."""
-    asks: list[Ask] = [one.spec for one in needed if one.kind is VOLUME]
-    yield from dict.fromkeys(found for ask in asks for found in _tools(host, ask, asked=asked))
-    for ask in asks:
-        yield _told(f"VOLUME {ask.spec.name}", partial(_volume, host, ask))
-    for one in needed:
-        if one.kind is MOUNT:
-            yield from _mount(host, one.spec)
-    for name in dict.fromkeys(one.spec.interface for one in needed if one.kind is ADDRESS):
+    yield from dict.fromkeys(found for volume in volumes(needed) for found in _tools(host, volume, asked=asked))
+    for volume in volumes(needed):
+        yield _told(f"VOLUME {volume.key.name}", partial(_volume, host, volume))
+    for mount in specs(MOUNT, needed):
+        yield from _mount(host, mount)
+    for name in dict.fromkeys(address.interface for address in specs(ADDRESS, needed)):
         yield _told(f"INTERFACE {name}", partial(_interface, host, name))
-    yield from _units(host, [one.spec for one in needed if one.kind is UNIT])
+    yield from _units(host, specs(UNIT, needed))
 
 
 def _told(what: str, look: Callable[[], tuple[str, str] | str]) -> Found:
@@ -87,9 +84,9 @@ def _one_line(error: Exception) -> str:
 # --- volumes ----------------------------------------------------------------------------------------------------------
 
 
-def _tools(host: Host, ask: Ask, *, asked: bool) -> Iterator[Found]:
-    for tool in backend_of(ask.spec).tools_of(host, ask):
-        what, program = f"BACKEND {ask.spec.backend}", tool.version[0]
+def _tools(host: Host, volume: VolumeResource, *, asked: bool) -> Iterator[Found]:
+    for tool in volume.kind.tools_of(host, volume.spec):
+        what, program = f"BACKEND {volume.spec.spec.backend}", tool.version[0]
         if not any(host.exists(f"{directory}/{program}") for directory in PATHS):
             yield Found(what, Mark.NOT_OK, f"{program} is missing", tool.origin)
         elif asked:
@@ -98,9 +95,8 @@ def _tools(host: Host, ask: Ask, *, asked: bool) -> Iterator[Found]:
 
 def programs(host: Host, cluster: Cluster, service: str) -> Iterator[Tool]:
     """Name the programs that the volumes of a service need on this host."""
-    for one in resources(cluster, service, host.name):
-        if one.kind is VOLUME:
-            yield from backend_of(one.spec.spec).tools_of(host, one.spec)
+    for volume in volumes(resources(cluster, service, host.name)):
+        yield from volume.kind.tools_of(host, volume.spec)
 
 
 def version(host: Host, tool: Tool) -> str:
@@ -116,8 +112,8 @@ def version(host: Host, tool: Tool) -> str:
     return next((line for line in lines if "version" in line.lower()), next(dotted, "there"))
 
 
-def _volume(host: Host, ask: Ask) -> tuple[str, str] | str:
-    lack = backend_of(ask.spec).lacking(host, ask)
+def _volume(host: Host, volume: VolumeResource) -> tuple[str, str] | str:
+    lack = volume.kind.lacking(host, volume.spec)
     return tuple(lack) if lack else "can be reached"  # type: ignore[return-value]  # a Lack is the two
 
 
@@ -175,9 +171,8 @@ def _interface(host: Host, name: str) -> tuple[str, str] | str:
 
 def _elsewhere(host: Host, needed: Sequence[Resource]) -> Iterator[Found]:
     """Ask for each address while nobody holds the volumes; an answer counts only if nobody has taken them meanwhile."""
-    for one in needed:
-        if one.kind is ADDRESS:
-            yield _told(f"FLOATING IP {one.spec.address.ip}", partial(_free_address, host, one.spec, needed))
+    for floating in specs(ADDRESS, needed):
+        yield _told(f"FLOATING IP {floating.address.ip}", partial(_free_address, host, floating, needed))
 
 
 def _free_address(host: Host, spec: Address, needed: Sequence[Resource]) -> tuple[str, str] | str:
@@ -190,7 +185,7 @@ def _free_address(host: Host, spec: Address, needed: Sequence[Resource]) -> tupl
 
 def _free(host: Host, needed: Sequence[Resource]) -> bool:
     with suppress(ProbeError, OSError):
-        return all(VOLUME.holder(host, one.spec).holder is Holder.NOBODY for one in needed if one.kind is VOLUME)
+        return all(volume.holder(host).holder is Holder.NOBODY for volume in volumes(needed))
     return False
 
 

@@ -48,10 +48,14 @@ class Bookkeeping:
         if verdict.action is Action.ISOLATE:
             self._lost(taken=verdict.line == LOST)
         elif verdict.action in GOING:
-            if all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
+            if self._volumes_settled(outcomes):
                 self.store.claim(held=False)
-        elif all(one.word in SETTLED for one in outcomes if one.key.startswith("volume ")):
+        elif self._volumes_settled(outcomes):
             self._held(verdict.action, moved=moved)
+
+    def _volumes_settled(self, outcomes: tuple[Outcome, ...]) -> bool:
+        held = {volume.key for volume in self.observer.volumes}
+        return all(outcome.word in SETTLED for outcome in outcomes if outcome.key in held)
 
     def _lost(self, *, taken: bool) -> None:
         fencing = self.store.fencing()
@@ -155,10 +159,14 @@ class Bookkeeping:
             self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
 
     def returned(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> None:
-        """Forget that the service was moved away by hand, once another host serves it: this host may be needed again."""
-        gone = verdict.action is Action.RELEASE and all(one.word in SETTLED for one in outcomes)
+        """Forget that the service was moved away by hand, once another host serves it: this host may be needed again.
+
+        An order with an end is kept until then: a host that a move passes by sees the service served before it moves.
+        """
+        gone = verdict.action is Action.RELEASE and all(outcome.word in SETTLED for outcome in outcomes)
         with suppress(ProbeError), self.tolerant("that another host serves"):
-            if gone and self.overrides.read(Kind.AWAY, self.service) and self._served(observation):
+            away = self.overrides.read(Kind.AWAY, self.service)
+            if away and (away.over(self.host.wall()) or (gone and not away.until and self._served(observation))):
                 self.overrides.end(Kind.AWAY, self.service)
 
     def _served(self, observation: Observation) -> bool:

@@ -14,10 +14,10 @@ from typing import Any
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from nvkeep import log
-from nvkeep.core.plan import arrive, leave, mounts_of, observe
+from nvkeep.core.plan import arrive, leave, observe
 from nvkeep.errors import CommandError, Denied, Lost, NvkeepError, Pending, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
-from nvkeep.model.plan import Change, Plan, Step, Verb
+from nvkeep.model.plan import Change, Plan, Ref, Step, Verb
 from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.reconcilers import Resource
 
@@ -49,12 +49,12 @@ class Engine:
         done = {one.key: Outcome(one.key, Word.IN_SYNC) for one in resources} | told | down | up | stuck
         return tuple(done[one.key] for one in resources)
 
-    def _isolate(self, resources: Sequence[Resource], plan: Plan, above: Mapping[str, set[str]]) -> dict[str, Outcome]:
+    def _isolate(self, resources: Sequence[Resource], plan: Plan, above: Mapping[Ref, set[Ref]]) -> dict[Ref, Outcome]:
         """Release stage by stage, as planned; what is of one kind side by side, but for mounts within mounts."""
         by_key = {one.key: one for one in resources}
-        keeps = {key: mounts_of(others) for key, others in above.items()}
-        done: dict[str, Outcome] = {}
-        for (verb, _), stage in groupby(plan.down, lambda change: (change.verb, _kind(change))):
+        keeps = {key: [other for other in others if by_key[other].kind.keeps] for key, others in above.items()}
+        done: dict[Ref, Outcome] = {}
+        for (verb, _), stage in groupby(plan.down, lambda change: (change.verb, change.key.kind)):
             changes = tuple(stage)
             if verb is Verb.CUT:
                 for change in changes:
@@ -72,17 +72,17 @@ class Engine:
         self,
         resources: Sequence[Resource],
         changes: Sequence[Change],
-        after: Mapping[str, Iterable[str]],
-        keeps: Mapping[str, Iterable[str]],
-        settled: Mapping[str, Outcome],
-    ) -> dict[str, Outcome]:
+        after: Mapping[Ref, Iterable[Ref]],
+        keeps: Mapping[Ref, Iterable[Ref]],
+        settled: Mapping[Ref, Outcome],
+    ) -> dict[Ref, Outcome]:
         """Make each change once those it comes `after` are made; it is blocked when one that `keeps` it failed."""
         by_key = {resource.key: resource for resource in resources}
         todo = {change.key: change for change in changes if change.key not in settled}
         order = TopologicalSorter({key: [other for other in after[key] if other in todo] for key in todo})
         order.prepare()
-        done: dict[str, Outcome] = {}
-        running: dict[Future[Outcome], str] = {}
+        done: dict[Ref, Outcome] = {}
+        running: dict[Future[Outcome], Ref] = {}
         with ThreadPoolExecutor(max_workers=max(1, len(todo))) as pool:
             while order.is_active():
                 for key in order.get_ready():
@@ -226,7 +226,3 @@ def _pause(state: RetryCallState) -> float:
 
 def _isolating(plan: Plan) -> bool:
     return any(change.verb is Verb.ISOLATE for change in plan.down)
-
-
-def _kind(change: Change) -> str:
-    return change.key.partition(" ")[0]

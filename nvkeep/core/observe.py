@@ -9,10 +9,11 @@ from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Facts, Guard, Holder
 from nvkeep.model.fencing import Fencing, listen
+from nvkeep.model.plan import Ref
 from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import carrier, unit, witness
-from nvkeep.reconcilers import MOUNT, VOLUME, Resource, equipped, resources
+from nvkeep.reconcilers import Resource, equipped, resources, volumes
 from nvkeep.reconcilers.backends.base import Holding
 from nvkeep.state import host as host_state
 from nvkeep.state.orders import Overrides, Timestamps
@@ -29,7 +30,7 @@ class Observation:
 
     facts: Facts
     seen: Survey
-    versions: dict[str, int | None]
+    versions: dict[Ref, int | None]
     unknown: str = ""
     by: str = ""
     io_bad_since: float = 0.0
@@ -56,7 +57,7 @@ class Observer:
         needed = resources(cluster, service, host.name)
         self.resources = needed if blind else tuple(equipped(host, one) for one in needed)
         self.blind = blind
-        self.volumes = [one for one in self.resources if one.kind is VOLUME]
+        self.volumes = volumes(self.resources)
         self.roles = Roles()
         self.outdated = ""
         self.witness = (float("-inf"), False)  # when it was asked, and whether it answered
@@ -78,7 +79,10 @@ class Observer:
         facts = Facts(
             role=role,
             holder=holder,
-            ours=self.store.claimed() or any(_calls_ours(one, seen[one.key]) for one in self.resources),
+            ours=self.store.claimed()
+            or any(
+                one.kind.ours(one.spec, have) for one in self.resources if not isinstance(have := seen[one.key], ProbeError)
+            ),
             told=self._told(manual),
             carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
             io=not io_since or now - io_since < IO_DEADLINE,
@@ -116,12 +120,12 @@ class Observer:
         if holder is not Holder.ME:
             self.outdated = self.outdated or self.unwritable
 
-    def _holder(self, seen: Survey) -> tuple[Holder, dict[str, int | None], str, str]:
-        holdings: dict[str, Holding] = {}
+    def _holder(self, seen: Survey) -> tuple[Holder, dict[Ref, int | None], str, str]:
+        holdings: dict[Ref, Holding] = {}
         unknown = ""
         for one in self.volumes:
             try:
-                holdings[one.key] = VOLUME.holder(self.host, one.spec)
+                holdings[one.key] = one.holder(self.host)
             except (ProbeError, OSError) as error:
                 unknown = str(error)
         words = [holding.holder for holding in holdings.values()]
@@ -203,11 +207,8 @@ class Observer:
         return listen(self.store.fencing(), role, self.host.now(), self.cluster.timing.master_down)
 
 
-def _calls_ours(one: Resource, have: object) -> bool:
-    """Return whether something here says that this host had the volume: preempted, or mounted."""
-    if one.kind is VOLUME:
-        return getattr(have, "mode", None) == "preempted"
-    return one.kind is MOUNT and getattr(have, "device", None) == one.spec.device
+def _shows_ours(resource: Resource, have: object) -> bool:
+    return not isinstance(have, ProbeError) and resource.kind.ours(resource.spec, have)
 
 
 def merge_holders(words: list[Holder], *, whole: bool, ours: bool, usable: bool) -> Holder:

@@ -6,12 +6,12 @@ from typing import Any
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
-from nvkeep.model.plan import Change, Plan, Verb
+from nvkeep.model.plan import Change, Plan, Ref, Verb
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.spec import Cluster
-from nvkeep.reconcilers import VOLUME, Resource, resources
+from nvkeep.reconcilers import Resource, resources, volumes
 
-Survey = Mapping[str, Any]  # key -> State, None (absent), or the ProbeError that kept it from being told
+Survey = Mapping[Ref, Any]  # key -> State, None (absent), or the ProbeError that kept it from being told
 
 
 class Want(StrEnum):
@@ -20,10 +20,6 @@ class Want(StrEnum):
     HERE = "here"
     GONE = "gone"
     ISOLATED = "isolated"
-
-
-ISOLATE_ORDER = ("address", "service", "mount", "volume")
-CUT_BEFORE = "service"  # the address has gone, and neither a kill nor an umount shall wait for I/O that does not end
 
 
 def observe(host: Host, resource: Resource) -> Any:  # noqa: ANN401 - the State of the resource's kind
@@ -38,8 +34,7 @@ def observe(host: Host, resource: Resource) -> Any:  # noqa: ANN401 - the State 
 
 def lost(host: Host, cluster: Cluster, service: str) -> bool:
     """Return whether a volume of a service is seen not to be this host's; what is unknown is not lost."""
-    volumes = [one for one in resources(cluster, service, host.name) if one.kind is VOLUME]
-    states = [(observe(host, one), VOLUME.desired(one.spec)) for one in volumes]
+    states = [(observe(host, one), one.kind.desired(one.spec)) for one in volumes(resources(cluster, service, host.name))]
     return any(seen != wanted and not isinstance(seen, ProbeError) for seen, wanted in states)
 
 
@@ -52,7 +47,7 @@ def make_plan(
     resources: Sequence[Resource],
     seen: Survey,
     want: Want,
-    versions: Mapping[str, int | None] | None = None,
+    versions: Mapping[Ref, int | None] | None = None,
     stale: frozenset[str] = frozenset(),
 ) -> Plan:
     """Turn what was seen into changes. Pure.
@@ -74,14 +69,14 @@ def make_plan(
     return Plan(down, up, waiting)
 
 
-def _unknown(resources: Sequence[Resource], keys: set[str], want: Want) -> set[str]:
+def _unknown(resources: Sequence[Resource], keys: set[Ref], want: Want) -> set[Ref]:
     """Pick what has to wait for what is unknown; a host that isolates itself only keeps a volume that may be mounted."""
     if want is not Want.ISOLATED:
         return _tainted(resources, keys, upward=want is Want.HERE)
-    return keys | _tainted(resources, set(mounts_of(keys)), upward=False)
+    return keys | _tainted(resources, {one.key for one in resources if one.kind.keeps} & keys, upward=False)
 
 
-def _tainted(resources: Sequence[Resource], keys: set[str], *, upward: bool) -> set[str]:
+def _tainted(resources: Sequence[Resource], keys: set[Ref], *, upward: bool) -> set[Ref]:
     """Add what stands on these keys; downward: what these keys stand on, because they keep it."""
     tainted = set(keys)
     for one in resources if upward else reversed(resources):
@@ -104,10 +99,15 @@ def _leaving(known: Sequence[Resource], seen: Survey, want: Want) -> tuple[Chang
     present = [one for one in reversed(known) if seen[one.key] is not None]
     if want is Want.GONE:
         return tuple(leave(one, seen[one.key], Verb.RELEASE, "not to be on this host") for one in present)
-    changes = {kind: tuple(leave(one, seen[one.key], Verb.ISOLATE, "the volume is another host's")
-                         for one in present if one.kind.name == kind) for kind in ISOLATE_ORDER}  # fmt: skip
-    cuts = tuple(filter(None, (_cut(one, seen[one.key]) for one in present)))
-    return tuple(change for kind in ISOLATE_ORDER for change in (*(cuts if kind == CUT_BEFORE else ()), *changes[kind]))
+    in_turn = sorted(present, key=lambda one: one.kind.turn)
+    changes = [leave(one, seen[one.key], Verb.ISOLATE, "the volume is another host's") for one in in_turn]
+    cuts = filter(None, (_cut(one, seen[one.key]) for one in present))
+    outermost = sum(not one.kind.turn for one in in_turn)
+    return (
+        *changes[:outermost],
+        *cuts,
+        *changes[outermost:],
+    )  # neither a kill nor an umount shall wait for I/O that does not end
 
 
 def _cut(one: Resource, have: Any) -> Change | None:  # noqa: ANN401 - the State of the resource's kind
@@ -121,7 +121,7 @@ def leave(one: Resource, have: Any, verb: Verb, why: str) -> Change:  # noqa: AN
     return Change(one.key, verb, act(one.spec, have), why)
 
 
-def arrive(one: Resource, have: Any, versions: Mapping[str, int | None]) -> Change | None:  # noqa: ANN401 - as above
+def arrive(one: Resource, have: Any, versions: Mapping[Ref, int | None]) -> Change | None:  # noqa: ANN401 - as above
     """Plan one change upward; None when it is there as desired."""
     if have is None and one.key in versions:
         return Change(
@@ -138,12 +138,7 @@ def arrive(one: Resource, have: Any, versions: Mapping[str, int | None]) -> Chan
     return Change(one.key, Verb.ADJUST, one.kind.adjust(one.spec, have) or (), f"is {have}, should be {wanted}")
 
 
-def mounts_of(keys: Iterable[str]) -> list[str]:
-    """Keep only what is still mounted: a host that isolates itself goes on after any other failure."""
-    return [key for key in keys if key.startswith("mount ")]
-
-
-def left_alone(every: Iterable[Resource], seen: Mapping[str, Any]) -> tuple[Outcome, ...]:
+def left_alone(every: Iterable[Resource], seen: Survey) -> tuple[Outcome, ...]:
     """Say how resources stand that nothing is done about: what is there, where nothing is wanted, has drifted."""
     return tuple(_left_alone(one, seen[one.key]) for one in every)
 

@@ -15,12 +15,12 @@ from nvkeep.core.plan import Want, left_alone, make_plan, observe, survey
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Action, Holder, Verdict, decide
-from nvkeep.model.plan import Plan
+from nvkeep.model.plan import Plan, Ref
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.model.timers import at_limit
-from nvkeep.reconcilers import VOLUME, Resource
+from nvkeep.reconcilers import UNIT, VolumeResource
 from nvkeep.state import host as host_state
 
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
@@ -144,16 +144,16 @@ class Pass:
 
     def _still(self) -> None:
         """Stop a pass at once when a volume that it held, or this boot, is another host's. Raises Lost."""
-        for one in self.observer.volumes:
+        for volume in self.observer.volumes:
             with suppress(ProbeError, OSError):  # what is unknown stops nothing
-                if getattr(VOLUME.observe(self.host, one.spec), "mode", None) == "exclusive":
-                    self.held.add(one.key)
-                elif one.key in self.held or self.store.claimed():
-                    self._raise_if_lost(one)
+                if getattr(volume.kind.observe(self.host, volume.spec), "mode", None) == "exclusive":
+                    self.held.add(volume.key)
+                elif volume.key in self.held or self.store.claimed():
+                    self._raise_if_lost(volume)
 
-    def _raise_if_lost(self, one: Resource) -> None:
-        if VOLUME.holder(self.host, one.spec).holder is Holder.ANOTHER:
-            raise Lost(f"{one.key} was taken by another host")
+    def _raise_if_lost(self, volume: VolumeResource) -> None:
+        if volume.holder(self.host).holder is Holder.ANOTHER:
+            raise Lost(f"{volume.key} was taken by another host")
 
     def _after(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> After:
         """Say what follows from what happened."""
@@ -163,14 +163,14 @@ class Pass:
             return After.RELEASE
         if (taking or verdict.action is Action.RELEASE) and Word.LOST in words:
             return After.AGAIN
-        failed = [outcome for outcome in outcomes if _failed(outcome)]
+        failed = self._failed(outcomes)
         gives_up = taking and failed and (verdict.action is not Action.SERVE or self._broken(failed))
         return After.GIVE_UP if gives_up else After.DONE
 
     def _at_restart_limit(self, verdict: Verdict, plan: Plan) -> bool:
         """Count a unit that died while this host serves as a start; return whether it has died too often to go on here."""
         was_there = self.store.settled_before()
-        died = [change.key for change in plan.up if change.key.startswith("service ") and change.key in was_there]
+        died = [change.key for change in plan.up if change.key.kind == UNIT.name and change.key in was_there]
         if verdict.action is not Action.SERVE or not died or plan.down:
             return False
         if at_limit(self.store.starts(), self.host.now()):
@@ -197,15 +197,24 @@ class Pass:
 
     def _give_up(self, outcomes: tuple[Outcome, ...]) -> None:
         """Release what was taken; a failure above the volume also keeps this host from trying for a while."""
-        failed = next(outcome for outcome in outcomes if _failed(outcome))
+        failed = self._failed(outcomes)[0]
         log.note(f"{self.service}: giving up: {failed.key}: {failed.reason}", logging.ERROR, service=self.service)
         released = self._engine(Want.GONE).run(self.resources, self._plan_gone())
         self.released = {one.key: one for one in released}
         if all(one.word in SETTLED for one in released):
             self.store.claim(held=False)
-        if not failed.key.startswith("volume "):
+        if failed.key not in self._volumes:
             self.bookkeeping.cool(f"{failed.key} failed here: {failed.reason}")
             self.bookkeeping.failed(failed.key, failed.reason)
+
+    def _failed(self, outcomes: tuple[Outcome, ...]) -> list[Outcome]:
+        """Pick the resources that failed, and the volumes that were taken but gave no I/O in their time."""
+        idle = [outcome for outcome in outcomes if outcome.word is Word.CONVERGING and outcome.key in self._volumes]
+        return [outcome for outcome in outcomes if outcome.word in (Word.FAILED, Word.STUCK) or outcome in idle]
+
+    @property
+    def _volumes(self) -> set[Ref]:
+        return {volume.key for volume in self.observer.volumes}
 
     def _after_all(self, outcome: Outcome) -> Outcome:
         """Say how a resource stands after the pass has given up: given back, or stuck; what failed goes on saying why."""
@@ -246,12 +255,6 @@ class Pass:
         host_state.save_roles(self.host, self.observer.roles)
         self.store.save_report(report)
         return report
-
-
-def _failed(outcome: Outcome) -> bool:
-    """Return whether a resource failed, or is a volume that was taken but gave no I/O in its time."""
-    idle = outcome.key.startswith("volume ") and outcome.word is Word.CONVERGING
-    return idle or outcome.word in (Word.FAILED, Word.STUCK)
 
 
 def run_pass(

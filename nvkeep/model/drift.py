@@ -6,6 +6,8 @@ from typing import Any
 
 from deepdiff import DeepDiff
 
+from nvkeep.model.plan import Ref
+
 
 def flat(state: object) -> Any:  # noqa: ANN401 - plain data of any shape
     """Turn a State into plain data that can be compared and printed."""
@@ -14,10 +16,10 @@ def flat(state: object) -> Any:  # noqa: ANN401 - plain data of any shape
     return None if state is None else str(state)
 
 
-def tree(desired: Mapping[str, object], observed: Mapping[str, object]) -> str:
+def tree(desired: Mapping[Ref, object], observed: Mapping[Ref, object]) -> str:
     """Give deepdiff's own account, one line a difference; empty when there is none."""
-    old = {key: flat(state) for key, state in observed.items()}
-    new = {key: flat(state) for key, state in desired.items()}
+    old = {str(key): flat(state) for key, state in observed.items()}
+    new = {str(key): flat(state) for key, state in desired.items()}
     return str(DeepDiff(old, new, threshold_to_diff_deeper=0).pretty())
 
 

@@ -2,7 +2,28 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+
+class Ref(str):
+    """The kind and the name of a resource, as "mount /srv/pg": so it stands in reports, in logs and in what a pass records."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, kind: str, name: str) -> Self:
+        """Join the two; a kind is one word."""
+        return cls(f"{kind} {name}")
+
+    @property
+    def kind(self) -> str:
+        """The kind's name."""
+        return self.partition(" ")[0]
+
+    @property
+    def name(self) -> str:
+        """The name within the kind, which may hold spaces."""
+        return self.partition(" ")[2]
 
 
 class Step(NamedTuple):
@@ -43,7 +64,7 @@ class Verb(StrEnum):
 class Change:
     """One resource, what is done to it, by which commands, and why."""
 
-    key: str
+    key: Ref
     verb: Verb
     steps: Steps
     why: str
@@ -55,7 +76,7 @@ class Plan:
 
     down: tuple[Change, ...] = ()
     up: tuple[Change, ...] = ()
-    waiting: tuple[tuple[str, str], ...] = ()
+    waiting: tuple[tuple[Ref, str], ...] = ()
 
     @property
     def changes(self) -> tuple[Change, ...]:

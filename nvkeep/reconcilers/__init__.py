@@ -1,28 +1,52 @@
 """What nvkeep converges: one file a kind, base.py is the contract. A new kind is one file and its lines in resources()."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from nvkeep.host import Host
+from nvkeep.model.plan import Ref
 from nvkeep.model.spec import Cluster, Mount, Service
 from nvkeep.reconcilers.address import AddressKind
-from nvkeep.reconcilers.backends.base import Ask
+from nvkeep.reconcilers.backends import backend_of
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding
 from nvkeep.reconcilers.base import Kind
 from nvkeep.reconcilers.mount import MountAsk, MountKind
 from nvkeep.reconcilers.service import UnitKind
-from nvkeep.reconcilers.volume import VolumeKind
 
-VOLUME, MOUNT, ADDRESS, UNIT = VolumeKind(), MountKind(), AddressKind(), UnitKind()
+MOUNT, ADDRESS, UNIT = MountKind(), AddressKind(), UnitKind()
+Spec = TypeVar("Spec")
 
 
 @dataclass(frozen=True)
 class Resource:
     """One thing a service needs, and the keys of what it stands on."""
 
-    key: str
+    key: Ref
     kind: Kind[Any, Any]
     spec: Any
-    needs: frozenset[str] = frozenset()
+    needs: frozenset[Ref] = frozenset()
+
+
+@dataclass(frozen=True)
+class VolumeResource(Resource):
+    """A volume; its kind is a backend."""
+
+    kind: Backend[Any]
+
+    def holder(self, host: Host) -> Holding:
+        """Determine who may write. Raises ProbeError."""
+        return self.kind.holder(host, self.spec)
+
+
+def volumes(needed: Iterable[Resource]) -> list[VolumeResource]:
+    """Pick the volumes."""
+    return [one for one in needed if isinstance(one, VolumeResource)]
+
+
+def specs(kind: Kind[Spec, Any], needed: Iterable[Resource]) -> list[Spec]:
+    """Give what is asked of the resources of one kind."""
+    return [one.spec for one in needed if one.kind is kind]
 
 
 def equipped(host: Host, resource: Resource) -> Resource:
@@ -37,39 +61,41 @@ def resources(cluster: Cluster, service: str, host: str) -> tuple[Resource, ...]
     all mounts; units on everything, and on the units before them.
     """
     spec = cluster.services[service]
-    volumes = _chain(
-        [
-            Resource(f"volume {one.name}", VOLUME, Ask(one, host, cluster.cluster, cluster.nvmesh, spec.hosts))
-            for one in spec.volumes
-        ]
-    )
+    asks = [Ask(volume, host, cluster.cluster, cluster.nvmesh, spec.hosts) for volume in spec.volumes]
+    held = _chain([VolumeResource(_volume(ask.spec.name), backend_of(ask.spec), ask) for ask in asks])
     mounts = _mounts(spec)
-    under = frozenset(one.key for one in (*volumes, *mounts))
-    addresses = [Resource(f"address {one.address.ip}", ADDRESS, one, under) for one in spec.addresses]
-    below = under | {one.key for one in addresses}
-    units = _chain([Resource(f"service {unit}", UNIT, unit, below) for unit in spec.units])
-    return (*volumes, *mounts, *addresses, *units)
+    under = frozenset(resource.key for resource in (*held, *mounts))
+    addresses = [Resource(Ref.of(ADDRESS.name, str(address.address.ip)), ADDRESS, address, under) for address in spec.addresses]
+    below = under | {address.key for address in addresses}
+    units = _chain([Resource(Ref.of(UNIT.name, unit), UNIT, unit, below) for unit in spec.units])
+    return (*held, *mounts, *addresses, *units)
 
 
 def _chain(links: list[Resource]) -> list[Resource]:
     keys = [link.key for link in links]
-    return [Resource(one.key, one.kind, one.spec, one.needs | set(keys[:index])) for index, one in enumerate(links)]
+    return [replace(link, needs=link.needs | set(keys[:index])) for index, link in enumerate(links)]
 
 
 def _mounts(spec: Service) -> list[Resource]:
     devices = {volume.name: volume.device for volume in spec.volumes}
-    ordered = sorted(spec.mounts, key=lambda mount: mount.path.count("/"))
+    outermost_first = sorted(spec.mounts, key=lambda mount: mount.path.count("/"))
     return [
         Resource(
-            f"mount {one.path}",
+            Ref.of(MOUNT.name, mount.path),
             MOUNT,
-            MountAsk(one, devices[one.volume], spec.holders, spec.units, _beside(spec, one)),
-            frozenset(
-                {f"volume {one.volume}"} | {f"mount {other.path}" for other in ordered if one.path.startswith(f"{other.path}/")}
-            ),
+            MountAsk(mount, devices[mount.volume], spec.holders, spec.units, _beside(spec, mount)),
+            frozenset({_volume(mount.volume), *_around(spec, mount)}),
         )
-        for one in ordered
+        for mount in outermost_first
     ]
+
+
+def _volume(name: str) -> Ref:
+    return Ref.of(Backend.name, name)
+
+
+def _around(spec: Service, mount: Mount) -> list[Ref]:
+    return [Ref.of(MOUNT.name, outer.path) for outer in spec.mounts if mount.path.startswith(f"{outer.path}/")]
 
 
 def _beside(spec: Service, mount: Mount) -> tuple[str, ...]:

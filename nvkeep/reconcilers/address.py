@@ -25,6 +25,8 @@ class AddressKind(Kind[Address, AddressState]):
     """On the right interface, with the right prefix and label, and nowhere else."""
 
     name = "address"
+    title = "FLOATING IP"
+    turn = 0
 
     def observe(self, host: Host, spec: Address) -> AddressState | None:
         """Look on all interfaces; the copy that is most like the desired one is the address, the others are elsewhere."""
@@ -57,6 +59,10 @@ class AddressKind(Kind[Address, AddressState]):
         right = replace(have, phase="usable", elsewhere=()) == self.desired(spec) and have.phase != "duplicate"
         wrong = have.elsewhere if right else ((have.interface, have.prefix), *have.elsewhere)
         return _remove(spec, wrong) + self.acquire(spec)
+
+    def called(self, spec: Address, name: str) -> str:  # noqa: ARG002 - its prefix is shown as well
+        """Give interface and address."""
+        return f"{spec.interface} {spec.address}"
 
     def pending(self, have: AddressState | None, *, leaving: bool) -> bool:
         """Tentative: duplicate address detection still asks around."""

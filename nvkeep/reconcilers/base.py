@@ -12,6 +12,8 @@
     settled(spec, have, verb) -> bool       a move has brought what it is for
     pending(have, leaving) -> bool          on its way already: only look again
     taken(have) -> bool                     it is here, and another host's
+    ours(spec, have) -> bool                it shows that this host has served
+    called(spec, name) -> str               the name that people know it by
     confirm(spec, verb) -> float            seconds after which a success has to be seen once more
     judge(spec, done) -> StepError          a command that failed: denied, worth another try, or neither
     failure(host, spec) -> str              why the resource is not there although every command succeeded
@@ -38,6 +40,9 @@ class Kind(ABC, Generic[Spec, State]):
     """One kind of resource; one file each."""
 
     name: str
+    title: str  # what the reports for people call it
+    turn: int  # on a host that isolates itself: what is reached from outside goes first (0), what the rest stands on last
+    keeps: bool = False  # while it is here, what it stands on stays, also on a host that isolates itself
     hurry: float = math.inf  # seconds this may take on a host that isolates itself, where that is less than a step
 
     def equip(self, host: Host, spec: Spec) -> Spec:  # noqa: ARG002 - part of the contract
@@ -87,6 +92,14 @@ class Kind(ABC, Generic[Spec, State]):
     def taken(self, have: State | None) -> bool:  # noqa: ARG002 - part of the contract
         """Return whether another host has by now what this one was given."""
         return False
+
+    def ours(self, spec: Spec, have: State | None) -> bool:  # noqa: ARG002 - part of the contract
+        """Return whether it shows that this host has served."""
+        return False
+
+    def called(self, spec: Spec, name: str) -> str:  # noqa: ARG002 - part of the contract
+        """Give the name that people know it by."""
+        return name
 
     def confirm(self, spec: Spec, verb: Verb) -> float:  # noqa: ARG002 - part of the contract
         """Give the seconds after which a success has to be seen once more."""

@@ -42,6 +42,9 @@ class MountKind(Kind[MountAsk, MountState]):
     """Mounted from the right device, with the right type and options, writable unless `ro` was asked for."""
 
     name = "mount"
+    title = "MOUNTPOINT"
+    turn = 2
+    keeps = True
     hurry = HURRY
 
     def observe(self, host: Host, spec: MountAsk) -> MountState | None:
@@ -97,6 +100,10 @@ class MountKind(Kind[MountAsk, MountState]):
             return None
         options = ",".join(("remount", *spec.spec.options))
         return steps(("mount", "-o", options, spec.spec.path), timeout=TIMEOUT)
+
+    def ours(self, spec: MountAsk, have: MountState | None) -> bool:
+        """Mounted from the right device."""
+        return have is not None and have.device == spec.device
 
     def judge(self, spec: MountAsk, done: Completed) -> StepError:
         """mount(8) ends with 32 for everything; only its words name a busy device. The escalation ends with a sentence."""

@@ -21,6 +21,8 @@ class UnitKind(Kind[str, UnitState]):
     """Active."""
 
     name = "service"
+    title = "SERVICE"
+    turn = 1
     hurry = 5.0  # what was killed and does not end hangs in the kernel, until the volume is gone
 
     def observe(self, host: Host, spec: str) -> UnitState | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address, ip_interface
+from typing import Any
 
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Completed, Host
@@ -67,7 +68,7 @@ def backend(host: Host) -> str:
     return DEFAULT_BACKEND
 
 
-def _default_first() -> list[tuple[str, Backend]]:
+def _default_first() -> list[tuple[str, Backend[Any]]]:
     return sorted(register().items(), key=lambda item: (item[0] != DEFAULT_BACKEND, item[0]))
 
 

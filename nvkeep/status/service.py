@@ -11,10 +11,9 @@ from nvkeep.model.decision import HOLDERS, Action, Facts, Holder
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.role import Role
 from nvkeep.model.summary import Summary, summarize
-from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, VOLUME, Resource
+from nvkeep.reconcilers import Resource
 from nvkeep.status import warnings
 
-TITLE = {VOLUME.name: "VOLUME", MOUNT.name: "MOUNTPOINT", ADDRESS.name: "FLOATING IP", UNIT.name: "SERVICE"}
 SCHEMA = 2  # of the JSON; grows when a key changes its meaning or goes
 YET = "this host takes from nobody yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
@@ -149,5 +148,4 @@ def _line(resource: Resource, outcome: Outcome) -> Line:
 
 def called(resource: Resource) -> tuple[str, str]:
     """Give the title and the name that people know a resource by."""
-    title, name = TITLE[resource.kind.name], resource.key.partition(" ")[2]
-    return title, f"{resource.spec.interface} {resource.spec.address}" if resource.kind is ADDRESS else name
+    return resource.kind.title, resource.kind.called(resource.spec, resource.key.name)

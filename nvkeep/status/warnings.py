@@ -32,7 +32,7 @@ def held(one: Pass) -> Blocked | None:
 
 def journal(one: Pass, failed: list[str]) -> tuple[str, ...]:
     """Quote the last lines of what did not start: the next thing anybody would look for."""
-    units = [key.partition(" ")[2] for key in failed if key.startswith(UNIT.name)]
+    units = [key.removeprefix(f"{UNIT.name} ") for key in failed if key.startswith(f"{UNIT.name} ")]
     found: list[str] = []
     for name in units:
         with suppress(NvkeepError, OSError):

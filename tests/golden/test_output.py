@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nvkeep.errors import Denied, ProbeError, StepError, Transient
+from nvkeep.errors import CommandError, Denied, ProbeError, StepError, Transient
 from nvkeep.host import Completed
 from nvkeep.model.decision import Holder
 from nvkeep.probes import drbd, nvme, scsi
@@ -49,7 +49,7 @@ def short_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "key_of", lambda _ask, host: KEYS[host])
 
 
-def asking(spec: Any, host: str = "srv-a") -> Ask:  # noqa: ANN401 - the volume of any backend
+def asking(spec: Any, host: str = "srv-a") -> Ask[Any]:  # noqa: ANN401 - the volume of any backend
     return Ask(spec, host, "lab", hosts=HOSTS)
 
 
@@ -115,7 +115,7 @@ def test_nvme_that_cannot_tell_is_unknown(situation: str) -> None:
     ],
 )
 def test_a_refusal_is_told_from_a_failure(tool: str, situation: str, kind: type[StepError]) -> None:
-    judged = BACKENDS[tool].judge(captured(tool, situation))
+    judged = BACKENDS[tool].judge(asking(DRBD), captured(tool, situation))
     assert type(judged) is kind
 
 
@@ -123,7 +123,7 @@ def test_a_refusal_is_told_from_a_failure(tool: str, situation: str, kind: type[
     ("tool", "situation"), [("nvme", "preempt-no-key"), ("scsi", "reserve-unregistered"), ("drbd", "primary-primary-crashed")]
 )
 def test_what_is_neither_is_left_to_the_engine(tool: str, situation: str) -> None:
-    assert BACKENDS[tool].judge(captured(tool, situation)) is None
+    assert type(BACKENDS[tool].judge(asking(DRBD), captured(tool, situation))) is CommandError
 
 
 def test_scsi_reservations() -> None:

@@ -24,7 +24,6 @@ from nvkeep.probes import mountinfo
 from nvkeep.reconcilers.backends.nvmesh import NvmeshBackend
 from nvkeep.reconcilers.mount import MountKind
 from nvkeep.reconcilers.service import UnitKind
-from nvkeep.reconcilers.volume import VolumeKind
 from nvkeep.state import host as host_state
 from nvkeep.state.service import Store
 from tests.simulation.schedule import Schedule, Setting
@@ -191,7 +190,7 @@ def what_is_stuck_keeps_nothing(patch: Patch) -> None:
 
 @mutation("a lost and stuck mount keeps its device", r"\(4\)|under the mount")
 def isolation_does_not_stop_at_a_mount(patch: Patch) -> None:
-    patch.setattr(engine, "mounts_of", lambda _: [])
+    patch.setattr(MountKind, "keeps", False)
 
 
 @mutation("a command that lies is not believed", r"\(2\) .* while /srv/nfs is not mounted")
@@ -308,7 +307,7 @@ def a_start_is_not_waited_for(patch: Patch) -> None:
 
 @mutation("states nvmesh CANDIDATE", "not serves|still changing")
 def first_io_is_not_waited_for(patch: Patch) -> None:
-    patch.setattr(VolumeKind, "pending", lambda *_, **__: False)
+    patch.setattr(NvmeshBackend, "pending", lambda *_, **__: False)
 
 
 @mutation("a volume lost while its unit stops for an hour is isolated at once", "without holding it")
@@ -333,7 +332,7 @@ def isolation_waits_for_the_unit(patch: Patch) -> None:
 
 @mutation("a lost volume is isolated at once", "clients are answered")
 def isolation_begins_with_the_unit(patch: Patch) -> None:
-    patch.setattr(plan, "ISOLATE_ORDER", ("service", "address", "mount", "volume"))
+    patch.setattr(UnitKind, "turn", -1)
 
 
 @mutation("states nvmesh BACKUP", "not clean")

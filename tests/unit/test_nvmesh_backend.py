@@ -20,9 +20,7 @@ DETACH = ("nvmesh_detach_volumes", "--json")
 
 
 def judged(out: str = "", err: str = "", *, code: int = 1, verb: tuple[str, ...] = ATTACH, volume: str = "vol1") -> StepError:
-    found = BACKEND.judge(Completed((*verb, volume), code, out, err))
-    assert found is not None
-    return found
+    return BACKEND.judge(ASK, Completed((*verb, volume), code, out, err))
 
 
 def answer(status: str | None = None, error: str | None = None, *, name: str = "vol1", **whole: Any) -> str:  # noqa: ANN401 - JSON
@@ -129,8 +127,8 @@ def test_an_answer_of_another_shape_is_never_a_denial_and_never_a_crash(volumes:
     assert type(judged(json.dumps({"volumes": volumes, "error": ""}))) is CommandError
 
 
-def test_a_command_of_somebody_else_is_not_judged() -> None:
-    assert BACKEND.judge(Completed(("mount", "vol1"), 32, "", "Access Mode Denied")) is None
+def test_a_command_of_somebody_else_is_only_a_failure() -> None:
+    assert type(BACKEND.judge(ASK, Completed(("mount", "vol1"), 32, "", "Access Mode Denied"))) is CommandError
 
 
 def test_the_json_is_found_or_not() -> None:
@@ -192,7 +190,7 @@ def test_3x_says_the_same_through_the_management_server() -> None:
     ],
 )
 def test_3x_denials_are_told_from_failures(said: str, kind: type[StepError]) -> None:
-    judged = BACKEND.judge(Completed(BACKEND.acquire(NEW)[0].argv, 1, said, ""))
+    judged = BACKEND.judge(ASK, Completed(BACKEND.acquire(NEW)[0].argv, 1, said, ""))
     assert type(judged) is kind
 
 

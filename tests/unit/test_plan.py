@@ -7,7 +7,7 @@ import pytest
 from nvkeep import config
 from nvkeep.core.plan import Want, make_plan
 from nvkeep.errors import ProbeError
-from nvkeep.model.plan import Plan, Verb
+from nvkeep.model.plan import Plan, Ref, Verb
 from nvkeep.reconcilers import Resource, resources
 from nvkeep.reconcilers.address import AddressState
 from nvkeep.reconcilers.backends.base import Volume
@@ -33,21 +33,25 @@ services:
 """
 ALL: tuple[Resource, ...] = resources(config.parse(TEXT), "nfs", "server01")
 KEYS = [one.key for one in ALL]
-ABSENT: dict[str, Any] = dict.fromkeys(KEYS)
-WELL: dict[str, Any] = {one.key: one.kind.desired(one.spec) for one in ALL}
-ONE, TWO = "volume one", "volume two"
-OUTER, INNER, OTHER = "mount /srv/nfs", "mount /srv/nfs/deep", "mount /srv/other"
-FLOATING, FIRST, SECOND = "address 192.168.0.1", "service first.service", "service second.service"
+ABSENT: dict[Ref, Any] = dict.fromkeys(KEYS)
+WELL: dict[Ref, Any] = {one.key: one.kind.desired(one.spec) for one in ALL}
+ONE, TWO = Ref.of("volume", "one"), Ref.of("volume", "two")
+OUTER, INNER, OTHER = (Ref.of("mount", path) for path in ("/srv/nfs", "/srv/nfs/deep", "/srv/other"))
+FLOATING, FIRST, SECOND = (
+    Ref.of("address", "192.168.0.1"),
+    Ref.of("service", "first.service"),
+    Ref.of("service", "second.service"),
+)
 BELOW = {one.key: one.needs for one in ALL}
 
 
-def planned(want: Want, seen: dict[str, Any], versions: dict[str, int | None] | None = None) -> Plan:
+def planned(want: Want, seen: dict[Ref, Any], versions: dict[Ref, int | None] | None = None) -> Plan:
     return make_plan(ALL, seen, want, versions)
 
 
-def above(key: str) -> set[str]:
+def above(key: Ref) -> set[Ref]:
     """Everything that stands on it, on any floor."""
-    found: set[str] = set()
+    found: set[Ref] = set()
     for one in KEYS:
         if key in BELOW[one] or BELOW[one] & found:
             found.add(one)
@@ -130,7 +134,7 @@ def test_an_address_in_a_wrong_place_is_moved_without_stopping_what_stands_on_it
         (TWO, Volume("/dev/nvmesh/two", "shared"), [TWO, OTHER, INNER, FLOATING, FIRST, SECOND]),
     ],
 )
-def test_replacing_what_is_in_use_lets_go_of_what_stands_on_it_first(key: str, have: object, fresh: list[str]) -> None:
+def test_replacing_what_is_in_use_lets_go_of_what_stands_on_it_first(key: Ref, have: object, fresh: list[str]) -> None:
     made = planned(Want.HERE, WELL | {key: have})
     assert set(keys(made.down)) >= set(fresh)
     assert keys(made.up) == [one for one in KEYS if one in keys(made.down)]
@@ -149,7 +153,7 @@ def test_what_is_absent_already_is_not_released_before_it_is_taken_again() -> No
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_what_stands_on_the_unknown_waits_and_the_rest_goes_on(key: str) -> None:
+def test_what_stands_on_the_unknown_waits_and_the_rest_goes_on(key: Ref) -> None:
     made = planned(Want.HERE, ABSENT | {key: ProbeError("it cannot be determined")})
     waits = {key} | above(key)
     assert {one for one, _ in made.waiting} == waits
@@ -158,7 +162,7 @@ def test_what_stands_on_the_unknown_waits_and_the_rest_goes_on(key: str) -> None
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_isolation_goes_on_past_the_unknown_and_keeps_only_what_may_be_mounted(key: str) -> None:
+def test_isolation_goes_on_past_the_unknown_and_keeps_only_what_may_be_mounted(key: Ref) -> None:
     made = planned(Want.ISOLATED, WELL | {key: ProbeError("it cannot be determined")})
     kept = {key} | {one for one in KEYS if key.startswith("mount ") and key in above(one)}
     assert {one for one, _ in made.waiting} == kept
@@ -166,7 +170,7 @@ def test_isolation_goes_on_past_the_unknown_and_keeps_only_what_may_be_mounted(k
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_what_the_unknown_stands_on_is_kept(key: str) -> None:
+def test_what_the_unknown_stands_on_is_kept(key: Ref) -> None:
     """What cannot be seen may still use its volume: the volume stays attached."""
     made = planned(Want.GONE, WELL | {key: ProbeError("it cannot be determined")})
     kept = {key} | {one for one in KEYS if key in above(one)}
@@ -230,7 +234,7 @@ MIRRORED = TEXT.replace(
 
 def test_isolating_ends_io_that_waits_once_the_address_is_gone_and_before_anything_waits_for_it() -> None:
     every = resources(config.parse(MIRRORED), "nfs", "server01")
-    well: dict[str, Any] = {one.key: one.kind.desired(one.spec) for one in every}
+    well: dict[Ref, Any] = {one.key: one.kind.desired(one.spec) for one in every}
     made = make_plan(every, well | {TWO: Volume("/dev/drbd/by-res/r1/0", io=False)}, Want.ISOLATED)
     assert keys(made.down) == [FLOATING, TWO, SECOND, FIRST, INNER, OTHER, OUTER, TWO, ONE]
     assert [(change.key, made.down.index(change)) for change in made.down if change.verb is Verb.CUT] == [(TWO, 1)]

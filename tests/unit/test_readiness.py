@@ -9,8 +9,7 @@ from nvkeep.checks.readiness import Found, Mark, Unmet
 from nvkeep.core import reconcile
 from nvkeep.host import Completed
 from nvkeep.keepalived import CONF, Build, Version, configuration
-from nvkeep.reconcilers import VOLUME, resources
-from nvkeep.reconcilers.backends import backend_of
+from nvkeep.reconcilers import resources, volumes
 from tests.simulation.machine import Machine
 from tests.simulation.world import PATH, SERVICE, UNIT, Process, World, cluster, force_role
 
@@ -171,8 +170,8 @@ def test_every_backend_says_what_it_lacks_in_two_parts() -> None:
         made = world(backend=backend)
         made.machines["b"].unreadable.add("/proc/nvmeibc/status")
         made.shared.clear()
-        (volume,) = [one.spec for one in resources(made.cluster, SERVICE, "b") if one.kind is VOLUME]
-        lack = backend_of(volume.spec).lacking(standby(made), volume)
+        (volume,) = volumes(resources(made.cluster, SERVICE, "b"))
+        lack = volume.kind.lacking(standby(made), volume.spec)
         assert lack is not None
         assert lack.why
         assert lack.fix

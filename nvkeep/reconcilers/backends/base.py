@@ -1,22 +1,25 @@
 """The contract of a backend: one way to hold a block device exclusively."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import ClassVar, NamedTuple
+from types import MappingProxyType
+from typing import Generic, NamedTuple, TypeVar
 
-from nvkeep.errors import StepError
-from nvkeep.host import Completed, Host
+from nvkeep.host import Host
 from nvkeep.model.decision import Holder
-from nvkeep.model.plan import Steps, Verb
 from nvkeep.model.spec import Nvmesh, VolumeSpec
+from nvkeep.reconcilers.base import Kind, Steps
+
+V_co = TypeVar("V_co", bound=VolumeSpec, covariant=True)
 
 
 @dataclass(frozen=True)
-class Ask:
+class Ask(Generic[V_co]):
     """A volume, who asks for it, and the hosts of its service. `tools` and `client` are filled in by the backend's equip()."""
 
-    spec: VolumeSpec
+    spec: V_co
     host: str
     cluster: str = ""
     nvmesh: Nvmesh = field(default_factory=Nvmesh)
@@ -44,12 +47,12 @@ class Holding:
     version: int | None = None
 
 
-def key_of(ask: Ask, host: str) -> int:
+def key_of(ask: Ask[V_co], host: str) -> int:
     """Derive a host's reservation key (64 bits, never 0) from the names of cluster and host."""
     return int.from_bytes(sha256(f"{ask.cluster}/{host}".encode()).digest()[:8], "big") or 1
 
 
-def owner_of(ask: Ask, key: int) -> str:
+def owner_of(ask: Ask[V_co], key: int) -> str:
     """Name the host whose key this is; the key itself when it is none of this service's."""
     return next((host for host in ask.hosts if key_of(ask, host) == key), f"key {key:#x}")
 
@@ -82,25 +85,24 @@ class Unique(NamedTuple):
     instead: str
 
 
-class Backend(ABC):
-    """One way to hold a block device exclusively. Only equip, lacking, observe and holder get the host; the rest is pure."""
+class Backend(Kind[Ask[V_co], Volume]):
+    """The kind `volume`, one way to hold a block device exclusively. Only equip, lacking, observe and holder get the host."""
 
-    Spec: ClassVar[type[VolumeSpec]]
-    tools: ClassVar[tuple[Tool, ...]] = ()
-    unique: ClassVar[tuple[Unique, ...]] = ()
-    examples: ClassVar[dict[str, str]] = {}  # of its own keys, for messages: key -> "key: value"
-    gives_up: ClassVar[str] = ""  # what this backend does not keep safe; `nvkeep check` warns of it
-    betrayed: ClassVar[bool] = False  # its tools are nowhere but where it is used, so that `nvkeep setup` may propose it
+    name = "volume"
+    title = "VOLUME"
+    turn = 3
+    Spec: type[VolumeSpec]
+    tools: tuple[Tool, ...] = ()
+    unique: tuple[Unique, ...] = ()
+    examples: Mapping[str, str] = MappingProxyType({})  # of its own keys, for messages: key -> "key: value"
+    gives_up: str = ""  # what this backend does not keep safe; `nvkeep check` warns of it
+    betrayed: bool = False  # its tools are nowhere but where it is used, so that `nvkeep setup` may propose it
 
-    def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:  # noqa: ARG002 - part of the contract
+    def tools_of(self, host: Host, ask: Ask[V_co]) -> tuple[Tool, ...]:  # noqa: ARG002 - part of the contract
         """Name the programs this host needs for a volume."""
         return self.tools
 
-    def equip(self, host: Host, ask: Ask) -> Ask:  # noqa: ARG002 - part of the contract
-        """See which tools the host has, where that makes a difference to the commands."""
-        return ask
-
-    def lacking(self, host: Host, ask: Ask) -> Lack | None:  # noqa: ARG002 - part of the contract
+    def lacking(self, host: Host, ask: Ask[V_co]) -> Lack | None:  # noqa: ARG002 - part of the contract
         """Say why this host could not take the volume, as far as that shows without taking it; every pass of a standby asks.
 
         Raises ProbeError where that cannot be determined.
@@ -108,37 +110,31 @@ class Backend(ABC):
         return None
 
     @abstractmethod
-    def observe(self, host: Host, ask: Ask) -> Volume | None:
-        """Look at what of the volume is on this host. Raises ProbeError."""
+    def holder(self, host: Host, ask: Ask[V_co]) -> Holding:
+        """Determine who may write. Raises ProbeError; UNTOLD where only trying shows it."""
 
     @abstractmethod
-    def holder(self, host: Host, ask: Ask) -> Holding:
-        """Tell who may write. Raises ProbeError; UNTOLD where only trying tells."""
-
-    @abstractmethod
-    def acquire(self, ask: Ask) -> Steps:
-        """Take the free volume, or one's own again, without preempting."""
-
-    @abstractmethod
-    def release(self, ask: Ask, have: Volume) -> Steps:
-        """Give it back."""
-
-    @abstractmethod
-    def seize(self, ask: Ask, version: int | None) -> Steps:
+    def seize(self, spec: Ask[V_co], version: int | None) -> Steps:
         """Take it from the host that holds it, fencing that host's writes."""
 
-    def isolate(self, ask: Ask, have: Volume) -> Steps:
-        """Release at once; by default like release."""
-        return self.release(ask, have)
+    def desired(self, spec: Ask[V_co]) -> Volume:
+        """Give the state asked for: held exclusively, doing I/O."""
+        return Volume(spec.spec.device)
 
-    def cut(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - part of the contract
-        """Let I/O that would wait for ever fail, before a host that isolates itself unmounts; by default nothing waits."""
-        return ()
+    def adjust(self, spec: Ask[V_co], have: Volume) -> Steps | None:  # noqa: ARG002 - the mode alone decides
+        """Held, but not doing I/O yet: nothing to run. Held in another way: a fresh start."""
+        return () if have.mode == "exclusive" else None
 
-    def confirm(self, ask: Ask, verb: Verb) -> float:  # noqa: ARG002 - part of the contract
-        """Give the seconds after which a success has to be seen once more; 0 where the first look is the truth."""
-        return 0.0
+    def pending(self, have: Volume | None, *, leaving: bool) -> bool:
+        """Being detached, or held and waiting for its first I/O."""
+        if have is None:
+            return False
+        return have.mode == "detaching" if leaving else have.mode == "exclusive" and not have.io
 
-    def judge(self, done: Completed) -> StepError | None:  # noqa: ARG002 - part of the contract
-        """Say what a failed command of this backend means; None when it is not one of this backend's."""
-        return None
+    def taken(self, have: Volume | None) -> bool:
+        """Preempted: the storage gave it to another host."""
+        return have is not None and have.mode == "preempted"
+
+    def ours(self, spec: Ask[V_co], have: Volume | None) -> bool:  # noqa: ARG002 - what is here tells
+        """Preempted: another host has it since, from this one."""
+        return self.taken(have)

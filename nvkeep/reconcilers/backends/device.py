@@ -40,48 +40,42 @@ class DeviceVolume(VolumeSpec):
         return f"{DIRECTORY}/{self.name}"
 
 
-class DeviceBackend(Backend):
+class DeviceBackend(Backend[DeviceVolume]):
     """A link in /dev, which is gone with the boot, stands for the hold."""
 
     Spec = DeviceVolume
     unique = (Unique("path", "device", "write another device"),)
     gives_up = "nvkeep alone gives no safety against two writers; something else has to fence this storage"
 
-    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+    def lacking(self, host: Host, ask: Ask[DeviceVolume]) -> Lack | None:
         """Look for the device."""
-        return without_device(host, _spec(ask).path)
+        return without_device(host, ask.spec.path)
 
-    def observe(self, host: Host, ask: Ask) -> Volume | None:
+    def observe(self, host: Host, ask: Ask[DeviceVolume]) -> Volume | None:
         """Look at the link."""
         here = host.link_target(ask.spec.device) == _path(host, ask)
         return Volume(ask.spec.device, io=does_io(host, ask.spec.device)) if here else None
 
-    def holder(self, host: Host, ask: Ask) -> Holding:
+    def holder(self, host: Host, ask: Ask[DeviceVolume]) -> Holding:
         """Tell me, or another: nobody can be asked."""
         here = host.link_target(ask.spec.device) == _path(host, ask)
         return Holding(Holder.ME, ask.host) if here else Holding(Holder.ANOTHER)
 
-    def acquire(self, ask: Ask) -> Steps:
+    def acquire(self, ask: Ask[DeviceVolume]) -> Steps:
         """Make the link."""
-        return steps(("mkdir", "-p", DIRECTORY), ("ln", "-sfn", _spec(ask).path, ask.spec.device), timeout=5.0)
+        return steps(("mkdir", "-p", DIRECTORY), ("ln", "-sfn", ask.spec.path, ask.spec.device), timeout=5.0)
 
-    def seize(self, ask: Ask, version: int | None) -> Steps:  # noqa: ARG002 - there is nothing to read a version from
+    def seize(self, ask: Ask[DeviceVolume], version: int | None) -> Steps:  # noqa: ARG002 - there is nothing to read a version from
         """Make the link: whatever fences this storage has to have done so."""
         return self.acquire(ask)
 
-    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - there is only one state
+    def release(self, ask: Ask[DeviceVolume], have: Volume) -> Steps:  # noqa: ARG002 - there is only one state
         """Remove the link."""
         return steps(("rm", "-f", ask.spec.device), timeout=5.0)
 
 
-def _spec(ask: Ask) -> DeviceVolume:
-    if not isinstance(ask.spec, DeviceVolume):
-        raise TypeError(ask.spec)
-    return ask.spec
-
-
-def _path(host: Host, ask: Ask) -> str:
-    path = _spec(ask).path
+def _path(host: Host, ask: Ask[DeviceVolume]) -> str:
+    path = ask.spec.path
     if host.device_number(path) is None:
         raise ProbeError(f"there is no block device {path}")
     return path

@@ -4,6 +4,7 @@ DRBD refuses a second Primary while the hosts see each other. For the time when 
 `fencing resource-and-stonith`: it suspends the writes of a Primary that lost its peer, which makes the other's promotion safe.
 """
 
+from types import MappingProxyType
 from typing import Literal, Self
 
 from pydantic import model_validator
@@ -42,7 +43,7 @@ class DrbdVolume(VolumeSpec):
         return f"/dev/drbd/by-res/{self.resource}/0"
 
 
-class DrbdBackend(Backend):
+class DrbdBackend(Backend[DrbdVolume]):
     """Primary is the holder. A peer that cannot be seen may be Primary: it counts as the holder until nobody serves.
 
     A Primary without I/O whose peers DRBD refuses to speak to (StandAlone) was passed over: another went on with the data.
@@ -51,13 +52,13 @@ class DrbdBackend(Backend):
 
     Spec = DrbdVolume
     unique = (Unique("resource", "resource", "write another resource"),)
-    examples = {"resource": "resource: NAME"}  # noqa: RUF012 - declared as ClassVar in the contract
+    examples = MappingProxyType({"resource": "resource: NAME"})
     betrayed = True
     tools = (Tool(("drbdadm", "--version"), "apt install drbd-utils"),)
 
-    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+    def lacking(self, host: Host, ask: Ask[DrbdVolume]) -> Lack | None:
         """Look whether DRBD knows the resource here, and whether its data may be served."""
-        resource = _resource(ask)
+        resource = ask.spec.resource
         try:
             seen = probe.read(host, resource)
             if seen.role != PRIMARY:
@@ -67,46 +68,46 @@ class DrbdBackend(Backend):
             return Lack(why or fix, fix if why else f"drbdadm status {resource}")
         return None
 
-    def observe(self, host: Host, ask: Ask) -> Volume | None:
+    def observe(self, host: Host, ask: Ask[DrbdVolume]) -> Volume | None:
         """Look at the role here; Secondary is absent."""
-        seen = probe.read(host, _resource(ask))
+        seen = probe.read(host, ask.spec.resource)
         return Volume(ask.spec.device, io=seen.io, detail=seen.disk) if seen.role == PRIMARY else None
 
-    def holder(self, host: Host, ask: Ask) -> Holding:
+    def holder(self, host: Host, ask: Ask[DrbdVolume]) -> Holding:
         """Ask for the roles of all hosts of the resource."""
-        seen = probe.read(host, _resource(ask))
+        seen = probe.read(host, ask.spec.resource)
         if seen.role == PRIMARY:
             passed_over = not seen.io and bool(seen.peers) and all(peer.connection == ALONE for peer in seen.peers)
             return Holding(Holder.ANOTHER, _name(ask, seen, seen.peers[0])) if passed_over else Holding(Holder.ME, ask.host)
-        _refuse_old_data(seen, _resource(ask))
+        _refuse_old_data(seen, ask.spec.resource)
         primary = next((peer for peer in seen.peers if peer.role == PRIMARY), None)
         hidden = next((peer for peer in seen.peers if peer.connection != "Connected"), None)
         other = primary or hidden
         return Holding(Holder.ANOTHER, _name(ask, seen, other)) if other else Holding(Holder.NOBODY)
 
-    def acquire(self, ask: Ask) -> Steps:
+    def acquire(self, ask: Ask[DrbdVolume]) -> Steps:
         """Become Primary; DRBD refuses when another host is."""
-        return steps(("drbdadm", "primary", _resource(ask)), timeout=TIMEOUT)
+        return steps(("drbdadm", "primary", ask.spec.resource), timeout=TIMEOUT)
 
-    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
+    def release(self, ask: Ask[DrbdVolume], have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
         """Become Secondary; refused while the device is in use."""
-        return steps(("drbdadm", "secondary", _resource(ask)), timeout=TIMEOUT)
+        return steps(("drbdadm", "secondary", ask.spec.resource), timeout=TIMEOUT)
 
-    def seize(self, ask: Ask, version: int | None) -> Steps:  # noqa: ARG002 - DRBD has no reservation versions
+    def seize(self, ask: Ask[DrbdVolume], version: int | None) -> Steps:  # noqa: ARG002 - DRBD has no reservation versions
         """Become Primary without seeing the other host; refused all the same while a connected peer is Primary."""
-        return steps(("drbdadm", "primary", "--force", _resource(ask)), timeout=TIMEOUT)
+        return steps(("drbdadm", "primary", "--force", ask.spec.resource), timeout=TIMEOUT)
 
-    def cut(self, ask: Ask, have: Volume) -> Steps:
+    def cut(self, ask: Ask[DrbdVolume], have: Volume) -> Steps:
         """Give up the copy here, then let what waits go on: in this order that fails, in the other it would be written."""
-        commands = (("drbdadm", "detach", "--force", _resource(ask)), ("drbdadm", "resume-io", _resource(ask)))
+        commands = (("drbdadm", "detach", "--force", ask.spec.resource), ("drbdadm", "resume-io", ask.spec.resource))
         return () if have.io else steps(*commands, timeout=CUTTING)
 
-    def judge(self, done: Completed) -> StepError | None:
+    def judge(self, spec: Ask[DrbdVolume], done: Completed) -> StepError:
         """Tell a refusal because of another Primary from a device that is still open."""
         said = CommandError(done.argv, done.code, done.err or done.out)
         if "Multiple primaries not allowed" in said.stderr:
             return Denied(str(said))
-        return Transient(str(said)) if "held open" in said.stderr else None
+        return Transient(str(said)) if "held open" in said.stderr else super().judge(spec, done)
 
 
 def _refuse_old_data(seen: probe.Entry, resource: str) -> None:
@@ -119,16 +120,10 @@ def _refuse_old_data(seen: probe.Entry, resource: str) -> None:
         raise ProbeError(f"DRBD is {ALONE} here: the other host may have gone on with the data; {fix}")
 
 
-def _name(ask: Ask, seen: probe.Entry, peer: probe.Peer) -> str:
+def _name(ask: Ask[DrbdVolume], seen: probe.Entry, peer: probe.Peer) -> str:
     """Name a peer's host; of two hosts it is the other, whatever DRBD calls it."""
     others = [host for host in ask.hosts if host != ask.host]
     return others[0] if len(others) == len(seen.peers) == 1 else peer.name
-
-
-def _resource(ask: Ask) -> str:
-    if not isinstance(ask.spec, DrbdVolume):
-        raise TypeError(ask.spec)
-    return ask.spec.resource
 
 
 BACKEND = DrbdBackend()

@@ -4,6 +4,7 @@ The lease (nvkeep/host/lease.py) tells who holds; it does not stop a host that w
 the shared file system fences, or for trying nvkeep out.
 """
 
+from types import MappingProxyType
 from typing import Literal, Self
 
 from pydantic import model_validator
@@ -39,71 +40,65 @@ class ImageVolume(VolumeSpec):
         return f"/dev/nvkeep/{self.name}"
 
 
-class ImageBackend(Backend):
+class ImageBackend(Backend[ImageVolume]):
     """A lease and a loop device."""
 
     Spec = ImageVolume
     unique = (Unique("file", "image", "write the file of another image"),)
-    examples = {"file": "file: /path/of/the/image"}  # noqa: RUF012 - declared as ClassVar in the contract
+    examples = MappingProxyType({"file": "file: /path/of/the/image"})
     gives_up = "a lease tells who holds, but does not stop a host that was frozen while it was taken"
     tools = (Tool(("losetup", "--version"), "apt install mount"),)
 
-    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+    def lacking(self, host: Host, ask: Ask[ImageVolume]) -> Lack | None:
         """Look for the image file: the shared file system that it is on may not be mounted."""
-        file = _file(ask)
+        file = ask.spec.file
         return (
             None if probe.there(host, file) else Lack(f"there is no image file {file} here", f"findmnt -T {file}; ls -l {file}")
         )
 
-    def observe(self, host: Host, ask: Ask) -> Volume | None:
+    def observe(self, host: Host, ask: Ask[ImageVolume]) -> Volume | None:
         """Look at the loop device behind our link, and at the lease."""
-        if _bound(host, ask) != _file(ask):
+        if _bound(host, ask) != ask.spec.file:
             return None
-        seen = probe.read(host, _file(ask))
+        seen = probe.read(host, ask.spec.file)
         if seen.holder != ask.host:
             return Volume(ask.spec.device, "preempted", detail=f"lease {seen.version}")
         return Volume(ask.spec.device, io=does_io(host, ask.spec.device), detail=f"lease {seen.version}")
 
-    def holder(self, host: Host, ask: Ask) -> Holding:
+    def holder(self, host: Host, ask: Ask[ImageVolume]) -> Holding:
         """Read the lease. One's own without the device is one of before a crash; the device without it is lost."""
-        seen = probe.read(host, _file(ask))
-        here = _bound(host, ask) == _file(ask)
+        seen = probe.read(host, ask.spec.file)
+        here = _bound(host, ask) == ask.spec.file
         if seen.holder == ask.host:
             return Holding(Holder.ME if here else Holder.NOBODY, ask.host, seen.version)
         free = seen.holder is None and not here
         return Holding(Holder.NOBODY if free else Holder.ANOTHER, seen.holder or "", seen.version)
 
-    def acquire(self, ask: Ask) -> Steps:
+    def acquire(self, ask: Ask[ImageVolume]) -> Steps:
         """Take the free lease, then the device."""
-        return steps(("nvkeep", "lease", "acquire", _file(ask), ask.host), _attach(ask), timeout=TIMEOUT)
+        return steps(("nvkeep", "lease", "acquire", ask.spec.file, ask.host), _attach(ask), timeout=TIMEOUT)
 
-    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
+    def release(self, ask: Ask[ImageVolume], have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
         """Give back the device, then the lease."""
-        detach = ("nvkeep", "loop", "detach", _file(ask), ask.spec.device)
-        return steps(detach, ("nvkeep", "lease", "release", _file(ask), ask.host), timeout=TIMEOUT)
+        detach = ("nvkeep", "loop", "detach", ask.spec.file, ask.spec.device)
+        return steps(detach, ("nvkeep", "lease", "release", ask.spec.file, ask.host), timeout=TIMEOUT)
 
-    def seize(self, ask: Ask, version: int | None) -> Steps:
+    def seize(self, ask: Ask[ImageVolume], version: int | None) -> Steps:
         """Take the lease of the version that was read, then the device."""
-        return steps(("nvkeep", "lease", "seize", _file(ask), ask.host, str(version or 0)), _attach(ask), timeout=TIMEOUT)
+        return steps(("nvkeep", "lease", "seize", ask.spec.file, ask.host, str(version or 0)), _attach(ask), timeout=TIMEOUT)
 
-    def judge(self, done: Completed) -> StepError | None:
+    def judge(self, spec: Ask[ImageVolume], done: Completed) -> StepError:
         """Call a refused lease a denial."""
         if done.argv[:2] != ("nvkeep", "lease"):
-            return None
-        return Denied(f"`{' '.join(done.argv)}`: {done.err}") if done.code == lease.DENIED else None
+            return super().judge(spec, done)
+        return Denied(f"`{' '.join(done.argv)}`: {done.err}") if done.code == lease.DENIED else super().judge(spec, done)
 
 
-def _file(ask: Ask) -> str:
-    if not isinstance(ask.spec, ImageVolume):
-        raise TypeError(ask.spec)
-    return ask.spec.file
+def _attach(ask: Ask[ImageVolume]) -> tuple[str, ...]:
+    return ("nvkeep", "loop", "attach", ask.spec.file, ask.spec.device)
 
 
-def _attach(ask: Ask) -> tuple[str, ...]:
-    return ("nvkeep", "loop", "attach", _file(ask), ask.spec.device)
-
-
-def _bound(host: Host, ask: Ask) -> str | None:
+def _bound(host: Host, ask: Ask[ImageVolume]) -> str | None:
     target = host.link_target(ask.spec.device)
     if target is None:
         return None

@@ -52,18 +52,18 @@ class NvmeVolume(VolumeSpec):
         return self.namespace
 
 
-class NvmeBackend(Backend):
+class NvmeBackend(Backend[NvmeVolume]):
     """The reservation tells who holds, survives a crash of the holder, and the namespace refuses everyone else's writes."""
 
     Spec = NvmeVolume
     unique = (Unique("namespace", "namespace", "write another namespace"),)
     tools = (Tool(("nvme", "version"), "apt install nvme-cli"),)
 
-    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+    def lacking(self, host: Host, ask: Ask[NvmeVolume]) -> Lack | None:
         """Look for the namespace, unless it is connected only when it is taken."""
-        return None if _spec(ask).connect else without_device(host, ask.spec.device)
+        return None if ask.spec.connect else without_device(host, ask.spec.device)
 
-    def observe(self, host: Host, ask: Ask) -> Volume | None:
+    def observe(self, host: Host, ask: Ask[NvmeVolume]) -> Volume | None:
         """Look whether this host's key holds the reservation; registered without holding it is a leftover."""
         if _unconnected(host, ask):
             return None
@@ -73,7 +73,7 @@ class NvmeBackend(Backend):
             return Volume(ask.spec.device, io=does_io(host, ask.spec.device), detail=f"type {seen.kind}")
         return Volume(ask.spec.device, "registered") if mine in seen.keys else None
 
-    def holder(self, host: Host, ask: Ask) -> Holding:
+    def holder(self, host: Host, ask: Ask[NvmeVolume]) -> Holding:
         """Read the reservation; the version is the holder's key, so that a seize preempts it and nobody else."""
         if _unconnected(host, ask):
             return Holding(Holder.UNTOLD)
@@ -83,51 +83,45 @@ class NvmeBackend(Backend):
         mine = seen.holder == key_of(ask, ask.host)
         return Holding(Holder.ME if mine else Holder.ANOTHER, owner_of(ask, seen.holder), seen.holder)
 
-    def acquire(self, ask: Ask) -> Steps:
+    def acquire(self, ask: Ask[NvmeVolume]) -> Steps:
         """Register, then take the free reservation."""
         take = ("nvme", "resv-acquire", ask.spec.device, _key(ask), WRITE_EXCLUSIVE, "--racqa=0")
         return steps(*_connect(ask), _register(ask), take, timeout=TIMEOUT)
 
-    def seize(self, ask: Ask, version: int | None) -> Steps:
+    def seize(self, ask: Ask[NvmeVolume], version: int | None) -> Steps:
         """Register, then preempt the holder and abort what it has under way."""
         holder = f"--prkey={version or 0:#x}"
         take = ("nvme", "resv-acquire", ask.spec.device, _key(ask), holder, WRITE_EXCLUSIVE, "--racqa=2")
         return steps(_register(ask), take, timeout=TIMEOUT)
 
-    def release(self, ask: Ask, have: Volume) -> Steps:
+    def release(self, ask: Ask[NvmeVolume], have: Volume) -> Steps:
         """Give the reservation back if it is held, and the registration with it."""
         give = ("nvme", "resv-release", ask.spec.device, _key(ask), WRITE_EXCLUSIVE, "--rrela=0")
         leave = ("nvme", "resv-register", ask.spec.device, _key(ask), "--rrega=1")
         return steps(*((give,) if have.mode == "exclusive" else ()), leave, timeout=TIMEOUT)
 
-    def judge(self, done: Completed) -> StepError | None:
+    def judge(self, spec: Ask[NvmeVolume], done: Completed) -> StepError:
         """Tell a conflict, which is a denial, from a namespace that is not there yet."""
         said = CommandError(done.argv, done.code, (done.err.strip().splitlines() or [done.out])[0])
         if CONFLICT in done.err:
             return Denied(str(said))
-        return Transient(str(said)) if "No such file" in done.err else None
+        return Transient(str(said)) if "No such file" in done.err else super().judge(spec, done)
 
 
-def _spec(ask: Ask) -> NvmeVolume:
-    if not isinstance(ask.spec, NvmeVolume):
-        raise TypeError(ask.spec)
-    return ask.spec
+def _unconnected(host: Host, ask: Ask[NvmeVolume]) -> bool:
+    return ask.spec.connect is not None and host.device_number(ask.spec.device) is None
 
 
-def _unconnected(host: Host, ask: Ask) -> bool:
-    return _spec(ask).connect is not None and host.device_number(ask.spec.device) is None
-
-
-def _key(ask: Ask) -> str:
+def _key(ask: Ask[NvmeVolume]) -> str:
     return f"--crkey={key_of(ask, ask.host):#x}"
 
 
-def _register(ask: Ask) -> tuple[str, ...]:
+def _register(ask: Ask[NvmeVolume]) -> tuple[str, ...]:
     return ("nvme", "resv-register", ask.spec.device, f"--nrkey={key_of(ask, ask.host):#x}", "--rrega=0")
 
 
-def _connect(ask: Ask) -> list[tuple[str, ...]]:
-    where = _spec(ask).connect
+def _connect(ask: Ask[NvmeVolume]) -> list[tuple[str, ...]]:
+    where = ask.spec.connect
     if where is None:
         return []
     return [("nvkeep", "nvme", "connect", ask.spec.device, str(where.address), str(where.port), where.nqn)]

@@ -60,34 +60,34 @@ class NvmeshVolume(VolumeSpec):
 class Transport(NamedTuple):
     """How to say it: attach(ask, preempting, version) and detach(ask, force)."""
 
-    attach: Callable[[Ask, bool, int | None], tuple[str, ...]]
-    detach: Callable[[Ask, bool], tuple[str, ...]]
+    attach: Callable[[Ask[NvmeshVolume], bool, int | None], tuple[str, ...]]
+    detach: Callable[[Ask[NvmeshVolume], bool], tuple[str, ...]]
 
 
-def _old_attach(ask: Ask, preempting: bool, _: int | None) -> tuple[str, ...]:
+def _old_attach(ask: Ask[NvmeshVolume], preempting: bool, _: int | None) -> tuple[str, ...]:
     preempt = ("--preempt",) if preempting else ()
     return ("nvmesh_attach_volumes", *_json(ask), "--access", probe.EXCLUSIVE, *preempt, ask.spec.name)
 
 
-def _old_detach(ask: Ask, force: bool) -> tuple[str, ...]:
+def _old_detach(ask: Ask[NvmeshVolume], force: bool) -> tuple[str, ...]:
     return ("nvmesh_detach_volumes", *_json(ask), *(("--force",) if force else ()), ask.spec.name)
 
 
-def _json(ask: Ask) -> tuple[str, ...]:
+def _json(ask: Ask[NvmeshVolume]) -> tuple[str, ...]:
     return () if ask.tools == OLDEST else ("--json",)
 
 
-def _client(verb: str, ask: Ask, *more: str) -> tuple[str, ...]:
+def _client(verb: str, ask: Ask[NvmeshVolume], *more: str) -> tuple[str, ...]:
     who = ("--id", ask.client or ask.host, "--volume", ask.spec.name)
     return ("nvmesh", "client", verb, *who, *more, "--wait", "--timeout", f"{TIMEOUT - 5:.0f}")
 
 
-def _new_attach(ask: Ask, preempting: bool, version: int | None) -> tuple[str, ...]:
+def _new_attach(ask: Ask[NvmeshVolume], preempting: bool, version: int | None) -> tuple[str, ...]:
     known = ("--reservation-version", str(version)) if version is not None else ()
     return _client("attach", ask, "--mode", probe.EXCLUSIVE, *((*known, "--preempt") if preempting else ()))
 
 
-def _new_detach(ask: Ask, force: bool) -> tuple[str, ...]:
+def _new_detach(ask: Ask[NvmeshVolume], force: bool) -> tuple[str, ...]:
     return _client("detach", ask, *(("--force",) if force else ()))
 
 
@@ -95,34 +95,34 @@ HOST_COMMANDS = Transport(_old_attach, _old_detach)
 TRANSPORTS = {OLD: HOST_COMMANDS, OLDEST: HOST_COMMANDS, NEW: Transport(_new_attach, _new_detach)}
 
 
-class NvmeshBackend(Backend):
+class NvmeshBackend(Backend[NvmeshVolume]):
     """Exclusive attachment; a preempting attach fences the host that was attached."""
 
     Spec = NvmeshVolume
     betrayed = True
     tools = (Tool(("nvmesh_attach_volumes", "--help"), "install the NVMesh client; 3.x: the package nvmesh-utils"),)
 
-    def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:
+    def tools_of(self, host: Host, ask: Ask[NvmeshVolume]) -> tuple[Tool, ...]:
         """Ask for the command of the transport that is used."""
         new = Tool(("nvmesh", "--version"), "install the package nvmesh-utils")
         return (new,) if (ask.tools or self.equip(host, ask).tools) == NEW else self.tools
 
-    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+    def lacking(self, host: Host, ask: Ask[NvmeshVolume]) -> Lack | None:
         """Look whether the client of NVMesh is ready; where the volume is known is the management server's to say."""
         why = probe.unready(host, ask.nvmesh.proc)
         return Lack(why, "systemctl status nvmeshclient") if why else None
 
-    def equip(self, host: Host, ask: Ask) -> Ask:
+    def equip(self, host: Host, ask: Ask[NvmeshVolume]) -> Ask[NvmeshVolume]:
         """Choose the transport, and the name under which this host is known to the management server."""
         new = host.exists(NEW_COMMAND) and not host.exists(OLD_COMMAND)
         return replace(ask, tools=NEW if new else _old(host), client=ask.nvmesh.clients.get(ask.host) or _hostname(host))
 
-    def observe(self, host: Host, ask: Ask) -> Volume | None:
+    def observe(self, host: Host, ask: Ask[NvmeshVolume]) -> Volume | None:
         """Read the client's own state of the volume."""
         seen = probe.read(host, ask.nvmesh.proc, ask.spec.name)
         return None if seen is None else Volume(ask.spec.device, _mode(seen), seen.io, seen.status)
 
-    def holder(self, host: Host, ask: Ask) -> Holding:
+    def holder(self, host: Host, ask: Ask[NvmeshVolume]) -> Holding:
         """Attached exclusively: me. Preempted: another. Not attached: the management server tells, or only trying does."""
         seen = probe.read(host, ask.nvmesh.proc, ask.spec.name)
         mode, version = (_mode(seen), seen.version) if seen else ("", None)
@@ -133,30 +133,30 @@ class NvmeshBackend(Backend):
             return Holding(Holder.ANOTHER, managed.by if managed else "", managed.version if managed else version)
         return managed or Holding(Holder.UNTOLD, version=version)
 
-    def acquire(self, ask: Ask) -> Steps:
+    def acquire(self, ask: Ask[NvmeshVolume]) -> Steps:
         """Attach exclusively, without preempting."""
         return steps(TRANSPORTS[ask.tools or OLD].attach(ask, False, None), timeout=TIMEOUT)
 
-    def release(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - every mode is detached in the same way
+    def release(self, ask: Ask[NvmeshVolume], have: Volume) -> Steps:  # noqa: ARG002 - every mode is detached in the same way
         """Detach."""
         return steps(TRANSPORTS[ask.tools or OLD].detach(ask, False), timeout=TIMEOUT)
 
-    def seize(self, ask: Ask, version: int | None) -> Steps:
+    def seize(self, ask: Ask[NvmeshVolume], version: int | None) -> Steps:
         """Attach exclusively, preempting the holder; 3.x names the version that was read, so nobody else is preempted."""
         return steps(TRANSPORTS[ask.tools or OLD].attach(ask, True, version), timeout=TIMEOUT)
 
-    def isolate(self, ask: Ask, have: Volume) -> Steps:  # noqa: ARG002 - every mode is detached in the same way
+    def isolate(self, ask: Ask[NvmeshVolume], have: Volume) -> Steps:  # noqa: ARG002 - every mode is detached in the same way
         """Detach by force: nothing is mounted any more, and the volume is another host's."""
         return steps(TRANSPORTS[ask.tools or OLD].detach(ask, True), timeout=TIMEOUT)
 
-    def confirm(self, ask: Ask, verb: Verb) -> float:
+    def confirm(self, ask: Ask[NvmeshVolume], verb: Verb) -> float:
         """Look once more a second after a plain attach through 3.x."""
         return RACE if ask.tools == NEW and verb is Verb.ACQUIRE else 0.0
 
-    def judge(self, done: Completed) -> StepError | None:
+    def judge(self, spec: Ask[NvmeshVolume], done: Completed) -> StepError:
         """Read the answer; an error counts before a status (NVMesh 2.4.0 says "IO Enabled" and denies)."""
         if not done.argv[0].startswith("nvmesh"):
-            return None
+            return super().judge(spec, done)
         told = " ".join(_words(done))
         said, words = CommandError(done.argv, done.code, told), told.lower()
         if DENIALS.search(words):
@@ -182,7 +182,7 @@ def _hostname(host: Host) -> str:
         return host.name
 
 
-def _managed(host: Host, ask: Ask) -> Holding | None:
+def _managed(host: Host, ask: Ask[NvmeshVolume]) -> Holding | None:
     """Ask the management server who holds; None when it does not say. Whoever is on record may attach again."""
     try:
         done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), ASKING)

@@ -46,23 +46,23 @@ class ScsiVolume(VolumeSpec):
         return self.disk
 
 
-class ScsiBackend(Backend):
+class ScsiBackend(Backend[ScsiVolume]):
     """The reservation tells who holds, survives a crash of the holder, and the disk refuses the writes of everyone else."""
 
     Spec = ScsiVolume
     unique = (Unique("disk", "disk", "write another disk"),)
     tools = (Tool((ONE_PATH, "--version"), "apt install sg3-utils"),)
 
-    def tools_of(self, host: Host, ask: Ask) -> tuple[Tool, ...]:  # noqa: ARG002 - the specification tells
+    def tools_of(self, host: Host, ask: Ask[ScsiVolume]) -> tuple[Tool, ...]:  # noqa: ARG002 - the specification tells
         """Ask for mpathpersist where the disk has several paths."""
         many = Tool((MANY_PATHS, "--help"), "apt install multipath-tools")
-        return (many,) if _spec(ask).multipath else self.tools
+        return (many,) if ask.spec.multipath else self.tools
 
-    def lacking(self, host: Host, ask: Ask) -> Lack | None:
+    def lacking(self, host: Host, ask: Ask[ScsiVolume]) -> Lack | None:
         """Look for the disk."""
         return without_device(host, ask.spec.device)
 
-    def observe(self, host: Host, ask: Ask) -> Volume | None:
+    def observe(self, host: Host, ask: Ask[ScsiVolume]) -> Volume | None:
         """Look whether this host's key holds the reservation; registered without holding it is a leftover."""
         seen = probe.read(host, _program(ask), ask.spec.device)
         mine = key_of(ask, ask.host)
@@ -70,7 +70,7 @@ class ScsiBackend(Backend):
             return Volume(ask.spec.device, io=does_io(host, ask.spec.device))
         return Volume(ask.spec.device, "registered") if mine in seen.keys else None
 
-    def holder(self, host: Host, ask: Ask) -> Holding:
+    def holder(self, host: Host, ask: Ask[ScsiVolume]) -> Holding:
         """Read the reservation; the version is the holder's key, so that a seize preempts it and nobody else."""
         holder = probe.read(host, _program(ask), ask.spec.device).holder
         if not holder:
@@ -78,53 +78,47 @@ class ScsiBackend(Backend):
         mine = holder == key_of(ask, ask.host)
         return Holding(Holder.ME if mine else Holder.ANOTHER, owner_of(ask, holder), holder)
 
-    def acquire(self, ask: Ask) -> Steps:
+    def acquire(self, ask: Ask[ScsiVolume]) -> Steps:
         """Register, then take the free reservation."""
         return steps(_register(ask), _out(ask, "--reserve", _mine(ask), _type(ask)), timeout=TIMEOUT)
 
-    def seize(self, ask: Ask, version: int | None) -> Steps:
+    def seize(self, ask: Ask[ScsiVolume], version: int | None) -> Steps:
         """Register, then preempt the holder, abort what it has under way, and remove its registrations."""
         take = _out(ask, "--preempt-abort", _mine(ask), f"--param-sark={version or 0:#x}", _type(ask))
         return steps(_register(ask), take, timeout=TIMEOUT)
 
-    def release(self, ask: Ask, have: Volume) -> Steps:
+    def release(self, ask: Ask[ScsiVolume], have: Volume) -> Steps:
         """Give the reservation back if it is held, and the registration with it."""
         give = (_out(ask, "--release", _mine(ask), _type(ask)),) if have.mode == "exclusive" else ()
         return steps(*give, _out(ask, "--register-ignore", "--param-sark=0x0"), timeout=TIMEOUT)
 
-    def judge(self, done: Completed) -> StepError | None:
+    def judge(self, spec: Ask[ScsiVolume], done: Completed) -> StepError:
         """Tell a reservation conflict, which is a denial."""
         said = CommandError(done.argv, done.code, ((done.err + done.out).strip().splitlines() or ["no message"])[-1])
         refused = done.code == CONFLICT or "reservation conflict" in (done.err + done.out).lower()
         if refused:
             return Denied(str(said))
-        return Transient(str(said)) if done.code == probe.ATTENTION else None
+        return Transient(str(said)) if done.code == probe.ATTENTION else super().judge(spec, done)
 
 
-def _spec(ask: Ask) -> ScsiVolume:
-    if not isinstance(ask.spec, ScsiVolume):
-        raise TypeError(ask.spec)
-    return ask.spec
+def _program(ask: Ask[ScsiVolume]) -> str:
+    return MANY_PATHS if ask.spec.multipath else ONE_PATH
 
 
-def _program(ask: Ask) -> str:
-    return MANY_PATHS if _spec(ask).multipath else ONE_PATH
+def _type(ask: Ask[ScsiVolume]) -> str:
+    return TYPES[ask.spec.multipath]
 
 
-def _type(ask: Ask) -> str:
-    return TYPES[_spec(ask).multipath]
-
-
-def _mine(ask: Ask) -> str:
+def _mine(ask: Ask[ScsiVolume]) -> str:
     return f"--param-rk={key_of(ask, ask.host):#x}"
 
 
-def _out(ask: Ask, *words: str) -> tuple[str, ...]:
-    plain = () if _spec(ask).multipath else ("--no-inquiry",)
+def _out(ask: Ask[ScsiVolume], *words: str) -> tuple[str, ...]:
+    plain = () if ask.spec.multipath else ("--no-inquiry",)
     return (_program(ask), *plain, "--out", *words, ask.spec.device)
 
 
-def _register(ask: Ask) -> tuple[str, ...]:
+def _register(ask: Ask[ScsiVolume]) -> tuple[str, ...]:
     return _out(ask, "--register-ignore", f"--param-sark={key_of(ask, ask.host):#x}", "--param-aptpl")
 
 
