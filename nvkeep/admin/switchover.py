@@ -87,17 +87,22 @@ class Switchover:
         return status_of(peer, self.cluster, self.service)
 
     def _park(self) -> None:
-        """Keep the hosts that are not meant from taking it; they forget it as soon as it is served. Raises NvkeepError."""
-        reason = f"it is being moved to {self.to}"
-        tell(self.parked, "override", "set", str(Kind.AWAY), self.service, "--reason", reason)
+        """Keep the hosts that are not meant from taking it, for a while should this be killed. Raises NvkeepError."""
+        ends = ("--for", f"{self._longest:.0f}s", "--reason", f"it is being moved to {self.to}")
+        tell(self.parked, "override", "set", str(Kind.AWAY), self.service, *ends)
 
     def _unpark(self) -> None:
         with suppress(NvkeepError):
             tell(self.parked, "override", "end", str(Kind.AWAY), self.service)
 
     def _order(self) -> None:
-        """Record the order, for as long as a pass and the other host may take: one that is killed is over after that."""
-        self.timestamps.order_move(self.host.now() + 2 * self.cluster.timing.step + TAKEN_WITHIN)
+        """Record the order; one that is killed is over after its time."""
+        self.timestamps.order_move(self.host.now() + self._longest)
+
+    @property
+    def _longest(self) -> float:
+        """Seconds that a pass and the other host may take."""
+        return 2 * self.cluster.timing.step + TAKEN_WITHIN
 
     def _await(self) -> Result:
         """Wait until the address or health of another host answers, and it says that all is there, if it can be asked."""

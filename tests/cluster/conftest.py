@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from lab.client import Result, Writer
     from lab.server import Server
 
+LONGEST = (  # minutes each; by `pytest --durations=0`
+    "test_partitions", "test_operations", "test_failover", "test_busy", "test_orders", "test_upgrade", "test_shutdown",
+    "test_keepalived_moods", "test_setup", "test_nvmesh_answers", "test_every_verb", "test_dead_paths", "test_move",
+    "test_agreement", "test_keepalived_conf", "test_original", "test_state_dir", "test_three_servers",
+    "test_stop_takes_an_hour", "test_upgrade_from_before", "test_nvmesh_race",
+)  # fmt: skip
 LINES = 60  # of a server's log, where a test failed
 ATTACHED = "/run/nvmesh-proc/nvmeibc/volumes/vol1"
 
@@ -46,6 +52,12 @@ def on_removed_files() -> set[str]:
     """
     listed = run(("losetup", "--list", "--noheadings", "--raw", "--output", "NAME,BACK-INO,BACK-FILE")).stdout
     return {line for line in listed.splitlines() if line.endswith("(deleted)")}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no worker is left with one when the others are done."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 class Pair:

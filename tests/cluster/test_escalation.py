@@ -134,7 +134,7 @@ class Stalling(Busy):
         self.left.remove(self.storage)
         super().end()
         run(("umount", str(self.image.parent)))
-        self.storage.communicate(timeout=10)
+        self.storage.communicate(timeout=60)
 
 
 @pytest.fixture

@@ -82,6 +82,17 @@ def test_what_was_handed_over_by_hand_is_taken_again_only_after_another_host_has
     assert Overrides(at(world, "a")).read(AWAY, SERVICE) is None
 
 
+def test_a_host_that_a_move_passes_by_keeps_its_order_while_the_old_host_serves_and_forgets_it_at_its_end() -> None:
+    world = serving()
+    order(at(world, "b"), AWAY, SERVICE, "it is being moved to c", lasting=30.0)
+    passes(world, "b", 10.0)
+    assert world.serves("a")
+    assert Overrides(at(world, "b")).told(SERVICE)
+    passes(world, "b", 30.0)
+    assert Overrides(at(world, "b")).read(AWAY, SERVICE) is None
+    assert flag(world, "b")
+
+
 def test_in_maintenance_nothing_is_done_and_the_roles_stay() -> None:
     world = serving()
     for name in ("a", "b"):
