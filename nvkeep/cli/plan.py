@@ -20,7 +20,7 @@ from nvkeep.core.reconcile import WANT, Pass
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host, LocalHost
 from nvkeep.model.decision import Verdict
-from nvkeep.model.plan import Plan
+from nvkeep.model.plan import Plan, Unknown
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 
@@ -101,7 +101,7 @@ def _explain(one: Pass, verdict: Verdict, observation: Observation) -> None:
 
     want = WANT.get(verdict.action)
     here = want is Want.HERE
-    known = [resource for resource in one.resources if not isinstance(observation.seen[resource.key], Exception)]
+    known = [resource for resource in one.resources if not isinstance(observation.seen[resource.key], Unknown)]
     desired = {resource.key: resource.kind.desired(resource.spec) if here else None for resource in known}
     observed = {key: observation.seen[key] for key in desired}
     differing = [key for key in desired if want and desired[key] != observed[key]]

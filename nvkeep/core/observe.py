@@ -9,7 +9,7 @@ from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Facts, Guard, Holder
 from nvkeep.model.fencing import Fencing, listen
-from nvkeep.model.plan import Ref
+from nvkeep.model.plan import Ref, State, Unknown
 from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import carrier, unit, witness
@@ -79,10 +79,7 @@ class Observer:
         facts = Facts(
             role=role,
             holder=holder,
-            ours=self.store.claimed()
-            or any(
-                one.kind.ours(one.spec, have) for one in self.resources if not isinstance(have := seen[one.key], ProbeError)
-            ),
+            ours=self.store.claimed() or any(_shows_ours(one, seen[one.key]) for one in self.resources),
             told=self._told(manual),
             carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
             io=not io_since or now - io_since < IO_DEADLINE,
@@ -207,8 +204,8 @@ class Observer:
         return listen(self.store.fencing(), role, self.host.now(), self.cluster.timing.master_down)
 
 
-def _shows_ours(resource: Resource, have: object) -> bool:
-    return not isinstance(have, ProbeError) and resource.kind.ours(resource.spec, have)
+def _shows_ours(resource: Resource, have: State) -> bool:
+    return not isinstance(have, Unknown) and resource.kind.ours(resource.spec, have)
 
 
 def merge_holders(words: list[Holder], *, whole: bool, ours: bool, usable: bool) -> Holder:

@@ -6,8 +6,8 @@ from typing import Any
 from nvkeep.core.observe import Observation
 from nvkeep.core.plan import Want
 from nvkeep.core.reconcile import WANT, Pass
-from nvkeep.errors import ProbeError
 from nvkeep.model.decision import HOLDERS, Action, Facts, Holder
+from nvkeep.model.plan import State, Unknown
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.role import Role
 from nvkeep.model.summary import Summary, summarize
@@ -127,9 +127,9 @@ def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:
     return Outcome(now.key, Word(before["word"]), str(before["reason"])) if before and worst else now
 
 
-def _outcome(resource: Resource, have: object, action: Action) -> Outcome:
-    if isinstance(have, ProbeError):
-        return Outcome(resource.key, Word.UNKNOWN, str(have))
+def _outcome(resource: Resource, have: State, action: Action) -> Outcome:
+    if isinstance(have, Unknown):
+        return Outcome(resource.key, Word.UNKNOWN, have.why)
     if action is Action.WAIT and have is not None:
         return Outcome(resource.key, Word.UNKNOWN, "left alone")
     if WANT.get(action, Want.GONE) is Want.HERE:
