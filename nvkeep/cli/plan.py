@@ -77,8 +77,8 @@ Planned = tuple[Pass, Verdict, Plan, Observation]
 
 
 def _planned(host: Host, cluster: Cluster, service: str, role: Role | None, *, clean: bool) -> Planned:
-    one = Pass(host, cluster, service, blind=clean)
-    verdict, observation = one.consider(role)
+    one = Pass(host, cluster, service, role=role, blind=clean)
+    verdict, observation = one.consider()
     return one, verdict, one.plan(verdict, observation), observation
 
 

@@ -10,11 +10,12 @@ from nvkeep import log
 from nvkeep.core import liveness
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
-from nvkeep.core.observe import IO_DEADLINE, Observation, Observer
-from nvkeep.core.plan import Want, left_alone, make_plan, observe, survey
+from nvkeep.core.observe import IO_DEADLINE_S, Observation, observe
+from nvkeep.core.plan import Want, left_alone, make_plan, survey
+from nvkeep.core.scope import Scope
 from nvkeep.errors import Lost, NvkeepError, ProbeError
 from nvkeep.host import Host
-from nvkeep.model.decision import Action, Holder, Verdict, decide
+from nvkeep.model.decision import Action, Guard, Holder, Verdict, decide
 from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
@@ -48,23 +49,30 @@ class Pass:
     """One pass over one service on one host; holds the lock of the service while it runs."""
 
     def __init__(
-        self, host: Host, cluster: Cluster, service: str, watched: liveness.Watched = lambda: None, *, blind: bool = False
+        self,
+        host: Host,
+        cluster: Cluster,
+        service: str,
+        watched: liveness.Watched = lambda: None,
+        *,
+        role: Role | None = None,
+        blind: bool = False,
     ) -> None:
-        self.host = host
-        self.cluster = cluster
-        self.service = service
-        self.observer = Observer(host, cluster, service, blind=blind)
+        self.host, self.cluster, self.service, self.watched, self.role = host, cluster, service, watched, role
+        self.scope = Scope(host, cluster, service, blind=blind)
+        self.bookkeeping = Bookkeeping(self.scope, watched)
+        self.spec, self.store, self.resources = self.scope.spec, self.scope.store, self.scope.resources
         self.held: set[str] = set()
+        self.denied = False
         self.released: dict[str, Outcome] = {}
-        self.watched = watched
-        self.bookkeeping = Bookkeeping(self.observer, watched)
-        self.spec, self.store, self.resources = self.observer.spec, self.observer.store, self.observer.resources
 
-    def consider(self, role: Role | None, *, guarding: bool = True) -> tuple[Verdict, Observation]:
-        """Look and decide as a pass would, and stop there; `role` is assumed if given. Changes nothing."""
-        self.observer.assumed = role
-        observation = self.observer.look()
+    def consider(self, *, guarding: bool = True) -> tuple[Verdict, Observation]:
+        """Look and decide as a pass would, and stop there. Changes nothing."""
+        observation = self._observe()
         return self._decide(observation) if guarding else (decide(observation.facts), observation)
+
+    def _observe(self, before: Observation | None = None, guard: Guard = Guard.UNASKED) -> Observation:
+        return observe(self.scope, before, assumed=self.role, denied=self.denied, guard=guard)
 
     # --- decide and act -----------------------------------------------------------------------------------------------
 
@@ -74,13 +82,13 @@ class Pass:
             return self._run()
 
     def _run(self) -> Report:
-        observation = self.observer.look()
+        observation = self._observe()
         for _ in range(ROUNDS):
             verdict, observation = self._decide(observation)
             outcomes, again = self._round(verdict, observation)
             if not again:
                 break
-            observation = self.observer.look()
+            observation = self._observe(observation)
         return self._close(verdict, observation, tuple(self._after_all(outcome) for outcome in outcomes))
 
     def _round(self, verdict: Verdict, observation: Observation) -> tuple[tuple[Outcome, ...], bool]:
@@ -102,9 +110,10 @@ class Pass:
             answer = liveness.ask(self.host, self.spec, self.cluster.timing, self.watched)
         except ProbeError as error:
             return Verdict(verdict.line, Action.WAIT, str(error)), observation
-        later = self.observer.look(answer)  # role and holder are older than the guard took: they are asked again before a seize
-        seized = replace(later, versions=observation.versions)  # a seize names what was read before the guard
-        return decide(later.facts), seized
+        later = self._observe(observation, answer)  # role and holder are older than the guard took: asked again before a seize
+        # A seize names the versions that were read before the guard.
+        holders = later.holders._replace(versions=observation.holders.versions)
+        return decide(later.facts), replace(later, holders=holders)
 
     def _act(self, verdict: Verdict, observation: Observation, plan: Plan) -> tuple[Outcome, ...]:
         want = WANT.get(verdict.action)
@@ -120,14 +129,14 @@ class Pass:
     def plan(self, verdict: Verdict, observation: Observation) -> Plan:
         """Plan what a decision calls for: the very objects that a pass runs. Changes nothing."""
         want = WANT.get(verdict.action)
-        versions = observation.versions if verdict.action is Action.SEIZE else None
+        versions = observation.holders.versions if verdict.action is Action.SEIZE else None
         if not want:
             return Plan()
         return make_plan(self.resources, observation.seen, want, versions, self._stale(verdict, observation))
 
     def _stale(self, verdict: Verdict, observation: Observation) -> frozenset[str]:
         """Pick attachments of an earlier boot: this host did not take them, and they do no I/O."""
-        idle = {one.key for one in self.observer.volumes if getattr(observation.seen[one.key], "io", True) is False}
+        idle = {one.key for one in self.scope.volumes if getattr(observation.seen[one.key], "io", True) is False}
         taking = verdict.action in (Action.ACQUIRE, Action.SEIZE)
         return frozenset(idle if idle and taking and not self.store.claimed() else ())
 
@@ -139,12 +148,14 @@ class Pass:
         """Give the seconds a resource may take: where the volume does no I/O, no pass may wait past the deadline for that."""
         step = self.cluster.timing.step
         return (
-            min(step, max(1.0, observation.io_bad_since + IO_DEADLINE - self.host.now())) if observation.io_bad_since else step
+            min(step, max(1.0, observation.io_bad_since + IO_DEADLINE_S - self.host.now()))
+            if observation.io_bad_since
+            else step
         )
 
     def _still(self) -> None:
         """Stop a pass at once when a volume that it held, or this boot, is another host's. Raises Lost."""
-        for one in self.observer.volumes:
+        for one in self.scope.volumes:
             with suppress(ProbeError, OSError):  # what is unknown stops nothing
                 if getattr(VOLUME.observe(self.host, one.spec), "mode", None) == "exclusive":
                     self.held.add(one.key)
@@ -182,11 +193,12 @@ class Pass:
     def _broken(self, failed: list[Outcome]) -> bool:
         """Return whether something is gone that was there: a host that serves releases nothing for what never was in sync."""
         keys = {one.key for one in failed} & self.store.settled_before()
-        return any(observe(self.host, one) is None for one in self.resources if one.key in keys)
+        gone = survey(self.host, [resource for resource in self.resources if resource.key in keys])
+        return None in gone.values()
 
     def _denied(self) -> bool:
         """Give back what was taken before a volume was denied; return whether this was the first time."""
-        first, self.observer.denied = not self.observer.denied, True
+        first, self.denied = not self.denied, True
         self._release()
         return first
 
@@ -222,20 +234,22 @@ class Pass:
     # --- record and tell ----------------------------------------------------------------------------------------------
 
     def _close(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> Report:
-        if self.observer.unwritable:
-            log.note(f"{self.service}: {self.observer.unwritable}", logging.ERROR, service=self.service)
-        fencing = self.observer.fencing(observation.facts.role)
+        if observation.unwritable:
+            log.note(f"{self.service}: {observation.unwritable}", logging.ERROR, service=self.service)
+        fencing = self.scope.fencing(observation.facts.role)
         with self.bookkeeping.tolerant("what was heard"):
             self.store.save_fencing(fencing)
         tied = self.bookkeeping.remember(verdict, observation)
         self.bookkeeping.returned(verdict, observation, outcomes)
-        up, why = self.bookkeeping.flag(verdict, observation, outcomes, self.bookkeeping.standing(fencing, tied=tied))
+        up, why = self.bookkeeping.flag(
+            verdict, observation, outcomes, self.bookkeeping.standing(observation, fencing, tied=tied)
+        )
         self.bookkeeping.announce(outcomes)
         report = Report(
             service=self.service,
             line=verdict.line,
             did=verdict.action,
-            why=observation.unknown or verdict.why,
+            why=observation.holders.unknown or verdict.why,
             outcomes=outcomes,
             role=str(observation.facts.role),
             holder=str(Holder.ME if self.store.claimed() else observation.facts.holder),
@@ -243,7 +257,7 @@ class Pass:
             eligible_why=why,
             facts=asdict(observation.facts),
         )
-        host_state.save_roles(self.host, self.observer.roles)
+        host_state.save_roles(self.host, observation.roles)
         self.store.save_report(report)
         return report
 
@@ -262,9 +276,7 @@ def run_pass(
     `role`: assumed for this pass, because somebody has ordered it.
     """
     try:
-        one = Pass(host, cluster, service, watched)
-        one.observer.assumed = role
-        return one.run()
+        return Pass(host, cluster, service, watched, role=role).run()
     except NvkeepError as error:
         why = str(error)
     except PermissionError:

@@ -62,7 +62,7 @@ class ServiceStatus:
 
 def service_status(one: Pass) -> ServiceStatus:
     """Tell how one service stands now. Changes nothing."""
-    verdict, observation = one.consider(None, guarding=False)
+    verdict, observation = one.consider(guarding=False)
     last, timers = one.store.report(), one.store.timers()
     action = _shown(verdict.action, observation.facts)
     outcomes = [_remembered(_outcome(each, observation.seen[each.key], action), last) for each in one.resources]
@@ -81,8 +81,8 @@ def service_status(one: Pass) -> ServiceStatus:
         role=_role(one, observation),
         holder_word=observation.facts.holder,
         settled=all(outcome.word is Word.IN_SYNC for outcome in outcomes),
-        holder=HOLDERS[observation.facts.holder] + (f" ({observation.by})" if observation.by else ""),
-        why=observation.unknown or (YET if new and _kept_back(observation.facts, verdict.action) else verdict.why),
+        holder=HOLDERS[observation.facts.holder] + (f" ({observation.holders.by})" if observation.holders.by else ""),
+        why=observation.holders.unknown or (YET if new and _kept_back(observation.facts, verdict.action) else verdict.why),
         eligible=not unfit,
         eligible_why=unfit,
         last_pass=f"{warnings.age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
@@ -116,7 +116,7 @@ def _kept_back(facts: Facts, action: Action) -> bool:
 def _role(one: Pass, observation: Observation) -> str:
     if one.store.manual_role() is not None:
         return f"{observation.facts.role} (by hand; nvkeep role {one.service} --unset)"
-    return f"{observation.facts.role}{f' ({one.observer.roles.why})' if one.observer.roles.why else ''}"
+    return f"{observation.facts.role}{f' ({observation.roles.why})' if observation.roles.why else ''}"
 
 
 def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:

@@ -13,8 +13,8 @@ from nvkeep.checks import readiness
 from nvkeep.core import bookkeeping, engine, liveness, observe, plan
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
-from nvkeep.core.observe import Observation, Observer
 from nvkeep.core.reconcile import After, Pass
+from nvkeep.core.scope import Scope
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, fencing
 from nvkeep.model.decision import Action, Facts, Holder
@@ -237,7 +237,7 @@ def a_yield_does_not_count(patch: Patch) -> None:
 
 @mutation("a unit that fails at once moves the service", "the flag is up")
 def a_failure_does_not_cool(patch: Patch) -> None:
-    patch.setattr(Observer, "cooling", lambda _: "")
+    patch.setattr(Scope, "cooling", lambda _: "")
 
 
 @mutation("a unit that fails at once moves the service", "kept")
@@ -267,23 +267,23 @@ def a_unit_that_dies_costs_nothing(patch: Patch) -> None:
 
 @mutation("what is not heard is seized after patience without health", "not taken")
 def patience_never_ends(patch: Patch) -> None:
-    patch.setattr(Observer, "_waited", lambda *_: False)
+    patch.setattr(observe, "_waited", lambda *_: False)
 
 
 @mutation("what is not heard is seized after patience without health", r"\(5\)")
 def there_is_no_patience(patch: Patch) -> None:
-    patch.setattr(Observer, "_waited", lambda *_: True)
+    patch.setattr(observe, "_waited", lambda *_: True)
 
 
 @mutation("what is healthy is never seized", r"\(5\)")
 def patience_ends_whatever_the_health(patch: Patch) -> None:
-    waited = Observer._waited
+    waited = observe._waited
 
-    def blind(self: Observer, observation: Observation, now: float) -> bool:
-        self.spec = self.spec.model_copy(update={"health": None})
-        return waited(self, observation, now)
+    def blind(scope: Scope, reserved: str, now: float) -> bool:
+        scope.spec = scope.spec.model_copy(update={"health": None})
+        return waited(scope, reserved, now)
 
-    patch.setattr(Observer, "_waited", blind)
+    patch.setattr(observe, "_waited", blind)
 
 
 @mutation("a dead holder is replaced", "not taken over")
@@ -344,7 +344,7 @@ def any_attachment_is_held(patch: Patch) -> None:
 
 @mutation("the holder stays in every role", "it released")
 def a_killed_keepalived_is_an_order(patch: Patch) -> None:
-    patch.setattr(Observer, "_stopped", lambda self: "" if self.roles.words else "keepalived is gone")
+    patch.setattr(observe, "_stopped", lambda _, roles: "" if roles.words else "keepalived is gone")
 
 
 @mutation("a backup does not take what is free", "took as BACKUP")
@@ -380,7 +380,7 @@ def readiness_does_not_count(patch: Patch) -> None:
 @mutation("a holder that is not ready keeps serving", "the flag of the holder is down")
 def a_holder_must_be_ready_too(patch: Patch) -> None:
     patch.setattr(
-        Bookkeeping, "_unready", lambda self, observation: readiness.told(bookkeeping.unready(self.observer, observation.facts))
+        Bookkeeping, "_unready", lambda self, observation: readiness.told(bookkeeping.unready(self.scope, observation))
     )
 
 
