@@ -15,6 +15,7 @@ from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Action, Guard, Holder, Obstacles, Verdict, eligible
 from nvkeep.model.fencing import Fencing, record_fencing
 from nvkeep.model.override import Kind
+from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.model.role import Role
 from nvkeep.model.timers import (
@@ -44,6 +45,8 @@ class Bookkeeping:
 
     def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         """Record what a decision led to."""
+        if verdict.action is Action.WAIT:
+            return  # nothing was done
         if verdict.action is Action.ISOLATE:
             self._lost(taken=verdict.line == LOST)
         elif verdict.action in GOING:
@@ -85,16 +88,28 @@ class Bookkeeping:
 
     def failed(self, key: str, why: str) -> None:
         """Spend a start that failed; when none is left, the service is held here until somebody has looked."""
-        self.started()
+        self._started()
         if at_limit(self.store.starts(), self.host.now()):
-            self.hold(key, why)
+            self._block(key, why)
 
-    def started(self) -> None:
+    def died_too_often(self, plan: Plan) -> bool:
+        """Count a unit that died while this host serves as a start; return whether it has died too often to go on here."""
+        was_there = self.store.settled_before()
+        died = [change.key for change in plan.up if change.key.startswith("service ") and change.key in was_there]
+        if not died or plan.down:
+            return False
+        if at_limit(self.store.starts(), self.host.now()):
+            self._block(died[0], f"{died[0]} died again and again")
+            return True
+        self._started()
+        return False
+
+    def _started(self) -> None:
         """Spend a start."""
         with self.tolerant("a start"):
             self.store.save_starts(with_start(self.store.starts(), self.host.now()))
 
-    def hold(self, key: str, why: str) -> None:
+    def _block(self, key: str, why: str) -> None:
         """Start the service here no more until `nvkeep reset`."""
         said = f"{RESTART_LIMIT} starts within {RESTART_SPAN_S / 60:g} minutes did not last: {why}"
         log.note(
@@ -165,16 +180,6 @@ class Bookkeeping:
             return observation.facts.holder is Holder.ANOTHER
         return liveness.ask(self.host, self.spec, self.scope.timing, self.watched) is Guard.SERVED
 
-    def standing(self, observation: Observation, fencing: Fencing, *, tied: bool) -> Obstacles:
-        """Say what keeps this host from having the role, beside the facts."""
-        yielding = self.host.now() < self.store.timers().yield_until
-        return Obstacles(
-            outdated=next(iter(observation.problems), ""),
-            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
-            tie_break="this host and another are each master on a part of the networks; it steps back once" if tied else "",
-            deaf="a volume was taken from this host; it listens again soon" if fencing.deaf else "",
-        )
-
     def _unready(self, observation: Observation) -> str:
         """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
         holds = self.store.claimed() or observation.facts.holder is Holder.ME
@@ -184,14 +189,21 @@ class Bookkeeping:
         return why
 
     def flag(
-        self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...], standing: Obstacles
+        self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...], *, deaf: bool, tied: bool
     ) -> tuple[bool, str]:
         """Write the flag that keepalived tracks; return whether this host may have the role, and if not, why not."""
         witness = observation.facts.witness or self._unplugged(observation)
         facts = replace(observation.facts, cooling=self.scope.cooling(), witness=witness)
-        up, why = eligible(facts, standing)
+        yielding = self.host.now() < self.store.timers().yield_until
+        obstacles = Obstacles(
+            outdated=next(iter(observation.problems), ""),
+            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
+            tie_break="this host and another are each master on a part of the networks; it steps back once" if tied else "",
+            deaf="a volume was taken from this host; it listens again soon" if deaf else "",
+        )
+        up, why = eligible(facts, obstacles)
         if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
-            up, why = eligible(facts, replace(standing, unready=self._unready(observation)))
+            up, why = eligible(facts, replace(obstacles, unready=self._unready(observation)))
         self.store.save_flag(up=up or self._stopping(verdict, observation, outcomes))
         return up, why
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from nvkeep.core.act import WANT
 from nvkeep.core.observe import Observation
 from nvkeep.core.plan import Want
-from nvkeep.core.reconcile import WANT, Pass
+from nvkeep.core.reconcile import Pass
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import HOLDERS, Action, Facts, Holder
 from nvkeep.model.report import Outcome, Word

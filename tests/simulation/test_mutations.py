@@ -11,6 +11,7 @@ from tenacity import retry_if_exception_type
 from nvkeep import keepalived
 from nvkeep.checks import readiness
 from nvkeep.core import bookkeeping, engine, liveness, observe, plan
+from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
 from nvkeep.core.reconcile import After, Pass
@@ -262,7 +263,7 @@ def a_start_that_fails_costs_nothing(patch: Patch) -> None:
 
 @mutation("a unit that dies again and again moves", "a goes on")
 def a_unit_that_dies_costs_nothing(patch: Patch) -> None:
-    patch.setattr(Pass, "_at_restart_limit", lambda *_: False)
+    patch.setattr(Bookkeeping, "died_too_often", lambda *_: False)
 
 
 @mutation("what is not heard is seized after patience without health", "not taken")
@@ -313,12 +314,12 @@ def first_io_is_not_waited_for(patch: Patch) -> None:
 
 @mutation("a volume lost while its unit stops for an hour is isolated at once", "without holding it")
 def a_release_does_not_look_up(patch: Patch) -> None:
-    patch.setattr(Pass, "_still", lambda _: None)
+    patch.setattr(Actor, "_still", lambda _: None)
 
 
 @mutation("a volume taken in the middle stops the pass", "started on a lost volume")
 def a_pass_does_not_look_up(patch: Patch) -> None:
-    patch.setattr(Pass, "_still", lambda _: None)
+    patch.setattr(Actor, "_still", lambda _: None)
 
 
 @mutation("a volume taken in the middle stops the pass", "not isolated in the same pass")
