@@ -95,7 +95,7 @@ class Pass:
         try:
             answer = liveness.ask(self.host, self.spec, self.scope.timing, self.watched)
         except ProbeError as error:
-            return Verdict(verdict.line, Action.WAIT, str(error)), observation
+            return verdict._replace(action=Action.WAIT, why=str(error), judged_by=Action.WAIT), observation
         later = self._observe(observation, answer)  # role and holder are older than the guard took: asked again before a seize
         # A seize names the versions that were read before the guard.
         holders = later.holders._replace(versions=observation.holders.versions)
