@@ -14,9 +14,10 @@ import sys
 from collections.abc import Sequence
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.core.act import WANT
 from nvkeep.core.observe import Observation
 from nvkeep.core.plan import Want
-from nvkeep.core.reconcile import WANT, Pass
+from nvkeep.core.reconcile import Pass
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host, LocalHost
 from nvkeep.model.decision import Verdict
@@ -77,9 +78,9 @@ Planned = tuple[Pass, Verdict, Plan, Observation]
 
 
 def _planned(host: Host, cluster: Cluster, service: str, role: Role | None, *, clean: bool) -> Planned:
-    one = Pass(host, cluster, service, blind=clean)
-    verdict, observation = one.consider(role)
-    return one, verdict, one.plan(verdict, observation), observation
+    one = Pass(host, cluster, service, role=role, blind=clean)
+    verdict, observation = one.consider()
+    return one, verdict, one.actor.plan(verdict, observation), observation
 
 
 def _print(one: Pass, verdict: Verdict, plan: Plan, observation: Observation, *, explain: bool) -> None:

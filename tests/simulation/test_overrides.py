@@ -9,7 +9,7 @@ from nvkeep.model.override import Kind
 from nvkeep.state.files import LEAVING
 from nvkeep.state.orders import PLACE, Overrides
 from nvkeep.status.service import service_status
-from tests.simulation.stories import flag, passes, serving
+from tests.simulation.stories import claimed, flag, passes, serving
 from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World, force_role
 
 STANDBY, STOPPED, AWAY, MAINTENANCE = Kind.STANDBY, Kind.STOPPED, Kind.AWAY, Kind.MAINTENANCE
@@ -105,6 +105,8 @@ def test_in_maintenance_nothing_is_done_and_the_roles_stay() -> None:
     for name in ("a", "b"):
         passes(world, name, 30.0)
     assert not world.commands
+    assert (flag(world, "a"), flag(world, "b")) == (True, False)
+    assert (claimed(world, "a"), claimed(world, "b")) == (True, False)
     assert (summary(world, "a"), summary(world, "b")) == ("maintenance", "maintenance")
     marks = {line.title: line.mark for line in service_status(Pass(at(world, "a"), world.cluster, SERVICE)).lines}
     assert marks == {"VOLUME": "[OK]", "MOUNTPOINT": "[OK]", "FLOATING IP": "[NOT OK]", "SERVICE": "[NOT OK]"}
