@@ -7,7 +7,7 @@ from nvkeep.admin.orders import order, start_here, stop_here
 from nvkeep.core.reconcile import Pass
 from nvkeep.model.override import Kind
 from nvkeep.state.files import LEAVING
-from nvkeep.state.orders import PLACE, Overrides
+from nvkeep.state.orders import DIRECTORY, Overrides
 from nvkeep.status.service import service_status
 from tests.simulation.stories import claimed, flag, passes, serving
 from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World, force_role
@@ -143,7 +143,7 @@ def test_an_order_that_cannot_be_read_lets_nothing_go_stops_no_repair_and_takes_
     world = serving()
     world.machines["a"].units[UNIT].kill()
     for name in ("a", "b"):
-        world.machines[name].files[f"{PLACE}/{kind}" + ("" if kind is STANDBY else f".{SERVICE}")] = text
+        world.machines[name].files[f"{DIRECTORY}/{kind}" + ("" if kind is STANDBY else f".{SERVICE}")] = text
         passes(world, name, 3.0)
     assert world.serves("a")
     assert not flag(world, "b")
