@@ -36,12 +36,12 @@ class Everywhere:
     def code(self) -> int:
         """Give the exit code: the worst of all hosts."""
         every = [_code(status) for hosts in self.services.values() for status in hosts.values()]
-        return max([*every, DISAGREE if any(one.differs for one in self.compared.values()) else 0])
+        return max([*every, DISAGREE if any(compared.differs for compared in self.compared.values()) else 0])
 
     def plain(self) -> dict[str, object]:
         """Give it as JSON has it."""
         services = {name: {"served_by": served_by(hosts), "hosts": hosts} for name, hosts in self.services.items()}
-        return {"services": services, "agreement": {name: asdict(one) for name, one in self.compared.items()}}
+        return {"services": services, "agreement": {name: asdict(compared) for name, compared in self.compared.items()}}
 
     def __str__(self) -> str:
         blocks = ["\n".join(_block(name, hosts)) for name, hosts in self.services.items()]
@@ -53,18 +53,18 @@ def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
     others = sorted({name for service in services for name in cluster.services[service].hosts} - {host.name})
     with ThreadPoolExecutor(len(others) + 1) as pool:
         comparing = pool.submit(consistency.renew, host, cluster)
-        told = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
+        answers = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
     # After the comparison, whose outcome it has among its warnings.
     here = {service: asdict(service_status(Pass(host, cluster, service))) for service in services}
-    found = {one: _gathered(cluster, host.name, here[one], told, one) for one in services}
-    compared = {name: one for name, one in comparing.result().items() if name in others}
-    return Everywhere(found, compared, [line for name, one in compared.items() for line in _agreeing(host, name, one)])
+    statuses = {service: _gathered(cluster, host.name, here[service], answers, service) for service in services}
+    compared = {name: comparison for name, comparison in comparing.result().items() if name in others}
+    return Everywhere(statuses, compared, [line for name in compared for line in _agreeing(host, name, compared[name])])
 
 
 def _gathered(
-    cluster: Cluster, me: str, mine: Status, told: Mapping[str, dict[str, Status] | str], service: str
+    cluster: Cluster, me: str, mine: Status, answers: Mapping[str, dict[str, Status] | str], service: str
 ) -> dict[str, Status]:
-    return {name: mine if name == me else _of(told[name], service) for name in cluster.services[service].hosts}
+    return {name: mine if name == me else _of(answers[name], service) for name in cluster.services[service].hosts}
 
 
 def _ask(host: Host, name: str) -> dict[str, Status] | str:
@@ -81,10 +81,10 @@ def _ask(host: Host, name: str) -> dict[str, Status] | str:
         return f"`{' '.join(COMMAND)}` on {name} printed something else; ssh {name} nvkeep status"
 
 
-def _of(told: dict[str, Status] | str, service: str) -> Status:
-    if isinstance(told, str):
-        return {"unheard": told}
-    return told.get(service, {"unheard": f"it says nothing of {service}: its cluster.yaml may be another one"})
+def _of(answer: dict[str, Status] | str, service: str) -> Status:
+    if isinstance(answer, str):
+        return {"unheard": answer}
+    return answer.get(service, {"unheard": f"it says nothing of {service}: its cluster.yaml may be another one"})
 
 
 def served_by(hosts: Mapping[str, Status]) -> list[str]:
