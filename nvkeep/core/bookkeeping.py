@@ -1,7 +1,7 @@
 """What a pass leaves behind for the next one: the claim, the fencing record, cool-down, patience, and why the flag is so."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -32,8 +32,8 @@ from nvkeep.model.timers import (
 )
 from nvkeep.reconcilers import UNIT
 
-LOST = 1  # the line of a volume that another host has taken
-GOING = (Action.RELEASE, Action.REST, Action.YIELD)
+LOST_LINE = 1  # the line of a volume that another host has taken
+LEAVING = (Action.RELEASE, Action.REST, Action.YIELD)
 
 
 class Bookkeeping:
@@ -42,22 +42,19 @@ class Bookkeeping:
     def __init__(self, scope: Scope, watched: liveness.Watched) -> None:
         self.scope, self.watched = scope, watched
         self.host, self.service, self.spec, self.store = scope.host, scope.service, scope.spec, scope.store
+        self.volumes = {volume.key for volume in scope.volumes}
 
     def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         """Record what a decision led to."""
         if verdict.action is Action.WAIT:
             return  # nothing was done
         if verdict.action is Action.ISOLATE:
-            self._lost(taken=verdict.line == LOST)
-        elif verdict.action in GOING:
-            if self._volumes_settled(outcomes):
+            self._lost(taken=verdict.line == LOST_LINE)
+        elif _settled(outcome for outcome in outcomes if outcome.key in self.volumes):
+            if verdict.action in LEAVING:
                 self.store.claim(held=False)
-        elif self._volumes_settled(outcomes):
-            self._held(verdict.action, moved=moved)
-
-    def _volumes_settled(self, outcomes: tuple[Outcome, ...]) -> bool:
-        held = {volume.key for volume in self.scope.volumes}
-        return all(outcome.word in SETTLED for outcome in outcomes if outcome.key in held)
+            else:
+                self._held(verdict.action, moved=moved)
 
     def _lost(self, *, taken: bool) -> None:
         fencing = self.store.fencing()
@@ -115,12 +112,14 @@ class Bookkeeping:
 
     def _block(self, key: str, why: str) -> None:
         """Start the service here no more until `nvkeep reset`."""
-        said = f"{RESTART_LIMIT} starts within {RESTART_SPAN_S / 60:g} minutes did not last: {why}"
+        reason = f"{RESTART_LIMIT} starts within {RESTART_SPAN_S / 60:g} minutes did not last: {why}"
         log.note(
-            f"{self.service}: held: {said}; when it is fixed: nvkeep reset {self.service}", logging.ERROR, service=self.service
+            f"{self.service}: held: {reason}; when it is fixed: nvkeep reset {self.service}",
+            logging.ERROR,
+            service=self.service,
         )
         with self.tolerant("that it is held"):
-            self.store.hold(Blocked(key, said, self.host.date()))
+            self.store.hold(Blocked(key, reason, self.host.date()))
 
     def remember(self, verdict: Verdict, observation: Observation) -> bool:
         """Record what lasts longer than a pass; return whether the flag has to be 0 for a moment (tie-break)."""
@@ -164,19 +163,18 @@ class Bookkeeping:
     def announce(self, outcomes: tuple[Outcome, ...]) -> None:
         """Tell the neighbours again, a while after the address came up."""
         timers = self.store.timers()
-        here = all(one.word in SETTLED for one in outcomes)
-        if not (timers.announce_at and here and self.host.now() >= timers.announce_at):
+        if not (timers.announce_at and _settled(outcomes) and self.host.now() >= timers.announce_at):
             return
         self.store.save_timers(replace(timers, announce_at=next_announcement(timers.announce_since, self.host.now())))
-        for one in self.spec.addresses if self.store.claimed() else ():
-            self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
+        for address in self.spec.addresses if self.store.claimed() else ():
+            self.host.run(("nvkeep", "announce", address.interface, str(address.address.ip)), 5.0)
 
     def returned(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> None:
         """Forget that the service was moved away by hand, once another host serves it: this host may be needed again.
 
         An order with an end is kept until then: a host that a move passes by sees the service served before it moves.
         """
-        gone = verdict.action is Action.RELEASE and all(outcome.word in SETTLED for outcome in outcomes)
+        gone = verdict.action is Action.RELEASE and _settled(outcomes)
         with suppress(ProbeError), self.tolerant("that another host serves"):
             away = self.scope.overrides.read(Kind.AWAY, self.service)
             if away and (away.over(self.host.wall()) or (gone and not away.until and self._served(observation))):
@@ -221,10 +219,14 @@ class Bookkeeping:
 
     def _stopping(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> bool:
         """Return whether a host that has to release is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
-        stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
+        stopping = any(outcome.word is Word.CONVERGING and outcome.key.startswith(f"{UNIT.name} ") for outcome in outcomes)
         # A move turns round where something is not released.
         stopping |= self.scope.timestamps.moving() and self.store.claimed()
         return verdict.action is Action.RELEASE and observation.facts.carrier and stopping and self.store.flag()
+
+
+def _settled(outcomes: Iterable[Outcome]) -> bool:
+    return all(outcome.word in SETTLED for outcome in outcomes)
 
 
 def unready(scope: Scope, observation: Observation) -> list[Unmet]:

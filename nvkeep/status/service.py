@@ -15,7 +15,7 @@ from nvkeep.reconcilers import Resource
 from nvkeep.status import warnings
 
 SCHEMA = 2  # of the JSON; grows when a key changes its meaning or goes
-YET = "this host takes from nobody yet"
+NOT_YET = "this host takes from nobody yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
@@ -82,7 +82,7 @@ def service_status(one: Pass) -> ServiceStatus:
         holder_word=observation.facts.holder,
         settled=all(outcome.word is Word.IN_SYNC for outcome in outcomes),
         holder=HOLDERS[observation.facts.holder] + (f" ({observation.holders.by})" if observation.holders.by else ""),
-        why=observation.holders.unknown or (YET if new and verdict.barred else verdict.why),
+        why=observation.holders.unknown or (NOT_YET if new and verdict.barred else verdict.why),
         eligible=not unfit,
         eligible_why=unfit,
         last_pass=f"{warnings.age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
@@ -112,7 +112,7 @@ def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:
     """Add what the last pass ran into, for what still is not as it should be."""
     if now.word is not Word.DRIFTED:
         return now
-    before = next((one for one in last.get("outcomes", []) if one["key"] == now.key), None)
+    before = next((outcome for outcome in last.get("outcomes", []) if outcome["key"] == now.key), None)
     worst = before and before["word"] in (Word.FAILED, Word.STUCK, Word.DENIED)
     return Outcome(now.key, Word(before["word"]), str(before["reason"])) if before and worst else now
 
