@@ -37,6 +37,6 @@ def test_a_cell_names_tests_that_exist_or_says_why_there_is_none(row: str, cell:
 
 
 def test_the_table_has_a_row_for_each_property_that_is_promised() -> None:
-    wanted = ["holder told", "acquire", "denied", "seize", "old holder's writes fail", "release", "busy", "unknown"]
+    wanted = ["holder named", "acquire", "denied", "seize", "old holder's writes fail", "release", "busy", "unknown"]
     assert {*wanted, "crash and reboot of a holder"} <= {row[0] for row in rows()}
     assert {len(row) for row in rows()} == {5}
