@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
+from nvkeep.core.act import WANT
 from nvkeep.core.plan import Want
-from nvkeep.core.reconcile import WANT, run_pass
+from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.model.report import SETTLED, Report, Word

@@ -15,10 +15,10 @@ from nvkeep.host.wire import Listener, listen
 from nvkeep.model.spec import Cluster
 from nvkeep.state.service import Store
 
-SHORTEST, LONGEST = 0.05, 1.0  # seconds between two probes; else half an advert
-REST = 1.0  # seconds between two looks at whether the service is here
-PAUSE = 0.2  # seconds until a watch begins again
-AGAIN = 0.1  # seconds between two tellings: a host that wakes claims an address more than once before it releases it
+SHORTEST_S, LONGEST_S = 0.05, 1.0  # between two probes; else half an advert
+LISTEN_S = 1.0  # between two looks at whether the service is here
+RESTART_AFTER_S = 0.2  # until a watch begins again
+ANNOUNCE_GAP_S = 0.1  # between two announcements: a host that wakes claims an address more than once before it releases it
 
 
 class ArpMonitor:
@@ -41,16 +41,15 @@ class ArpMonitor:
             except OSError:  # no such interface yet, or it is down
                 pass
             self.unanswered = None
-            self.host.sleep(PAUSE)
+            self.host.sleep(RESTART_AFTER_S)
 
     def _watch(self, cluster: Cluster) -> None:
         """Ask or listen while nothing changes: this configuration, these links, and whether the service is here."""
         spec = cluster.services.get(self.service)
-        every = min(LONGEST, max(SHORTEST, cluster.timing.advert / 2))
+        every = min(LONGEST_S, max(SHORTEST_S, cluster.timing.advert / 2))
         with ExitStack() as stack:
-            listeners = (
-                [stack.enter_context(Listener(one.interface, str(one.address.ip))) for one in spec.addresses] if spec else []
-            )
+            addresses = spec.addresses if spec else ()
+            listeners = [stack.enter_context(Listener(address.interface, str(address.address.ip))) for address in addresses]
             links, here = self._links(listeners), self.store.claimed()
             while listeners and links == self._links(listeners) and self.cluster() is cluster and self.store.claimed() == here:
                 self._defend(cluster, listeners) if here else self._ask(listeners, every)
@@ -67,10 +66,10 @@ class ArpMonitor:
             self.unanswered = Unanswered(since, self.host.now(), probes + 1)
 
     def _defend(self, cluster: Cluster, listeners: list[Listener]) -> None:
-        if listen(listeners, REST) and not lost(self.host, cluster, self.service):
+        if listen(listeners, LISTEN_S) and not lost(self.host, cluster, self.service):
             for listener in listeners:
-                self.host.run(("nvkeep", "announce", listener.interface, str(listener.ip)), REST)
-            self.host.sleep(AGAIN)
+                self.host.run(("nvkeep", "announce", listener.interface, str(listener.ip)), LISTEN_S)
+            self.host.sleep(ANNOUNCE_GAP_S)
 
     def _links(self, listeners: list[Listener]) -> list[str]:
         """Tell how often each link has come and gone. Raises OSError: a link without a carrier carries no question."""

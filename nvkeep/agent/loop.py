@@ -1,45 +1,29 @@
 """The resident: hears that something may have changed and starts a pass at once. It decides nothing and remembers nothing.
 
-What it hears: keepalived's FIFO (a line is only a doorbell), the end of keepalived and of the units' main processes, changes of
-mounts, links and addresses. Once a second it looks whether a held volume is still held and whether something is due. The timer
-runs the same passes whether or not the agent lives. When nvkeep is upgraded it goes on as the new code, between two passes.
+What it hears: keepalived's FIFO (a line is only a doorbell), the end of keepalived, changes of mounts, links and addresses. A
+worker for each service (agent/worker.py) makes the passes. The timer runs the same passes whether or not the agent lives. When
+nvkeep is upgraded it goes on as the new code, between two passes.
 """
 
 import os
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from nvkeep import config, log
 from nvkeep.agent import timer
-from nvkeep.agent.arp_monitor import ArpMonitor
 from nvkeep.agent.upgrade import Passes, Upgrade
+from nvkeep.agent.worker import TICK_S, Worker
 from nvkeep.checks.consistency import keep_comparing
-from nvkeep.core.plan import lost
-from nvkeep.core.reconcile import run_pass
-from nvkeep.errors import ConfigError, ProbeError, UnsafeFile
+from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.host import Host
 from nvkeep.host.events import Events, Fifo, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
-from nvkeep.probes import fifo, unit
+from nvkeep.probes import fifo
 from nvkeep.state import host as host_state
-from nvkeep.state.service import Store
 
-BREATH = 0.1  # seconds between two passes over a service: events come in swarms
-TICK = 1.0  # seconds between two looks at what no event source reports
 Signature = tuple[int, int, int]
-
-
-@dataclass
-class Worker:
-    """One thread a service; an event that comes during a pass makes one more pass."""
-
-    service: str
-    watch: ArpMonitor
-    wake: threading.Event = field(default_factory=threading.Event)
-    pids: set[int] = field(default_factory=set)
 
 
 class Agent:
@@ -68,7 +52,7 @@ class Agent:
         threading.Thread(target=keep_comparing, args=(self.host, lambda: self.cluster), daemon=True).start()
         tell_systemd("READY=1")
         while True:
-            self.events.wait(TICK)
+            self.events.wait(TICK_S)
             self._tick()
 
     # --- what wakes ---------------------------------------------------------------------------------------------------
@@ -117,22 +101,6 @@ class Agent:
             tell_systemd("STOPPING=1")
             os._exit(0)  # not sys.exit: that waits for threads, and one may wait for a command that takes a minute
 
-    def _due(self, cluster: Cluster, service: str) -> bool:
-        """Return whether time alone, or the storage, calls for a pass."""
-        store = Store(self.host, service)
-        timers, now = store.timers(), self.host.now()
-        if (
-            timers.yield_until
-            or timers.carrier_lost_since
-            or timers.candidate_since
-            or timers.io_bad_since
-            or store.fencing().bars
-            or 0 < timers.announce_at <= now
-            or 0 < timers.cooling_until <= now < timers.cooling_until + 2 * TICK
-        ):
-            return True
-        return store.claimed() and lost(self.host, cluster, service)
-
     def _watch_keepalived(self) -> None:
         """Watch keepalived's vrrp process: its start is heard by the FIFO, its death only by this."""
         try:
@@ -168,14 +136,9 @@ class Agent:
         self._disown(self.cluster)
         for service in self.cluster.services_of(self.host.name):
             if service not in self.workers:
-                self._look_out(service)
+                self.workers[service] = Worker(self.host, service, lambda: self.cluster, self.events, self.passes)
+                self.workers[service].start()
         self._wake_all()
-
-    def _look_out(self, service: str) -> None:
-        """Start what looks after a service: the thread that makes passes, and the watch over its addresses."""
-        self.workers[service] = worker = Worker(service, ArpMonitor(self.host, service, lambda: self.cluster))
-        threading.Thread(target=self._work, args=(worker,), name=service, daemon=True).start()
-        threading.Thread(target=worker.watch.run, name=f"{service} watch", daemon=True).start()
 
     def _disown(self, cluster: Cluster) -> None:
         """Lower the flags of services that this host may not run, and say so where it may run none."""
@@ -184,52 +147,6 @@ class Agent:
             log.note(f"{self.host.name} may run no service of {self.path}; its hosts are {', '.join(cluster.hosts)}", 40)
         with suppress(OSError):
             host_state.lower_flags(self.host, keep=mine)
-
-    # --- passes -------------------------------------------------------------------------------------------------------
-
-    def _work(self, worker: Worker) -> None:
-        while True:
-            notified = worker.wake.wait(self._until_announcement(worker.service))
-            worker.wake.clear()
-            cluster = self.cluster
-            try:
-                if cluster and worker.service in cluster.services_of(self.host.name):
-                    with self.passes.one():
-                        self._look_after(cluster, worker, notified=notified)
-            except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
-                log.note(f"{worker.service}: {type(error).__name__}: {error}", 40, service=worker.service)
-            self.host.sleep(BREATH)
-
-    def _until_announcement(self, service: str) -> float:
-        """Return the seconds to wait for an event: until the address is announced again, a tick at most."""
-        at = Store(self.host, service).timers().announce_at
-        if not at or host_state.unwritable(self.host):  # that it was done cannot be recorded either
-            return TICK
-        return min(TICK, max(0.0, at - self.host.now()))
-
-    def _look_after(self, cluster: Cluster, worker: Worker, *, notified: bool) -> None:
-        """Make a pass when something notified, or is due."""
-        if not notified and not self._due(cluster, worker.service):
-            return
-        run_pass(self.host, cluster, worker.service, lambda: worker.watch.unanswered)
-        with suppress(ProbeError, OSError):  # the timer's pass finds a unit whose end no event source reports
-            self._watch_units(cluster, worker)
-
-    def _watch_units(self, cluster: Cluster, worker: Worker) -> None:
-        """Watch the main process of every unit that this host serves."""
-        if not Store(self.host, worker.service).claimed():
-            return
-        for name in cluster.services[worker.service].units:
-            pid = unit.read(self.host, name).pid
-            if pid and pid not in worker.pids and self._watch_end(worker, pid):
-                worker.pids.add(pid)
-
-    def _watch_end(self, worker: Worker, pid: int) -> int | None:
-        return self.events.on_end(pid, lambda: self._unit_ended(worker, pid))
-
-    def _unit_ended(self, worker: Worker, pid: int) -> None:
-        worker.pids.discard(pid)
-        worker.wake.set()
 
 
 def _signature(path: str) -> Signature:

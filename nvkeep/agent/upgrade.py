@@ -18,7 +18,7 @@ from nvkeep.host import Host, command
 CURRENT = Path("/usr/lib/nvkeep/current")
 OWN = Path(__file__).resolve().parents[2]
 PROGRAM = "/usr/bin/nvkeep"
-REFUSED = 60.0  # seconds until installed code that did not run is tried again
+TRY_AGAIN_S = 60.0  # until installed code that did not run is tried again
 
 
 class Passes:
@@ -83,7 +83,7 @@ class Upgrade:
             return True
         if name != self.refused:
             log.note(f"nvkeep was upgraded to {name}, which does not run, so the old code goes on: {problem}", 40)
-        self.refused, self.refused_until = name, self.host.now() + REFUSED
+        self.refused, self.refused_until = name, self.host.now() + TRY_AGAIN_S
         return False
 
 

@@ -14,13 +14,14 @@ import sys
 from collections.abc import Sequence
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
+from nvkeep.core.act import WANT
 from nvkeep.core.observe import Observation
 from nvkeep.core.plan import Want
-from nvkeep.core.reconcile import WANT, Pass
+from nvkeep.core.reconcile import Pass
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host, LocalHost
 from nvkeep.model.decision import Verdict
-from nvkeep.model.plan import Plan
+from nvkeep.model.plan import Plan, Unknown
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 
@@ -77,9 +78,9 @@ Planned = tuple[Pass, Verdict, Plan, Observation]
 
 
 def _planned(host: Host, cluster: Cluster, service: str, role: Role | None, *, clean: bool) -> Planned:
-    one = Pass(host, cluster, service, blind=clean)
-    verdict, observation = one.consider(role)
-    return one, verdict, one.plan(verdict, observation), observation
+    one = Pass(host, cluster, service, role=role, blind=clean)
+    verdict, observation = one.consider()
+    return one, verdict, one.actor.plan(verdict, observation), observation
 
 
 def _print(one: Pass, verdict: Verdict, plan: Plan, observation: Observation, *, explain: bool) -> None:
@@ -101,7 +102,7 @@ def _explain(one: Pass, verdict: Verdict, observation: Observation) -> None:
 
     want = WANT.get(verdict.action)
     here = want is Want.HERE
-    known = [resource for resource in one.resources if not isinstance(observation.seen[resource.key], Exception)]
+    known = [resource for resource in one.resources if not isinstance(observation.seen[resource.key], Unknown)]
     desired = {resource.key: resource.kind.desired(resource.spec) if here else None for resource in known}
     observed = {key: observation.seen[key] for key in desired}
     differing = [key for key in desired if want and desired[key] != observed[key]]

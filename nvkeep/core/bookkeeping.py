@@ -1,7 +1,7 @@
 """What a pass leaves behind for the next one: the claim, the fencing record, cool-down, patience, and why the flag is so."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
@@ -9,11 +9,13 @@ from nvkeep import log
 from nvkeep.checks import readiness
 from nvkeep.checks.readiness import Unmet
 from nvkeep.core import liveness
-from nvkeep.core.observe import Observation, Observer
+from nvkeep.core.observe import Observation
+from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
-from nvkeep.model.decision import Action, Facts, Guard, Holder, Obstacles, Verdict, eligible
+from nvkeep.model.decision import Action, Guard, Holder, Obstacles, Verdict, eligible
 from nvkeep.model.fencing import Fencing, record_fencing
 from nvkeep.model.override import Kind
+from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.model.role import Role
 from nvkeep.model.timers import (
@@ -29,33 +31,30 @@ from nvkeep.model.timers import (
     with_start,
 )
 from nvkeep.reconcilers import UNIT
-from nvkeep.state.orders import Overrides
 
-LOST = 1  # the line of a volume that another host has taken
-GOING = (Action.RELEASE, Action.REST, Action.YIELD)
+LOST_LINE = 1  # the line of a volume that another host has taken
+LEAVING = (Action.RELEASE, Action.REST, Action.YIELD)
 
 
 class Bookkeeping:
     """The records of one service, as one pass changes them."""
 
-    def __init__(self, observer: Observer, watched: liveness.Watched) -> None:
-        self.observer, self.watched = observer, watched
-        self.host, self.cluster, self.service = observer.host, observer.cluster, observer.service
-        self.spec, self.store, self.overrides = observer.spec, observer.store, Overrides(observer.host)
+    def __init__(self, scope: Scope, watched: liveness.Watched) -> None:
+        self.scope, self.watched = scope, watched
+        self.host, self.service, self.spec, self.store = scope.host, scope.service, scope.spec, scope.store
+        self.volumes = {volume.key for volume in scope.volumes}
 
     def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         """Record what a decision led to."""
+        if verdict.action is Action.WAIT:
+            return  # nothing was done
         if verdict.action is Action.ISOLATE:
-            self._lost(taken=verdict.line == LOST)
-        elif verdict.action in GOING:
-            if self._volumes_settled(outcomes):
+            self._lost(taken=verdict.line == LOST_LINE)
+        elif _settled(outcome for outcome in outcomes if outcome.key in self.volumes):
+            if verdict.action in LEAVING:
                 self.store.claim(held=False)
-        elif self._volumes_settled(outcomes):
-            self._held(verdict.action, moved=moved)
-
-    def _volumes_settled(self, outcomes: tuple[Outcome, ...]) -> bool:
-        held = {volume.key for volume in self.observer.volumes}
-        return all(outcome.word in SETTLED for outcome in outcomes if outcome.key in held)
+            else:
+                self._held(verdict.action, moved=moved)
 
     def _lost(self, *, taken: bool) -> None:
         fencing = self.store.fencing()
@@ -85,28 +84,42 @@ class Bookkeeping:
 
     def cool(self, why: str) -> None:
         """Keep this host from trying again for a while."""
-        until = self.host.now() + self.cluster.timing.cooldown
+        until = self.host.now() + self.scope.timing.cooldown
         self.store.save_timers(replace(self.store.timers(), cooling_until=until, cooling_why=why))
 
     def failed(self, key: str, why: str) -> None:
         """Spend a start that failed; when none is left, the service is held here until somebody has looked."""
-        self.started()
+        self._started()
         if at_limit(self.store.starts(), self.host.now()):
-            self.hold(key, why)
+            self._block(key, why)
 
-    def started(self) -> None:
+    def died_too_often(self, plan: Plan) -> bool:
+        """Count a unit that died while this host serves as a start; return whether it has died too often to go on here."""
+        was_there = self.store.settled_before()
+        died = [change.key for change in plan.up if change.key.kind == UNIT.name and change.key in was_there]
+        if not died or plan.down:
+            return False
+        if at_limit(self.store.starts(), self.host.now()):
+            self._block(died[0], f"{died[0]} died again and again")
+            return True
+        self._started()
+        return False
+
+    def _started(self) -> None:
         """Spend a start."""
         with self.tolerant("a start"):
             self.store.save_starts(with_start(self.store.starts(), self.host.now()))
 
-    def hold(self, key: str, why: str) -> None:
+    def _block(self, key: str, why: str) -> None:
         """Start the service here no more until `nvkeep reset`."""
-        said = f"{RESTART_LIMIT} starts within {RESTART_SPAN_S / 60:g} minutes did not last: {why}"
+        reason = f"{RESTART_LIMIT} starts within {RESTART_SPAN_S / 60:g} minutes did not last: {why}"
         log.note(
-            f"{self.service}: held: {said}; when it is fixed: nvkeep reset {self.service}", logging.ERROR, service=self.service
+            f"{self.service}: held: {reason}; when it is fixed: nvkeep reset {self.service}",
+            logging.ERROR,
+            service=self.service,
         )
         with self.tolerant("that it is held"):
-            self.store.hold(Blocked(key, said, self.host.date()))
+            self.store.hold(Blocked(key, reason, self.host.date()))
 
     def remember(self, verdict: Verdict, observation: Observation) -> bool:
         """Record what lasts longer than a pass; return whether the flag has to be 0 for a moment (tie-break)."""
@@ -135,73 +148,68 @@ class Bookkeeping:
         """Back off until the service falls silent, or patience is over: then listen."""
         now, was = self.host.now(), self.store.timers().backoff
         if verdict.action is Action.YIELD:
-            ordered = self.observer.assumed is not None
-            by_hand = ordered and observation.facts.guard is Guard.SERVED  # keepalived here is not deaf
-            return was if by_hand else back_off(was, now, observation.holders)
+            by_hand = observation.ordered and observation.facts.guard is Guard.SERVED  # keepalived here is not deaf
+            return was if by_hand else back_off(was, now, observation.holders.reserved)
         if holds or (now < was.until and self._silent()):
             return Backoff()
-        return after_hearing(was, observation.facts.role, now, self.cluster.timing.master_down)
+        return after_hearing(was, observation.facts.role, now, self.scope.timing.master_down)
 
     def _silent(self) -> bool:
         try:
-            return liveness.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SILENT
+            return liveness.ask(self.host, self.spec, self.scope.timing, self.watched) is Guard.SILENT
         except ProbeError:
             return False
 
     def announce(self, outcomes: tuple[Outcome, ...]) -> None:
         """Tell the neighbours again, a while after the address came up."""
         timers = self.store.timers()
-        here = all(one.word in SETTLED for one in outcomes)
-        if not (timers.announce_at and here and self.host.now() >= timers.announce_at):
+        if not (timers.announce_at and _settled(outcomes) and self.host.now() >= timers.announce_at):
             return
         self.store.save_timers(replace(timers, announce_at=next_announcement(timers.announce_since, self.host.now())))
-        for one in self.spec.addresses if self.store.claimed() else ():
-            self.host.run(("nvkeep", "announce", one.interface, str(one.address.ip)), 5.0)
+        for address in self.spec.addresses if self.store.claimed() else ():
+            self.host.run(("nvkeep", "announce", address.interface, str(address.address.ip)), 5.0)
 
     def returned(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> None:
         """Forget that the service was moved away by hand, once another host serves it: this host may be needed again.
 
         An order with an end is kept until then: a host that a move passes by sees the service served before it moves.
         """
-        gone = verdict.action is Action.RELEASE and all(outcome.word in SETTLED for outcome in outcomes)
+        gone = verdict.action is Action.RELEASE and _settled(outcomes)
         with suppress(ProbeError), self.tolerant("that another host serves"):
-            away = self.overrides.read(Kind.AWAY, self.service)
+            away = self.scope.overrides.read(Kind.AWAY, self.service)
             if away and (away.over(self.host.wall()) or (gone and not away.until and self._served(observation))):
-                self.overrides.end(Kind.AWAY, self.service)
+                self.scope.overrides.end(Kind.AWAY, self.service)
 
     def _served(self, observation: Observation) -> bool:
         """Ask the guard; where nothing could answer it, whoever holds the volumes counts."""
         if not self.spec.addresses and not self.spec.health:
             return observation.facts.holder is Holder.ANOTHER
-        return liveness.ask(self.host, self.spec, self.cluster.timing, self.watched) is Guard.SERVED
-
-    def standing(self, fencing: Fencing, *, tied: bool) -> Obstacles:
-        """Say what keeps this host from having the role, beside the facts."""
-        yielding = self.host.now() < self.store.timers().yield_until
-        return Obstacles(
-            outdated=self.observer.outdated,
-            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
-            tie_break="this host and another are each master on a part of the networks; it steps back once" if tied else "",
-            deaf="a volume was taken from this host; it listens again soon" if fencing.deaf else "",
-        )
+        return liveness.ask(self.host, self.spec, self.scope.timing, self.watched) is Guard.SERVED
 
     def _unready(self, observation: Observation) -> str:
         """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
         holds = self.store.claimed() or observation.facts.holder is Holder.ME
-        why = "" if holds else readiness.told(unready(self.observer, observation.facts))
+        why = "" if holds else readiness.told(unready(self.scope, observation))
         if why and why != self.store.report().get("eligible_why"):
             log.note(f"{self.service}: this host is not ready to serve: {why}", logging.WARNING, service=self.service)
         return why
 
     def flag(
-        self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...], standing: Obstacles
+        self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...], *, deaf: bool, tied: bool
     ) -> tuple[bool, str]:
         """Write the flag that keepalived tracks; return whether this host may have the role, and if not, why not."""
         witness = observation.facts.witness or self._unplugged(observation)
-        facts = replace(observation.facts, cooling=self.observer.cooling(), witness=witness)
-        up, why = eligible(facts, standing)
+        facts = replace(observation.facts, cooling=self.scope.cooling(), witness=witness)
+        yielding = self.host.now() < self.store.timers().yield_until
+        obstacles = Obstacles(
+            outdated=next(iter(observation.problems), ""),
+            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
+            tie_break="this host and another are each master on a part of the networks; it steps back once" if tied else "",
+            deaf="a volume was taken from this host; it listens again soon" if deaf else "",
+        )
+        up, why = eligible(facts, obstacles)
         if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
-            up, why = eligible(facts, replace(standing, unready=self._unready(observation)))
+            up, why = eligible(facts, replace(obstacles, unready=self._unready(observation)))
         self.store.save_flag(up=up or self._stopping(verdict, observation, outcomes))
         return up, why
 
@@ -211,23 +219,28 @@ class Bookkeeping:
 
     def _stopping(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> bool:
         """Return whether a host that has to release is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
-        stopping = any(one.word is Word.CONVERGING and one.key.startswith(f"{UNIT.name} ") for one in outcomes)
+        stopping = any(outcome.word is Word.CONVERGING and outcome.key.startswith(f"{UNIT.name} ") for outcome in outcomes)
         # A move turns round where something is not released.
-        stopping |= self.observer.timestamps.moving() and self.store.claimed()
+        stopping |= self.scope.timestamps.moving() and self.store.claimed()
         return verdict.action is Action.RELEASE and observation.facts.carrier and stopping and self.store.flag()
 
 
-def unready(observer: Observer, facts: Facts) -> list[Unmet]:
+def _settled(outcomes: Iterable[Outcome]) -> bool:
+    return all(outcome.word in SETTLED for outcome in outcomes)
+
+
+def unready(scope: Scope, observation: Observation) -> list[Unmet]:
     """Name what a pass sees unmet of the preconditions of serving, at little cost."""
-    untaken = facts.role not in (Role.MASTER, Role.CANDIDATE) and not observer.store.claimed()
+    facts = observation.facts
+    untaken = facts.role not in (Role.MASTER, Role.CANDIDATE) and not scope.store.claimed()
     free = facts.holder is Holder.NOBODY and untaken
     # There may be no keepalived; or a warning says already what is wrong with it.
-    by_hand = bool(observer.outdated) or _by_hand(observer)
-    return readiness.quick(observer.host, observer.cluster, observer.resources, free=free, by_hand=by_hand)
+    by_hand = bool(observation.problems) or _by_hand(scope)
+    return readiness.quick(scope.host, scope.cluster, scope.resources, free=free, by_hand=by_hand)
 
 
-def _by_hand(observer: Observer) -> bool:
+def _by_hand(scope: Scope) -> bool:
     try:
-        return observer.store.manual_role() is not None
+        return scope.store.manual_role() is not None
     except ProbeError:  # the pass itself reports it
         return True

@@ -9,12 +9,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from itertools import groupby
-from typing import Any
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from nvkeep import log
-from nvkeep.core.plan import arrive, leave, observe
+from nvkeep.core.plan import arrive, leave, look
 from nvkeep.errors import CommandError, Denied, Lost, NvkeepError, Pending, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.plan import Change, Plan, Ref, Step, Verb
@@ -136,7 +135,7 @@ class Engine:
 
     def _again(self, resource: Resource, change: Change) -> Change | None:
         """Plan the same change once more from what is there now; None when it is on its way or done."""
-        have = self._look(resource)
+        have = look(self.host, resource)
         if change.verb.leaves:
             moving = have is None or (change.verb is Verb.RELEASE and resource.kind.pending(have, leaving=True))
             return None if moving else leave(resource, have, change.verb, change.why)
@@ -150,25 +149,25 @@ class Engine:
         """Run a change's commands, then look: what is seen decides, what a command said only explains."""
         self.still()
         last = self._commands(resource, change.steps) if change else None
-        have = self._look(resource)
+        have = look(self.host, resource)
         if change and not verb.leaves and have == resource.kind.desired(resource.spec):
             have = self._look_once_more(resource, change.verb, have)
         if resource.kind.settled(resource.spec, have, verb):
             return
         raise self._reason(resource, have, last, leaving=verb.leaves)
 
-    def _look_once_more(self, resource: Resource, verb: Verb, have: Any) -> Any:  # noqa: ANN401 - the State of the resource's kind
+    def _look_once_more(self, resource: Resource, verb: Verb, have: object | None) -> object | None:
         """Look again after a while where a first success may not last; a volume that is gone by then was another's."""
         seconds = resource.kind.confirm(resource.spec, verb)
         if not seconds:
             return have
         self.host.sleep(seconds)
-        later = self._look(resource)
+        later = look(self.host, resource)
         if later != have:
             raise Denied(f"{resource.key}: another host was given it as well, and has it now")
         return later
 
-    def _reason(self, resource: Resource, have: Any, last: Completed | None, *, leaving: bool) -> StepError:  # noqa: ANN401
+    def _reason(self, resource: Resource, have: object | None, last: Completed | None, *, leaving: bool) -> StepError:
         """Say why it is not so: an exit code of 0 is no proof, so the words of the last command are read in any case."""
         if not leaving and resource.kind.taken(have):
             return Denied(f"{resource.key}: another host was given it as well, and has it now")
@@ -183,14 +182,8 @@ class Engine:
         failed = said if last.code or isinstance(said, Transient) else None
         return failed or StepError(self._failure(resource, have))
 
-    def _failure(self, resource: Resource, have: Any) -> str:  # noqa: ANN401 - the State of the resource's kind
+    def _failure(self, resource: Resource, have: object | None) -> str:
         return resource.kind.failure(self.host, resource.spec) if have is None else f"{resource.key} is still {have}"
-
-    def _look(self, resource: Resource) -> Any:  # noqa: ANN401 - the State of the resource's kind
-        seen = observe(self.host, resource)
-        if isinstance(seen, ProbeError):
-            raise seen
-        return seen
 
     def _left(self, resource: Resource) -> float:
         """Give the time that is left for a resource; by the host's clock, which does not jump."""

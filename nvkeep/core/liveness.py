@@ -11,9 +11,9 @@ from nvkeep.model.spec import Address, CommandHealth, Service, TcpHealth, Timing
 
 PROBES = 3
 CANNOT_RUN = (126, 127)  # not executable, not there: that says nothing about the service
-LOOK = 0.02  # seconds between two looks at what a watch has heard
-FRESH = 0.2  # seconds the word of a watch counts at least, however fast the adverts are
-LONGEST = 0.25  # seconds one probe listens; a neighbour answers within milliseconds
+WATCH_POLL_S = 0.02  # between two looks at what a watch has heard
+WATCH_FRESH_S = 0.2  # for which the word of a watch counts at least, however fast the adverts are
+PROBE_LONGEST_S = 0.25  # one probe listens; a neighbour answers within milliseconds
 
 
 class Unanswered(NamedTuple):
@@ -29,11 +29,11 @@ Watched = Callable[[], Unanswered | None]
 
 def ask(host: Host, service: Service, timing: Timing, watched: Watched = lambda: None) -> Guard:
     """Go by a watch that hears nothing, as soon as that has lasted long enough; where there is none, or it has heard, ask."""
-    fresh = max(2 * timing.advert, FRESH)
+    fresh = max(2 * timing.advert, WATCH_FRESH_S)
     while (heard := watched()) and host.now() - heard.until <= fresh:
         if heard.probes >= PROBES and heard.until - heard.since >= timing.liveness_window:
             return Guard.SILENT
-        host.sleep(LOOK)
+        host.sleep(WATCH_POLL_S)
     return _ask(host, service, timing)
 
 
@@ -46,7 +46,7 @@ def _ask(host: Host, service: Service, timing: Timing) -> Guard:
     apart = timing.master_down / (PROBES - 1)
     for probe in range(PROBES):
         begun = host.now()
-        if _answered(host, service, min(apart, LONGEST)):
+        if _answered(host, service, min(apart, PROBE_LONGEST_S)):
             return Guard.SERVED
         if probe < PROBES - 1:
             host.sleep(max(0.0, begun + apart - host.now()))
@@ -60,10 +60,10 @@ def _answered(host: Host, service: Service, timeout: float) -> bool:
     if not service.addresses:
         return False
 
-    def probe(one: Address) -> bool:
+    def probe(address: Address) -> bool:
         if isinstance(health, TcpHealth):
-            return host.connects(str(one.address.ip), health.tcp, timeout)
-        return host.answers(one.interface, str(one.address.ip), timeout)
+            return host.connects(str(address.address.ip), health.tcp, timeout)
+        return host.answers(address.interface, str(address.address.ip), timeout)
 
     try:
         with ThreadPoolExecutor(len(service.addresses)) as pool:

@@ -1,214 +1,219 @@
 """What a decision rests on: everything is read again in every pass, and turned into Facts. Changes nothing."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from nvkeep import keepalived
 from nvkeep.core.plan import Survey, survey
+from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
-from nvkeep.host import Host
 from nvkeep.model.decision import Facts, Guard, Holder
-from nvkeep.model.fencing import Fencing, listen
-from nvkeep.model.plan import Ref
+from nvkeep.model.plan import Ref, State, Unknown
 from nvkeep.model.role import Role, Roles
-from nvkeep.model.spec import Cluster
 from nvkeep.probes import carrier, unit, witness
-from nvkeep.reconcilers import Resource, equipped, resources, volumes
+from nvkeep.reconcilers import Resource
 from nvkeep.reconcilers.backends.base import Holding
 from nvkeep.state import host as host_state
-from nvkeep.state.orders import Overrides, Timestamps
-from nvkeep.state.service import Store
 
-BY_HAND = 5.0  # seconds keepalived must have been stopped before that is an order to release
-CARRIER_DEADLINE = 2.0  # seconds without a carrier after which this host releases; it takes nothing from the first moment
-IO_DEADLINE = 10.0  # seconds the own volume may do no I/O before this host releases it
+BY_HAND_S = 5.0  # keepalived must have been stopped before that is an order to release
+CARRIER_DEADLINE_S = 2.0  # without a carrier after which this host releases; it takes nothing from the first moment
+IO_DEADLINE_S = 10.0  # the own volume may do no I/O before this host releases it
+
+Answer = TypeVar("Answer")
+Otherwise = TypeVar("Otherwise")
 
 
-@dataclass(frozen=True)
-class Observation:
-    """What one look found, and what it means. `io_bad_since`: seconds since boot, 0 while the volume does I/O."""
+class Witnessed(NamedTuple):
+    """When the witnesses were asked (seconds since boot), and whether one answered."""
 
-    facts: Facts
-    seen: Survey
-    versions: dict[Ref, int | None]
-    unknown: str = ""
-    by: str = ""
-    io_bad_since: float = 0.0
-    carrier_lost_since: float = 0.0
+    at: float = float("-inf")
+    answered: bool = False
+
+
+class Holders(NamedTuple):
+    """Who holds the volumes, the versions of others' reservations, why that is unknown, and who the other host is."""
+
+    holder: Holder
+    versions: Mapping[Ref, int | None]
+    unknown: str
+    by: str
 
     @property
-    def holders(self) -> str:
+    def reserved(self) -> str:
         """Name the reservations that others hold, where the storage numbers them."""
         return " ".join(f"{key}={version}" for key, version in sorted(self.versions.items()))
 
 
-class Observer:
-    """Looks at one service on one host. `denied` and `assumed` are what a pass has learned, or was given, since.
+NOBODY, NEVER, NO_ANSWER = Holders(Holder.NOBODY, {}, "", ""), Witnessed(), Roles()
 
-    A `blind` one looks at nothing: it sees a host with nothing on it, and volumes that nobody holds.
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen at one moment, and what it means.
+
+    `problems`: what cannot be read or recorded, or does not fit, and what to type; with one of them this host gets no role.
+    `unwritable`: why nothing can be recorded, which is no problem of a holder; `ordered`: the role was ordered for this pass;
+    `io_bad_since`, `carrier_lost_since`: seconds since boot, 0 while it is well.
     """
 
-    def __init__(self, host: Host, cluster: Cluster, service: str, *, blind: bool = False) -> None:
-        self.host = host
-        self.cluster = cluster
-        self.service = service
-        self.spec = cluster.services[service]
-        self.store, self.timestamps = Store(host, service), Timestamps(host, service)
-        needed = resources(cluster, service, host.name)
-        self.resources = needed if blind else tuple(equipped(host, one) for one in needed)
-        self.blind = blind
-        self.volumes = volumes(self.resources)
-        self.roles = Roles()
-        self.outdated = ""
-        self.witness = (float("-inf"), False)  # when it was asked, and whether it answered
-        self.unwritable = ""
-        self.denied = False
-        self.assumed: Role | None = None
+    facts: Facts
+    seen: Survey
+    problems: tuple[str, ...] = ()
+    holders: Holders = NOBODY
+    roles: Roles = NO_ANSWER
+    unwritable: str = ""
+    ordered: bool = False
+    io_bad_since: float = 0.0
+    carrier_lost_since: float = 0.0
+    witnessed: Witnessed = NEVER
 
-    def look(self, asked: Guard = Guard.UNASKED) -> Observation:
-        """Look at everything a decision rests on."""
-        if self.blind:
-            nothing = dict.fromkeys(one.key for one in self.resources)
-            return Observation(Facts(self.assumed or Role.BACKUP, Holder.NOBODY), nothing, {})
-        seen = survey(self.host, self.resources)
-        holder, versions, unknown, by = self._holder(seen)
-        manual = self.assumed or self._manual()
-        role, now = self._role(manual), self.host.now()
-        self._recordable(holder)
-        io_since, carrier_since = self._io_bad_since(holder, seen), self._carrier_lost_since()
-        facts = Facts(
-            role=role,
-            holder=holder,
-            ours=self.store.claimed()
-            or any(
-                one.kind.ours(one.spec, have) for one in self.resources if not isinstance(have := seen[one.key], ProbeError)
-            ),
-            told=self._told(manual),
-            carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE,
-            io=not io_since or now - io_since < IO_DEADLINE,
-            witness=not carrier_since and self._witnessed(now),
-            fenced=self.fencing(role).bars,
-            cooling="" if manual else self.cooling(),
-            guard=asked,
-            maintenance="" if host_state.leaving(self.host) else self._readable(Overrides(self.host).maintained),
-        )
-        observation = Observation(facts, seen, versions, unknown, by, io_since, carrier_since)
-        return replace(observation, facts=replace(facts, waited=not manual and self._waited(observation, now)))
 
-    def _role(self, manual: Role | None) -> Role:
-        if manual is not None:
-            return manual
-        self.roles = keepalived.ask(self.host)
-        if self.roles.why == keepalived.ONLY_ROOT:  # to others keepalived's last answer to a pass must do: no role is an alarm
-            self.roles = host_state.last_roles(self.host)
-        wanted = keepalived.instances(self.cluster, self.service, self.host.name)
-        missing = [name for name in wanted if name not in dict(self.roles.words)] if self.roles.words else []
-        self.outdated = f"keepalived does not know {missing[0]}; {keepalived.FIX}" if missing else ""
-        return self.roles.of(wanted)
+def observe(
+    scope: Scope,
+    before: Observation | None = None,
+    *,
+    assumed: Role | None = None,
+    denied: bool = False,
+    guard: Guard = Guard.UNASKED,
+) -> Observation:
+    """Look at everything a decision rests on. Changes nothing.
 
-    def _manual(self) -> Role | None:
-        """Read the role set by hand; one that cannot be read is no role, and stops nothing that has to be released."""
+    `before`: an earlier observation of the same pass, whose witness still counts for a moment; `assumed`: the role ordered for
+    this pass; `denied`: another host was given a volume that this pass has asked for.
+    """
+    if scope.blind:
+        nothing = dict.fromkeys(resource.key for resource in scope.resources)
+        return Observation(Facts(assumed or Role.BACKUP, Holder.NOBODY), nothing)
+    problems: list[str] = []
+    seen = survey(scope.host, scope.resources)
+    holders = _holders(scope, seen, denied=denied)
+    # A role that cannot be read is no role, and stops nothing that has to be released.
+    manual = assumed or _readable(scope.store.manual_role, Role.NONE, problems)
+    roles, role = (NO_ANSWER, manual) if manual else _asked(scope, problems)
+    now, unwritable = scope.host.now(), host_state.unwritable(scope.host)
+    io_since, carrier_since = _io_bad_since(scope, holders.holder, seen), _carrier_lost_since(scope)
+    ours = scope.store.claimed() or any(_shows_ours(resource, seen[resource.key]) for resource in scope.resources)
+    told = _told(scope, problems) or ("" if manual else _stopped(scope, roles))
+    witnessed = _witnessed(scope, before, now, lost=carrier_since > 0)
+    facts = Facts(
+        role=role,
+        holder=holders.holder,
+        ours=ours,
+        told=told,
+        carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE_S,
+        io=not io_since or now - io_since < IO_DEADLINE_S,
+        witness=not carrier_since and witnessed.answered,
+        fenced=scope.fencing(role).bars,
+        cooling="" if manual else scope.cooling(),
+        guard=guard,
+        waited=not manual and _waited(scope, holders.reserved, now),
+        maintenance=_maintained(scope, problems),
+    )
+    if unwritable and holders.holder is not Holder.ME:  # last: a holder keeps serving, and says so
+        problems.append(unwritable)
+    return Observation(
+        facts, seen, tuple(problems), holders, roles, unwritable, assumed is not None, io_since, carrier_since, witnessed
+    )
+
+
+def _readable(read: Callable[[], Answer], otherwise: Otherwise, problems: list[str]) -> Answer | Otherwise:
+    """Read what was ordered by hand; what cannot be read is a problem: it lets nothing go, and stops no repair."""
+    try:
+        return read()
+    except ProbeError as error:
+        problems.append(str(error))
+        return otherwise
+
+
+def _asked(scope: Scope, problems: list[str]) -> tuple[Roles, Role]:
+    """Ask keepalived for the role."""
+    roles = keepalived.ask(scope.host)
+    if roles.why == keepalived.ONLY_ROOT:  # to others keepalived's last answer to a pass must do: no role is an alarm
+        roles = host_state.last_roles(scope.host)
+    wanted = keepalived.instances(scope.cluster, scope.service, scope.host.name)
+    missing = [name for name in wanted if name not in dict(roles.words)] if roles.words else []
+    problems += [f"keepalived does not know {name}; {keepalived.FIX}" for name in missing[:1]]
+    return roles, roles.of(wanted)
+
+
+def _holders(scope: Scope, seen: Survey, *, denied: bool) -> Holders:
+    holdings: dict[Ref, Holding] = {}
+    unknown = ""
+    for volume in scope.volumes:
         try:
-            return self.store.manual_role()
-        except ProbeError as error:
-            self.outdated = str(error)
-            return Role.NONE
-
-    def _recordable(self, holder: Holder) -> None:
-        """Where nothing can be recorded, this host takes nothing; one that holds keeps serving, and says so."""
-        self.unwritable = host_state.unwritable(self.host)
-        if holder is not Holder.ME:
-            self.outdated = self.outdated or self.unwritable
-
-    def _holder(self, seen: Survey) -> tuple[Holder, dict[Ref, int | None], str, str]:
-        holdings: dict[Ref, Holding] = {}
-        unknown = ""
-        for one in self.volumes:
-            try:
-                holdings[one.key] = one.holder(self.host)
-            except (ProbeError, OSError) as error:
-                unknown = str(error)
-        words = [holding.holder for holding in holdings.values()]
-        versions = {key: holding.version for key, holding in holdings.items() if holding.holder is not Holder.ME}
-        usable = all(getattr(seen[one.key], "io", False) for one in self.volumes)
-        by = next((holding.by for holding in holdings.values() if holding.holder is Holder.ANOTHER and holding.by), "")
-        merged = merge_holders(words, whole=not unknown, ours=self.store.claimed(), usable=usable)
-        return Holder.ANOTHER if self.denied and merged is not Holder.UNKNOWN else merged, versions, unknown, by
-
-    def _carrier_lost_since(self) -> float:
-        served = {address.interface for address in self.spec.addresses}
-        beats = {beat.interface for beat in self.cluster.hosts[self.host.name].heartbeats}
-        if any(carrier.up(self.host, interface) for interface in served or beats):
-            return 0.0
-        return self.store.timers().carrier_lost_since or self.host.now()
-
-    def _witnessed(self, now: float) -> bool:
-        """Ask the witnesses, unless that was done a moment ago in this very pass."""
-        if now - self.witness[0] > 2 * self.cluster.timing.advert:
-            self.witness = (self.host.now(), witness.answers(self.host, self.spec))
-        return self.witness[1]
-
-    def _io_bad_since(self, holder: Holder, seen: Survey) -> float:
-        """Tell since when the own volume has done nothing, or could not be asked any more."""
-        idle = not all(getattr(seen[one.key], "io", True) for one in self.volumes)
-        if not (holder is Holder.ME and idle) and not (holder is Holder.UNKNOWN and self.store.claimed()):
-            return 0.0
-        return self.store.timers().io_bad_since or self.host.now()
-
-    def _told(self, manual: Role | None) -> str:
-        """Say why this host has to release; empty when it has not."""
-        if host_state.leaving(self.host):
-            return "this host is going down"
-        if self.timestamps.moving():
-            return "it is being moved to another host"
-        return self._readable(Overrides(self.host).told) or self._held() or ("" if manual else self._stopped())
-
-    def _readable(self, ordered: Callable[[str], str]) -> str:
-        """Say what was ordered by hand; what cannot be read keeps from taking, lets nothing go, and stops no repair."""
-        try:
-            return ordered(self.service)
-        except ProbeError as error:
-            self.outdated = str(error)
-            return ""
-
-    def _stopped(self) -> str:
-        """Return whether keepalived was stopped by hand, which is an order; killed or failed is not one."""
-        if self.roles.words:
-            return ""
-        try:
-            seen = unit.read(self.host, "keepalived.service")
-        except ProbeError:
-            return ""
-        ran = seen.inactive_since > 0  # since this host booted: where keepalived is not enabled, it has not yet
-        stopped = ran and seen.active == "inactive" and not seen.job and self.host.now() - seen.inactive_since > BY_HAND
-        stopped = stopped and self.timestamps.started() < seen.inactive_since  # the later order counts
-        return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
-
-    def _held(self) -> str:
-        """Say why the service is held here; a record that cannot be read keeps from taking, and is no reason to release."""
-        try:
-            held = self.store.held()
-        except ProbeError as error:
-            self.outdated = str(error)
-            return ""
-        return f"held since {held.since}: {held.why}; when it is fixed: nvkeep reset {self.service}" if held else ""
-
-    def _waited(self, observation: Observation, now: float) -> bool:
-        """Return whether this host backed off for this holder and has listened since, and only the address says who serves."""
-        return self.spec.health is None and self.store.timers().backoff.waited_for(observation.holders, now)
-
-    def cooling(self) -> str:
-        """Say what failed here so lately that this host does not try again yet."""
-        timers = self.store.timers()
-        return timers.cooling_why if self.host.now() < timers.cooling_until else ""
-
-    def fencing(self, role: Role) -> Fencing:
-        """Advance the fencing record by what is heard now."""
-        return listen(self.store.fencing(), role, self.host.now(), self.cluster.timing.master_down)
+            holdings[volume.key] = volume.holder(scope.host)
+        except (ProbeError, OSError) as error:
+            unknown = str(error)
+    words = [holding.holder for holding in holdings.values()]
+    versions = {key: holding.version for key, holding in holdings.items() if holding.holder is not Holder.ME}
+    usable = all(getattr(seen[volume.key], "io", False) for volume in scope.volumes)
+    by = next((holding.by for holding in holdings.values() if holding.holder is Holder.ANOTHER and holding.by), "")
+    merged = merge_holders(words, whole=not unknown, ours=scope.store.claimed(), usable=usable)
+    return Holders(Holder.ANOTHER if denied and merged is not Holder.UNKNOWN else merged, versions, unknown, by)
 
 
-def _shows_ours(resource: Resource, have: object) -> bool:
-    return not isinstance(have, ProbeError) and resource.kind.ours(resource.spec, have)
+def _carrier_lost_since(scope: Scope) -> float:
+    served = {address.interface for address in scope.spec.addresses}
+    beats = {beat.interface for beat in scope.cluster.hosts[scope.host.name].heartbeats}
+    if any(carrier.up(scope.host, interface) for interface in served or beats):
+        return 0.0
+    return scope.store.timers().carrier_lost_since or scope.host.now()
+
+
+def _witnessed(scope: Scope, before: Observation | None, now: float, *, lost: bool) -> Witnessed:
+    """Ask the witnesses, unless the carrier is lost or that was done a moment ago in this very pass."""
+    last = before.witnessed if before else NEVER
+    if lost or now - last.at <= 2 * scope.timing.advert:
+        return last
+    return Witnessed(scope.host.now(), witness.answers(scope.host, scope.spec))
+
+
+def _io_bad_since(scope: Scope, holder: Holder, seen: Survey) -> float:
+    """Give the time since which the own volume has done nothing, or could not be asked any more."""
+    idle = not all(getattr(seen[volume.key], "io", True) for volume in scope.volumes)
+    if not (holder is Holder.ME and idle) and not (holder is Holder.UNKNOWN and scope.store.claimed()):
+        return 0.0
+    return scope.store.timers().io_bad_since or scope.host.now()
+
+
+def _told(scope: Scope, problems: list[str]) -> str:
+    """Say what was ordered here that lets the service go; empty when nothing was."""
+    if host_state.leaving(scope.host):
+        return "this host is going down"
+    if scope.timestamps.moving():
+        return "it is being moved to another host"
+    order = _readable(partial(scope.overrides.told, scope.service), "", problems)
+    held = None if order else _readable(scope.store.held, None, problems)
+    return f"held since {held.since}: {held.why}; when it is fixed: nvkeep reset {scope.service}" if held else order
+
+
+def _maintained(scope: Scope, problems: list[str]) -> str:
+    return "" if host_state.leaving(scope.host) else _readable(partial(scope.overrides.maintained, scope.service), "", problems)
+
+
+def _stopped(scope: Scope, roles: Roles) -> str:
+    """Say that keepalived was stopped by hand, which is an order; killed or failed is not one."""
+    if roles.words:
+        return ""
+    try:
+        seen = unit.read(scope.host, "keepalived.service")
+    except ProbeError:
+        return ""
+    ran = seen.inactive_since > 0  # since this host booted: where keepalived is not enabled, it has not yet
+    stopped = ran and seen.active == "inactive" and not seen.job and scope.host.now() - seen.inactive_since > BY_HAND_S
+    stopped = stopped and scope.timestamps.started() < seen.inactive_since  # the later order counts
+    return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
+
+
+def _waited(scope: Scope, reserved: str, now: float) -> bool:
+    """Return whether this host backed off for this holder and has listened since, and only the address says who serves."""
+    return scope.spec.health is None and scope.store.timers().backoff.waited_for(reserved, now)
+
+
+def _shows_ours(resource: Resource, have: State) -> bool:
+    return not isinstance(have, Unknown) and resource.kind.ours(resource.spec, have)
 
 
 def merge_holders(words: list[Holder], *, whole: bool, ours: bool, usable: bool) -> Holder:

@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
-from nvkeep.model.plan import Change, Plan, Ref, Verb
+from nvkeep.model.plan import Change, Plan, Ref, State, Unknown, Verb
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import Resource, resources, volumes
 
-Survey = Mapping[Ref, Any]  # key -> State, None (absent), or the ProbeError that kept it from being told
+Survey = Mapping[Ref, State]
 
 
 class Want(StrEnum):
@@ -22,20 +21,27 @@ class Want(StrEnum):
     ISOLATED = "isolated"
 
 
-def observe(host: Host, resource: Resource) -> Any:  # noqa: ANN401 - the State of the resource's kind
-    """Look at one resource; the error itself where it cannot be determined."""
+def look(host: Host, resource: Resource) -> object | None:
+    """Look at one resource; None = absent. Raises ProbeError."""
     try:
-        return resource.kind.observe(host, resource.spec)
-    except ProbeError as error:
-        return error
+        seen: object | None = resource.kind.observe(host, resource.spec)
     except OSError as error:
-        return ProbeError(str(error))
+        raise ProbeError(str(error)) from error
+    return seen
+
+
+def observe(host: Host, resource: Resource) -> State:
+    """Look at one resource; what cannot be determined is Unknown."""
+    try:
+        return look(host, resource)
+    except ProbeError as error:
+        return Unknown(str(error))
 
 
 def lost(host: Host, cluster: Cluster, service: str) -> bool:
     """Return whether a volume of a service is seen not to be this host's; what is unknown is not lost."""
     states = [(observe(host, one), one.kind.desired(one.spec)) for one in volumes(resources(cluster, service, host.name))]
-    return any(seen != wanted and not isinstance(seen, ProbeError) for seen, wanted in states)
+    return any(seen != wanted and not isinstance(seen, Unknown) for seen, wanted in states)
 
 
 def survey(host: Host, resources: Iterable[Resource]) -> Survey:
@@ -55,7 +61,7 @@ def make_plan(
     `versions`: the volumes to seize, by the reservation version that was read; `stale`: what is left of an earlier boot, and
     has to go before it is taken again.
     """
-    unknown = _unknown(resources, {key for key, state in seen.items() if isinstance(state, ProbeError)}, want)
+    unknown = _unknown(resources, {key for key, state in seen.items() if isinstance(state, Unknown)}, want)
     waiting = tuple((key, _why_waiting(seen[key])) for key in unknown)
     known = [one for one in resources if one.key not in unknown]
     if want is not Want.HERE:
@@ -87,11 +93,11 @@ def _tainted(resources: Sequence[Resource], keys: set[Ref], *, upward: bool) -> 
     return tainted
 
 
-def _why_waiting(state: object) -> str:
-    return str(state) if isinstance(state, ProbeError) else "waits for what is unknown"
+def _why_waiting(state: State) -> str:
+    return state.why if isinstance(state, Unknown) else "waits for what is unknown"
 
 
-def _needs_fresh_start(one: Resource, have: Any) -> bool:  # noqa: ANN401 - the State of the resource's kind
+def _needs_fresh_start(one: Resource, have: State) -> bool:
     return have is not None and have != one.kind.desired(one.spec) and one.kind.adjust(one.spec, have) is None
 
 
@@ -110,18 +116,18 @@ def _leaving(known: Sequence[Resource], seen: Survey, want: Want) -> tuple[Chang
     )  # neither a kill nor an umount shall wait for I/O that does not end
 
 
-def _cut(one: Resource, have: Any) -> Change | None:  # noqa: ANN401 - the State of the resource's kind
+def _cut(one: Resource, have: State) -> Change | None:
     found = one.kind.cut(one.spec, have)
     return Change(one.key, Verb.CUT, found, "its I/O waits, and would let everything wait that stands on it") if found else None
 
 
-def leave(one: Resource, have: Any, verb: Verb, why: str) -> Change:  # noqa: ANN401 - the State of the resource's kind
+def leave(one: Resource, have: State, verb: Verb, why: str) -> Change:
     """Plan one change downward."""
     act = one.kind.isolate if verb is Verb.ISOLATE else one.kind.release
     return Change(one.key, verb, act(one.spec, have), why)
 
 
-def arrive(one: Resource, have: Any, versions: Mapping[Ref, int | None]) -> Change | None:  # noqa: ANN401 - as above
+def arrive(one: Resource, have: State, versions: Mapping[Ref, int | None]) -> Change | None:
     """Plan one change upward; None when it is there as desired."""
     if have is None and one.key in versions:
         return Change(
@@ -143,7 +149,7 @@ def left_alone(every: Iterable[Resource], seen: Survey) -> tuple[Outcome, ...]:
     return tuple(_left_alone(one, seen[one.key]) for one in every)
 
 
-def _left_alone(one: Resource, have: Any) -> Outcome:  # noqa: ANN401 - the State of the resource's kind, or a ProbeError
-    if isinstance(have, ProbeError):
-        return Outcome(one.key, Word.UNKNOWN, str(have))
+def _left_alone(one: Resource, have: State) -> Outcome:
+    if isinstance(have, Unknown):
+        return Outcome(one.key, Word.UNKNOWN, have.why)
     return Outcome(one.key, Word.IN_SYNC if have is None else Word.DRIFTED, "" if have is None else "left alone")

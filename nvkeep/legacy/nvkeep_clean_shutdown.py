@@ -60,7 +60,7 @@ def _release(host: Host, cluster: Cluster, services: Sequence[str]) -> bool:
 def _announce(host: Host, cluster: Cluster, service: str) -> None:
     """Say a line for each step there is to do."""
     one = Pass(host, cluster, service)
-    _, observation = one.consider(None, guarding=False)
+    _, observation = one.consider(guarding=False)
     there = [resource for resource in reversed(one.resources) if observation.seen[resource.key] is not None]
     for resource in there:
         print("* Stopping {}: {}".format(*called(resource)), flush=True)

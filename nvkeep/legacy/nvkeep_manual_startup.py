@@ -52,8 +52,8 @@ def _start(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report
 
 def _announce(host: Host, cluster: Cluster, service: str) -> None:
     """Say a line for each step there is to do, as far as it depends on this host."""
-    one = Pass(host, cluster, service)
-    verdict, observation = one.consider(Role.MASTER, guarding=False)
+    one = Pass(host, cluster, service, role=Role.MASTER)
+    verdict, observation = one.consider(guarding=False)
     missing = [resource for resource in one.resources if observation.seen[resource.key] is None]
     for resource in missing if verdict.action in (Action.ACQUIRE, Action.SERVE) else ():
         print("* Starting {}: {}".format(*called(resource)), flush=True)

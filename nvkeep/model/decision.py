@@ -4,7 +4,7 @@ The rules and the counter-examples behind them are in docs/decisions.md. The ord
 first that fits is taken.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -75,12 +75,33 @@ class Facts:
     maintenance: str = ""
 
 
+class Obstacle(StrEnum):
+    """What, by the facts, keeps this host from serving or from taking over."""
+
+    MAINTENANCE = "maintenance"
+    UNKNOWN = "unknown"  # who holds
+    CUT_OFF = "cut-off"  # no carrier, or no witness answers
+    COOLING = "cooling"
+    FENCED = "fenced"  # a master that has not heard the other host since
+
+
 class Verdict(NamedTuple):
-    """The line that fits, what it calls for, and why in plain words."""
+    """The line that fits, what it calls for, why in plain words, and what is in the way.
+
+    `judged_by`: the action by which to judge how the resources stand. In maintenance nothing is done, but a holder should have
+    them all and everybody else none.
+    """
 
     line: int
     action: Action
     why: str
+    obstacles: frozenset[Obstacle]
+    judged_by: Action
+
+    @property
+    def barred(self) -> bool:
+        """Whether nothing but the fencing record keeps a master from taking."""
+        return self.action is Action.REST and self.obstacles == {Obstacle.FENCED}
 
 
 class Line(NamedTuple):
@@ -200,10 +221,31 @@ def table() -> str:
 def decide(facts: Facts) -> Verdict:
     """Take the first line that fits; in maintenance, only say so. Pure; always finds one."""
     number, line = next((number, line) for number, line in LINES.items() if line.fits(facts))
-    action, why = line.action(facts), line.why(facts)
+    action, why, obstacles = line.action(facts), line.why(facts), frozenset(_obstacles(facts))
+    if not facts.maintenance:
+        return Verdict(number, action, why, obstacles, action)
+    return Verdict(
+        number, Action.WAIT, f"{facts.maintenance} (else: {action}: {why})", obstacles, _in_maintenance(facts.holder)
+    )
+
+
+def _in_maintenance(holder: Holder) -> Action:
+    if holder is Holder.UNKNOWN:
+        return Action.WAIT
+    return Action.SERVE if holder is Holder.ME else Action.REST
+
+
+def _obstacles(facts: Facts) -> Iterator[Obstacle]:
     if facts.maintenance:
-        return Verdict(number, Action.WAIT, f"{facts.maintenance} (else: {action}: {why})")
-    return Verdict(number, action, why)
+        yield Obstacle.MAINTENANCE
+    if facts.holder is Holder.UNKNOWN:
+        yield Obstacle.UNKNOWN
+    if not facts.witness or not facts.carrier:
+        yield Obstacle.CUT_OFF
+    if facts.cooling:
+        yield Obstacle.COOLING
+    if facts.fenced and facts.role is Role.MASTER:
+        yield Obstacle.FENCED
 
 
 @dataclass(frozen=True)
@@ -217,7 +259,7 @@ class Obstacles:
     deaf: str = ""
 
 
-def eligible(facts: Facts, standing: Obstacles) -> tuple[bool, str]:
+def eligible(facts: Facts, obstacles: Obstacles) -> tuple[bool, str]:
     """Return whether this host may have the role (the flag keepalived tracks), and if not, why not.
 
     In maintenance the roles stay where they are: the holder keeps its own, and nobody else gets it.
@@ -229,13 +271,13 @@ def eligible(facts: Facts, standing: Obstacles) -> tuple[bool, str]:
         "" if facts.carrier else "the service network has no carrier",
         "" if facts.io else "the volume does no I/O",
         "" if facts.holder is not Holder.UNKNOWN or facts.ours else "this host cannot determine who holds the volume",
-        standing.outdated,
-        standing.unready,
+        obstacles.outdated,
+        obstacles.unready,
         "" if facts.witness else "no witness answers: this host is cut off",
         facts.cooling,
-        standing.yielding,
-        standing.tie_break,
-        standing.deaf,
+        obstacles.yielding,
+        obstacles.tie_break,
+        obstacles.deaf,
     )
     why = next(filter(None, reasons), "")
     return not why, why

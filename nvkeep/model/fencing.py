@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 
 from nvkeep.model.role import Role
 
-FIRST_FENCING_S = 60.0  # seconds after which a first fencing is over without having heard
-SETTLE = 1.0  # seconds the flag stays 0 after a fencing, so that keepalived and the other host notice
-PATIENCE = 10.0  # seconds between two tries to listen
+FIRST_FENCING_S = 60.0  # after which a first fencing is over without having heard
+LISTEN_AFTER_S = 1.0  # the flag stays 0 for so long after a fencing, so that keepalived and the other host notice
+LISTEN_AGAIN_S = 10.0  # between two tries to listen
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Fencing:
 
 def record_fencing(fencing: Fencing, now: float) -> Fencing:
     """Record that this host was fenced once more; listening starts a moment later."""
-    return Fencing(fencing.count + 1, now, None, now + SETTLE)
+    return Fencing(fencing.count + 1, now, None, now + LISTEN_AFTER_S)
 
 
 def rebooted(fencing: Fencing, now: float) -> Fencing:
@@ -56,7 +56,7 @@ def listen(fencing: Fencing, role: Role, now: float, master_down: float) -> Fenc
     if fencing.spent or (fencing.count == 1 and now - fencing.at >= FIRST_FENCING_S):
         return replace(fencing, spent=True, listening_since=now if since is None else since)
     if since is not None and role is Role.MASTER:
-        return replace(fencing, listening_since=None, listen_at=now + PATIENCE)
+        return replace(fencing, listening_since=None, listen_at=now + LISTEN_AGAIN_S)
     if since is None and now >= fencing.listen_at:
         return replace(fencing, listening_since=now)
     return fencing

@@ -17,7 +17,7 @@ class Kind(StrEnum):
     MAINTENANCE = "maintenance"  # it is watched, and nothing is done
 
 
-SAID = {
+SENTENCE = {
     Kind.STANDBY: "this host is on standby",
     Kind.STOPPED: "it is stopped",
     Kind.AWAY: "it was moved away by hand, and is not taken here again until another host has served it",
@@ -54,7 +54,7 @@ class Override:
     def __str__(self) -> str:
         """Say what was ordered, by whom, why and until when, and the command that ends it."""
         until = f" until {moment(self.until)}" if self.until else ""
-        return f"{SAID[self.kind]}, since {self.since}{until}, by {self.owner}: {self.reason}; {self.end}"
+        return f"{SENTENCE[self.kind]}, since {self.since}{until}, by {self.owner}: {self.reason}; {self.end}"
 
     @property
     def expired(self) -> str:

@@ -26,6 +26,16 @@ class Ref(str):
         return self.partition(" ")[2]
 
 
+@dataclass(frozen=True)
+class Unknown:
+    """How a resource stands where that could not be determined, and why: neither there nor absent."""
+
+    why: str
+
+
+State = object | Unknown | None  # what a kind has seen, or that it could not be determined; None = absent
+
+
 class Step(NamedTuple):
     """One command: argv, and the longest it may take in seconds."""
 

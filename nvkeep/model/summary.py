@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from nvkeep.model.decision import Action, Facts, Holder, Verdict
+from nvkeep.model.decision import Action, Obstacle, Verdict
 from nvkeep.model.report import Outcome, Word
-from nvkeep.model.role import Role
 
 
 class Summary(StrEnum):
@@ -42,7 +41,6 @@ EXIT = {
 
 
 def summarize(
-    facts: Facts,
     verdict: Verdict,
     outcomes: Sequence[Outcome],
     *,
@@ -54,12 +52,12 @@ def summarize(
     """Sum up. `outcomes` tell how the resources stand now; `ordered`: by hand; `well`: it may have the role and no warnings."""
     words = {outcome.word for outcome in outcomes}
     first = {
-        Summary.MAINTENANCE: bool(facts.maintenance),
-        Summary.LOST: verdict.action is Action.ISOLATE or (facts.fenced and facts.role is Role.MASTER),
+        Summary.MAINTENANCE: Obstacle.MAINTENANCE in verdict.obstacles,
+        Summary.LOST: verdict.action is Action.ISOLATE or Obstacle.FENCED in verdict.obstacles,
         Summary.STUCK: Word.STUCK in words,
         Summary.HELD: held,
-        Summary.UNKNOWN: facts.holder is Holder.UNKNOWN or Word.UNKNOWN in words,
-        Summary.CUT_OFF: not facts.witness or not facts.carrier,
+        Summary.UNKNOWN: Obstacle.UNKNOWN in verdict.obstacles or Word.UNKNOWN in words,
+        Summary.CUT_OFF: Obstacle.CUT_OFF in verdict.obstacles,
         Summary.SPLIT: yielding or verdict.action in (Action.YIELD, Action.GUARD),
         Summary.FAILED: Word.FAILED in words,
         Summary.CONVERGING: bool(words & {Word.DRIFTED, Word.CONVERGING}) or verdict.action in (Action.ACQUIRE, Action.SEIZE),

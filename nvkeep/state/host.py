@@ -47,8 +47,8 @@ def lower_flags(host: Host, *, keep: tuple[str, ...]) -> None:
 def last_roles(host: Host) -> Roles:
     """Read keepalived's last answer, for those who may not ask it."""
     try:
-        found = json.loads(host.read(f"{RUN}/roles"))
-        return Roles(tuple((str(name), str(word)) for name, word in found["words"]), str(found["ident"]), str(found["why"]))
+        record = json.loads(host.read(f"{RUN}/roles"))
+        return Roles(tuple((str(name), str(word)) for name, word in record["words"]), str(record["ident"]), str(record["why"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Roles(why=f"nothing is on record: {error}")
 

@@ -16,7 +16,7 @@ from nvkeep.host import Host
 from nvkeep.model.override import Kind, Override
 from nvkeep.state.files import RUN, VAR, alone
 
-PLACE = f"{VAR}/override"
+DIRECTORY = f"{VAR}/override"
 ORDERS = (Kind.STANDBY, Kind.STOPPED, Kind.AWAY)  # those that let a service go
 
 
@@ -30,8 +30,8 @@ class Overrides:
         """Read an order, be it over or not; None where there is none. Raises ProbeError when it cannot be read."""
         path = _path(kind, service)
         try:
-            found = json.loads(self.host.read(path))
-            return Override(**found | {"kind": kind, "until": float(found["until"])})
+            record = json.loads(self.host.read(path))
+            return Override(**record | {"kind": kind, "until": float(record["until"])})
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -51,29 +51,29 @@ class Overrides:
 
     def told(self, service: str) -> str:
         """Say which order lets a service go here; empty when there is none. Raises ProbeError."""
-        return next((str(one) for one in self._of(service, ORDERS) if not one.over(self.host.wall())), "")
+        return next((str(order) for order in self._of(service, ORDERS) if not order.over(self.host.wall())), "")
 
     def maintained(self, service: str) -> str:
         """Say that a service is in maintenance; empty when it is not. Raises ProbeError."""
-        found = self.read(Kind.MAINTENANCE, service)
-        return str(found) if found and not found.over(self.host.wall()) else ""
+        order = self.read(Kind.MAINTENANCE, service)
+        return str(order) if order and not order.over(self.host.wall()) else ""
 
     def in_force(self, service: str) -> list[str]:
         """List the orders that hold for a service here, for people."""
-        return [str(one) for one in self._of(service, tuple(Kind)) if not one.over(self.host.wall())]
+        return [str(order) for order in self._of(service, tuple(Kind)) if not order.over(self.host.wall())]
 
     def expired(self, service: str) -> list[str]:
         """List the orders whose time is over and that nobody has ended."""
-        return [one.expired for one in self._of(service, tuple(Kind)) if one.over(self.host.wall())]
+        return [order.expired for order in self._of(service, tuple(Kind)) if order.over(self.host.wall())]
 
     def _of(self, service: str, kinds: tuple[Kind, ...]) -> Iterator[Override]:
         for kind in kinds:
-            if found := self.read(kind, service):
-                yield found
+            if order := self.read(kind, service):
+                yield order
 
 
 def _path(kind: Kind, service: str) -> str:
-    return f"{PLACE}/{kind}" if kind is Kind.STANDBY else f"{PLACE}/{kind}.{service}"
+    return f"{DIRECTORY}/{kind}" if kind is Kind.STANDBY else f"{DIRECTORY}/{kind}.{service}"
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class Timestamps:
     def _read(self, what: str) -> float:
         """Read a stamp; one that cannot be read, or is of another boot, is none."""
         try:
-            found = json.loads(self.host.read(self._path(what)))
-            return float(found["at"]) if found["boot"] == self.host.boot_id() else 0.0
+            record = json.loads(self.host.read(self._path(what)))
+            return float(record["at"]) if record["boot"] == self.host.boot_id() else 0.0
         except (OSError, ValueError, KeyError, TypeError):
             return 0.0
 

@@ -30,7 +30,7 @@ from nvkeep.model.role import Role
 from nvkeep.model.timers import Blocked, Timers
 from nvkeep.state.files import RUN, VAR, written
 
-LOCK_WAIT = 120.0  # seconds a pass waits for another one; longer than a step
+LOCK_WAIT_S = 120.0  # a pass waits for another one; longer than a step
 
 
 class Store:
@@ -40,7 +40,7 @@ class Store:
         self.host = host
         self.service = service
 
-    def lock(self, timeout: float = LOCK_WAIT) -> AbstractContextManager[None]:
+    def lock(self, timeout: float = LOCK_WAIT_S) -> AbstractContextManager[None]:
         """Keep other passes over this service away. Raises Busy."""
         return self.host.lock(f"{RUN}/lock/{self.service}", timeout)
 
@@ -71,11 +71,11 @@ class Store:
 
     def timers(self) -> Timers:
         """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
-        found = self._read(f"{RUN}/standing/{self.service}")
+        record = self._read(f"{RUN}/standing/{self.service}")
         usual = asdict(Timers())
-        if not isinstance(found, dict) or found.keys() != usual.keys():
+        if not isinstance(record, dict) or record.keys() != usual.keys():
             return Timers()
-        return Timers(**found) if all(_alike(found[key], usual[key]) for key in usual) else Timers()
+        return Timers(**record) if all(_alike(record[key], usual[key]) for key in usual) else Timers()
 
     def save_timers(self, timers: Timers) -> None:
         """Record the times of this boot."""
@@ -85,10 +85,10 @@ class Store:
     def fencing(self) -> Fencing:
         """Read the fencing record; no record, or one that cannot be read, counts as having been fenced just now."""
         now, boot = self.host.now(), self.host.boot_id()
-        found = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
+        record = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
         try:
-            fencing = _loss(found["loss"]) if isinstance(found, dict) else Fencing(1, now, None, now)
-            return fencing if isinstance(found, dict) and found["boot"] == boot else rebooted(fencing, now)
+            fencing = _loss(record["loss"]) if isinstance(record, dict) else Fencing(1, now, None, now)
+            return fencing if isinstance(record, dict) and record["boot"] == boot else rebooted(fencing, now)
         except (TypeError, KeyError):
             return Fencing(1, now, None, now)
 
@@ -115,8 +115,8 @@ class Store:
         """Read why the service is held. Raises ProbeError when that cannot be read."""
         for path in (f"{RUN}/held/{self.service}", f"{VAR}/held/{self.service}"):
             try:
-                found = json.loads(self.host.read(path))
-                return Blocked(str(found["key"]), str(found["why"]), str(found["since"]))
+                record = json.loads(self.host.read(path))
+                return Blocked(str(record["key"]), str(record["why"]), str(record["since"]))
             except FileNotFoundError:
                 continue
             except (OSError, ValueError, KeyError, TypeError) as error:
@@ -129,8 +129,8 @@ class Store:
 
     def starts(self) -> tuple[float, ...]:
         """Read when the service was started here; what cannot be read costs another try, so it is none."""
-        found = self._read(f"{RUN}/starts/{self.service}")
-        return tuple(one for one in found if isinstance(one, int | float)) if isinstance(found, list) else ()
+        record = self._read(f"{RUN}/starts/{self.service}")
+        return tuple(start for start in record if isinstance(start, int | float)) if isinstance(record, list) else ()
 
     def save_starts(self, starts: tuple[float, ...]) -> None:
         """Record when the service was started here."""
@@ -180,13 +180,13 @@ class Store:
 
     def report(self) -> dict[str, Any]:
         """Read the last pass of this boot; empty when there is none."""
-        found = self._read(f"{RUN}/report/{self.service}")
-        return found if isinstance(found, dict) and found.get("boot") == self.host.boot_id() else {}
+        record = self._read(f"{RUN}/report/{self.service}")
+        return record if isinstance(record, dict) and record.get("boot") == self.host.boot_id() else {}
 
     def settled_before(self) -> set[str]:
         """Name what stood well after the last pass."""
         settled = {str(word) for word in SETTLED}
-        return {str(one["key"]) for one in self.report().get("outcomes", []) if one["word"] in settled}
+        return {str(outcome["key"]) for outcome in self.report().get("outcomes", []) if outcome["word"] in settled}
 
     def _keep(self, path: str, text: str) -> bool:
         """Write what a pass can go on without: a disk that is full or read-only stops nobody who serves (see unwritable)."""
@@ -203,18 +203,19 @@ class Store:
             return None
 
 
-def _alike(found: object, usual: object) -> bool:
+def _alike(value: object, usual: object) -> bool:
     """Return whether a value read from JSON is of the type it was written as."""
-    return isinstance(found, type(usual)) or (isinstance(usual, float) and isinstance(found, int))
+    return isinstance(value, type(usual)) or (isinstance(usual, float) and isinstance(value, int))
 
 
-def _loss(found: dict[str, Any]) -> Fencing:
+def _loss(record: dict[str, Any]) -> Fencing:
     """Raise TypeError for a record that was not written here."""
-    usual = asdict(Fencing(listening_since=found["listening_since"]))
-    found = usual | found  # an older version knew less
-    if not all(_alike(found[key], usual[key]) for key in usual) or not isinstance(found["listening_since"], int | float | None):
-        raise TypeError(found)
-    return Fencing(**found)
+    usual = asdict(Fencing(listening_since=record["listening_since"]))
+    record = usual | record  # an older version knew less
+    since = record["listening_since"]
+    if not all(_alike(record[key], usual[key]) for key in usual) or not isinstance(since, int | float | None):
+        raise TypeError(record)
+    return Fencing(**record)
 
 
 def flag_path(service: str) -> str:

@@ -17,31 +17,31 @@ from nvkeep.model.summary import EXIT, Summary
 from nvkeep.status.service import service_status
 
 COMMAND = ("nvkeep", "status", "--json")
-ASKING = 30.0  # seconds
+ASK_TIMEOUT_S = 30.0
 DISAGREE = 1
 HELD = {HOLDERS[Holder.ME]: Holder.ME}  # as the version before says it
 
-Told = dict[str, Any]  # a standing as JSON has it; only `unheard` where a host said nothing
+Status = dict[str, Any]  # a ServiceStatus as JSON has it; only `unheard` where a host said nothing
 
 
 @dataclass(frozen=True)
 class Everywhere:
     """What every host says of every service, those of `services` preferred first, and how each was compared with this one."""
 
-    services: Mapping[str, Mapping[str, Told]]
+    services: Mapping[str, Mapping[str, Status]]
     compared: Mapping[str, Compared]
     lines: Sequence[str]
 
     @property
     def code(self) -> int:
         """Give the exit code: the worst of all hosts."""
-        every = [_code(one) for hosts in self.services.values() for one in hosts.values()]
-        return max([*every, DISAGREE if any(one.differs for one in self.compared.values()) else 0])
+        every = [_code(status) for hosts in self.services.values() for status in hosts.values()]
+        return max([*every, DISAGREE if any(compared.differs for compared in self.compared.values()) else 0])
 
     def plain(self) -> dict[str, object]:
         """Give it as JSON has it."""
         services = {name: {"served_by": served_by(hosts), "hosts": hosts} for name, hosts in self.services.items()}
-        return {"services": services, "agreement": {name: asdict(one) for name, one in self.compared.items()}}
+        return {"services": services, "agreement": {name: asdict(compared) for name, compared in self.compared.items()}}
 
     def __str__(self) -> str:
         blocks = ["\n".join(_block(name, hosts)) for name, hosts in self.services.items()]
@@ -53,24 +53,24 @@ def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
     others = sorted({name for service in services for name in cluster.services[service].hosts} - {host.name})
     with ThreadPoolExecutor(len(others) + 1) as pool:
         comparing = pool.submit(consistency.renew, host, cluster)
-        told = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
+        answers = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
     # After the comparison, whose outcome it has among its warnings.
     here = {service: asdict(service_status(Pass(host, cluster, service))) for service in services}
-    found = {one: _gathered(cluster, host.name, here[one], told, one) for one in services}
-    compared = {name: one for name, one in comparing.result().items() if name in others}
-    return Everywhere(found, compared, [line for name, one in compared.items() for line in _agreeing(host, name, one)])
+    statuses = {service: _gathered(cluster, host.name, here[service], answers, service) for service in services}
+    compared = {name: comparison for name, comparison in comparing.result().items() if name in others}
+    return Everywhere(statuses, compared, [line for name in compared for line in _agreeing(host, name, compared[name])])
 
 
 def _gathered(
-    cluster: Cluster, me: str, mine: Told, told: Mapping[str, dict[str, Told] | str], service: str
-) -> dict[str, Told]:
-    return {name: mine if name == me else _of(told[name], service) for name in cluster.services[service].hosts}
+    cluster: Cluster, me: str, mine: Status, answers: Mapping[str, dict[str, Status] | str], service: str
+) -> dict[str, Status]:
+    return {name: mine if name == me else _of(answers[name], service) for name in cluster.services[service].hosts}
 
 
-def _ask(host: Host, name: str) -> dict[str, Told] | str:
+def _ask(host: Host, name: str) -> dict[str, Status] | str:
     """Ask one host for all its services; a sentence where it gives no answer."""
     try:
-        done = Peer(host, name).run(COMMAND, ASKING)
+        done = Peer(host, name).run(COMMAND, ASK_TIMEOUT_S)
     except Unreachable as error:
         return str(error)
     try:
@@ -81,50 +81,50 @@ def _ask(host: Host, name: str) -> dict[str, Told] | str:
         return f"`{' '.join(COMMAND)}` on {name} printed something else; ssh {name} nvkeep status"
 
 
-def _of(told: dict[str, Told] | str, service: str) -> Told:
-    if isinstance(told, str):
-        return {"unheard": told}
-    return told.get(service, {"unheard": f"it says nothing of {service}: its cluster.yaml may be another one"})
+def _of(answer: dict[str, Status] | str, service: str) -> Status:
+    if isinstance(answer, str):
+        return {"unheard": answer}
+    return answer.get(service, {"unheard": f"it says nothing of {service}: its cluster.yaml may be another one"})
 
 
-def served_by(hosts: Mapping[str, Told]) -> list[str]:
+def served_by(hosts: Mapping[str, Status]) -> list[str]:
     """Name the hosts that say they hold a service."""
     return [name for name, status in hosts.items() if holds(status)]
 
 
-def holds(status: Told) -> bool:
+def holds(status: Status) -> bool:
     """Return whether a host says that it holds the service; one with the version before says so in words."""
     return bool(status.get("holder_word", HELD.get(str(status.get("holder")))) == Holder.ME)
 
 
-def whole(status: Told) -> bool:
+def whole(status: Status) -> bool:
     """Return whether a host says that it holds the service, and everything stands; the version before has only marks."""
     settled = status.get("settled", all(line["mark"] == "[OK]" for line in status.get("lines", ())))
     return holds(status) and bool(settled)
 
 
-def _code(one: Told) -> int:
-    word = str(one.get("summary", ""))
+def _code(status: Status) -> int:
+    word = str(status.get("summary", ""))
     return EXIT[Summary(word)] if word in set(Summary) else EXIT[Summary.UNKNOWN]
 
 
-def _block(service: str, hosts: Mapping[str, Told]) -> Iterator[str]:
-    unheard = any("unheard" in one for one in hosts.values())
+def _block(service: str, hosts: Mapping[str, Status]) -> Iterator[str]:
+    unheard = any("unheard" in status for status in hosts.values())
     nobody = "nobody that could be asked" if unheard else "nobody"
     yield f"{service}: served by {' and '.join(served_by(hosts)) or nobody}"
-    for name, one in hosts.items():
-        yield f"  {name}: {_line(one)}"
-        yield from (f"    ! {warning}" for warning in one.get("warnings", ()))
+    for name, status in hosts.items():
+        yield f"  {name}: {_line(status)}"
+        yield from (f"    ! {warning}" for warning in status.get("warnings", ()))
 
 
-def _line(one: Told) -> str:
-    if "unheard" in one:
-        return f"{Summary.UNKNOWN}: {one['unheard']}"
-    ready = "may take over" if one.get("eligible") else f"may not take over: {one.get('eligible_why')}"
-    return f"{one.get('summary')}, role {one.get('role')}, {ready}; last pass {one.get('last_pass')}"
+def _line(status: Status) -> str:
+    if "unheard" in status:
+        return f"{Summary.UNKNOWN}: {status['unheard']}"
+    ready = "may take over" if status.get("eligible") else f"may not take over: {status.get('eligible_why')}"
+    return f"{status.get('summary')}, role {status.get('role')}, {ready}; last pass {status.get('last_pass')}"
 
 
-def _agreeing(host: Host, name: str, one: Compared) -> list[str]:
-    if one.unreached:
-        return [f"  {consistency.not_compared(host, name, one)}"]
-    return [f"  ! {each.text}" for each in one.differs] or [f"  {host.name} and {name} agree"]
+def _agreeing(host: Host, name: str, compared: Compared) -> list[str]:
+    if compared.unreached:
+        return [f"  {consistency.not_compared(host, name, compared)}"]
+    return [f"  ! {difference.text}" for difference in compared.differs] or [f"  {host.name} and {name} agree"]

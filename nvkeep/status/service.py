@@ -1,21 +1,21 @@
 """How one service stands on this host now, for people and for programs. Looks at everything again; changes nothing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from nvkeep.core.act import WANT
 from nvkeep.core.observe import Observation
 from nvkeep.core.plan import Want
-from nvkeep.core.reconcile import WANT, Pass
-from nvkeep.errors import ProbeError
-from nvkeep.model.decision import HOLDERS, Action, Facts, Holder
+from nvkeep.core.reconcile import Pass
+from nvkeep.model.decision import HOLDERS, Action, Holder, Obstacle
+from nvkeep.model.plan import State, Unknown
 from nvkeep.model.report import Outcome, Word
-from nvkeep.model.role import Role
 from nvkeep.model.summary import Summary, summarize
 from nvkeep.reconcilers import Resource
 from nvkeep.status import warnings
 
 SCHEMA = 2  # of the JSON; grows when a key changes its meaning or goes
-YET = "this host takes from nobody yet"
+NOT_YET = "this host takes from nobody yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
@@ -61,18 +61,19 @@ class ServiceStatus:
 
 def service_status(one: Pass) -> ServiceStatus:
     """Tell how one service stands now. Changes nothing."""
-    verdict, observation = one.consider(None, guarding=False)
+    verdict, observation = one.consider(guarding=False)
     last, timers = one.store.report(), one.store.timers()
-    action = _shown(verdict.action, observation.facts)
-    outcomes = [_remembered(_outcome(each, observation.seen[each.key], action), last) for each in one.resources]
-    found = warnings.warnings(one, observation, last)
+    outcomes = [
+        _remembered(_outcome(resource, observation.seen[resource.key], verdict.judged_by), last) for resource in one.resources
+    ]
+    warned = warnings.warnings(one, observation, last)
     held, new = warnings.held(one), not one.store.listened()
     orders = warnings.orders(one)
-    yielding, well = one.host.now() < timers.yield_until, one.store.flag() and not found
+    yielding, well = one.host.now() < timers.yield_until, one.store.flag() and not warned
     unfit = _unfit(one, last)
-    fenced = observation.facts.fenced and not new  # no record counts as having been fenced, and is not that
-    facts = replace(observation.facts, fenced=fenced)
-    summary = summarize(facts, verdict, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
+    # No record counts as having been fenced, and is not that.
+    summed_up = verdict._replace(obstacles=verdict.obstacles - {Obstacle.FENCED}) if new else verdict
+    summary = summarize(summed_up, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
     return ServiceStatus(
         schema=SCHEMA,
         service=one.service,
@@ -80,17 +81,19 @@ def service_status(one: Pass) -> ServiceStatus:
         role=_role(one, observation),
         holder_word=observation.facts.holder,
         settled=all(outcome.word is Word.IN_SYNC for outcome in outcomes),
-        holder=HOLDERS[observation.facts.holder] + (f" ({observation.by})" if observation.by else ""),
-        why=observation.unknown or (YET if new and _kept_back(observation.facts, verdict.action) else verdict.why),
+        holder=HOLDERS[observation.facts.holder] + (f" ({observation.holders.by})" if observation.holders.by else ""),
+        why=observation.holders.unknown or (NOT_YET if new and verdict.barred else verdict.why),
         eligible=not unfit,
         eligible_why=unfit,
         last_pass=f"{warnings.age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
-        warnings=tuple(found),
+        warnings=tuple(warned),
         orders=tuple(orders),
         notes=tuple(warnings.notes(one)),
         blockers=tuple(warnings.blockers(one)) if observation.facts.holder is Holder.ME else (),
-        lines=tuple(_line(each, outcome) for each, outcome in zip(one.resources, outcomes, strict=True)),
-        journal=warnings.journal(one, [held.key] if held else [each.key for each in outcomes if each.word is Word.FAILED]),
+        lines=tuple(_line(resource, outcome) for resource, outcome in zip(one.resources, outcomes, strict=True)),
+        journal=warnings.journal(
+            one, [held.key] if held else [outcome.key for outcome in outcomes if outcome.word is Word.FAILED]
+        ),
     )
 
 
@@ -99,37 +102,24 @@ def _unfit(one: Pass, last: dict[str, Any]) -> str:
     return warnings.late(one, last) if one.store.flag() else str(last.get("eligible_why") or "no pass yet")
 
 
-def _shown(action: Action, facts: Facts) -> Action:
-    """Give the action by which the resources are judged: in maintenance nothing is done, but who holds should have them all."""
-    if not facts.maintenance or facts.holder is Holder.UNKNOWN:
-        return action
-    return Action.SERVE if facts.holder is Holder.ME else Action.REST
-
-
-def _kept_back(facts: Facts, action: Action) -> bool:
-    """Return whether nothing but a fencing record keeps a master from taking."""
-    other = facts.cooling or not facts.witness or facts.told
-    return facts.fenced and not other and facts.role is Role.MASTER and action is Action.REST
-
-
 def _role(one: Pass, observation: Observation) -> str:
     if one.store.manual_role() is not None:
         return f"{observation.facts.role} (by hand; nvkeep role {one.service} --unset)"
-    return f"{observation.facts.role}{f' ({one.observer.roles.why})' if one.observer.roles.why else ''}"
+    return f"{observation.facts.role}{f' ({observation.roles.why})' if observation.roles.why else ''}"
 
 
 def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:
     """Add what the last pass ran into, for what still is not as it should be."""
     if now.word is not Word.DRIFTED:
         return now
-    before = next((one for one in last.get("outcomes", []) if one["key"] == now.key), None)
+    before = next((outcome for outcome in last.get("outcomes", []) if outcome["key"] == now.key), None)
     worst = before and before["word"] in (Word.FAILED, Word.STUCK, Word.DENIED)
     return Outcome(now.key, Word(before["word"]), str(before["reason"])) if before and worst else now
 
 
-def _outcome(resource: Resource, have: object, action: Action) -> Outcome:
-    if isinstance(have, ProbeError):
-        return Outcome(resource.key, Word.UNKNOWN, str(have))
+def _outcome(resource: Resource, have: State, action: Action) -> Outcome:
+    if isinstance(have, Unknown):
+        return Outcome(resource.key, Word.UNKNOWN, have.why)
     if action is Action.WAIT and have is not None:
         return Outcome(resource.key, Word.UNKNOWN, "left alone")
     if WANT.get(action, Want.GONE) is Want.HERE:

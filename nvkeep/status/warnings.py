@@ -48,8 +48,8 @@ def age(one: Pass, last: dict[str, Any]) -> float:
 
 def warnings(one: Pass, observation: Observation, last: dict[str, Any]) -> list[str]:
     """Say what takes high availability away although the service itself may stand well."""
-    unready = map(str, bookkeeping.unready(one.observer, observation.facts))
-    found = [*dict.fromkeys(filter(None, (one.observer.outdated, fifo.deaf(one.host), *unready)))]
+    unready = map(str, bookkeeping.unready(one.scope, observation))
+    found = [*dict.fromkeys(filter(None, (*observation.problems, fifo.deaf(one.host), *unready)))]
     found += consistency.disagreements(one.host, one.service)
     if observation.facts.role is Role.NONE and one.store.manual_role() is None:
         found.append(_no_role(one))

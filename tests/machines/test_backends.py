@@ -18,7 +18,7 @@ from lab.commands import until
 from lab.vm.mirror import DEVICE, RESOURCE
 from lab.vm.nvme import NGUID
 from lab.vm.wires import SERVICE
-from nvkeep.core.observe import IO_DEADLINE
+from nvkeep.core.observe import IO_DEADLINE_S
 from tests.machines.conftest import tidy
 from tests.machines.nvme import Namespace, write
 from tests.machines.scsi import Lun
@@ -90,7 +90,7 @@ class Stage:
 
     def until_isolated(self, host: Machine, last: Seen) -> Seen:
         """Make passes until DRBD's has isolated: at once if DRBD has heard who went on, else after 10 s without I/O."""
-        deadline = time.monotonic() + IO_DEADLINE + PASS_AT_MOST
+        deadline = time.monotonic() + IO_DEADLINE_S + PASS_AT_MOST
         while last.of[DRBD]["did"] != "isolate" and time.monotonic() < deadline:
             last = self.apply(host)
         return last

@@ -11,10 +11,11 @@ from tenacity import retry_if_exception_type
 from nvkeep import keepalived
 from nvkeep.checks import readiness
 from nvkeep.core import bookkeeping, engine, liveness, observe, plan
+from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
-from nvkeep.core.observe import Observation, Observer
 from nvkeep.core.reconcile import After, Pass
+from nvkeep.core.scope import Scope
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, fencing
 from nvkeep.model.decision import Action, Facts, Holder
@@ -236,7 +237,7 @@ def a_yield_does_not_count(patch: Patch) -> None:
 
 @mutation("a unit that fails at once moves the service", "the flag is up")
 def a_failure_does_not_cool(patch: Patch) -> None:
-    patch.setattr(Observer, "cooling", lambda _: "")
+    patch.setattr(Scope, "cooling", lambda _: "")
 
 
 @mutation("a unit that fails at once moves the service", "kept")
@@ -261,28 +262,28 @@ def a_start_that_fails_costs_nothing(patch: Patch) -> None:
 
 @mutation("a unit that dies again and again moves", "a goes on")
 def a_unit_that_dies_costs_nothing(patch: Patch) -> None:
-    patch.setattr(Pass, "_at_restart_limit", lambda *_: False)
+    patch.setattr(Bookkeeping, "died_too_often", lambda *_: False)
 
 
 @mutation("what is not heard is seized after patience without health", "not taken")
 def patience_never_ends(patch: Patch) -> None:
-    patch.setattr(Observer, "_waited", lambda *_: False)
+    patch.setattr(observe, "_waited", lambda *_: False)
 
 
 @mutation("what is not heard is seized after patience without health", r"\(5\)")
 def there_is_no_patience(patch: Patch) -> None:
-    patch.setattr(Observer, "_waited", lambda *_: True)
+    patch.setattr(observe, "_waited", lambda *_: True)
 
 
 @mutation("what is healthy is never seized", r"\(5\)")
 def patience_ends_whatever_the_health(patch: Patch) -> None:
-    waited = Observer._waited
+    waited = observe._waited
 
-    def blind(self: Observer, observation: Observation, now: float) -> bool:
-        self.spec = self.spec.model_copy(update={"health": None})
-        return waited(self, observation, now)
+    def blind(scope: Scope, reserved: str, now: float) -> bool:
+        scope.spec = scope.spec.model_copy(update={"health": None})
+        return waited(scope, reserved, now)
 
-    patch.setattr(Observer, "_waited", blind)
+    patch.setattr(observe, "_waited", blind)
 
 
 @mutation("a dead holder is replaced", "not taken over")
@@ -312,12 +313,12 @@ def first_io_is_not_waited_for(patch: Patch) -> None:
 
 @mutation("a volume lost while its unit stops for an hour is isolated at once", "without holding it")
 def a_release_does_not_look_up(patch: Patch) -> None:
-    patch.setattr(Pass, "_still", lambda _: None)
+    patch.setattr(Actor, "_still", lambda _: None)
 
 
 @mutation("a volume taken in the middle stops the pass", "started on a lost volume")
 def a_pass_does_not_look_up(patch: Patch) -> None:
-    patch.setattr(Pass, "_still", lambda _: None)
+    patch.setattr(Actor, "_still", lambda _: None)
 
 
 @mutation("a volume taken in the middle stops the pass", "not isolated in the same pass")
@@ -343,7 +344,7 @@ def any_attachment_is_held(patch: Patch) -> None:
 
 @mutation("the holder stays in every role", "it released")
 def a_killed_keepalived_is_an_order(patch: Patch) -> None:
-    patch.setattr(Observer, "_stopped", lambda self: "" if self.roles.words else "keepalived is gone")
+    patch.setattr(observe, "_stopped", lambda _, roles: "" if roles.words else "keepalived is gone")
 
 
 @mutation("a backup does not take what is free", "took as BACKUP")
@@ -379,7 +380,7 @@ def readiness_does_not_count(patch: Patch) -> None:
 @mutation("a holder that is not ready keeps serving", "the flag of the holder is down")
 def a_holder_must_be_ready_too(patch: Patch) -> None:
     patch.setattr(
-        Bookkeeping, "_unready", lambda self, observation: readiness.told(bookkeeping.unready(self.observer, observation.facts))
+        Bookkeeping, "_unready", lambda self, observation: readiness.told(bookkeeping.unready(self.scope, observation))
     )
 
 

@@ -4,12 +4,14 @@ import pytest
 
 from nvkeep.admin.drain import Drain, is_gone
 from nvkeep.admin.orders import order, start_here, stop_here
+from nvkeep.core.observe import observe
 from nvkeep.core.reconcile import Pass
+from nvkeep.core.scope import Scope
 from nvkeep.model.override import Kind
 from nvkeep.state.files import LEAVING
-from nvkeep.state.orders import PLACE, Overrides
+from nvkeep.state.orders import DIRECTORY, Overrides
 from nvkeep.status.service import service_status
-from tests.simulation.stories import flag, passes, serving
+from tests.simulation.stories import claimed, flag, passes, serving
 from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World, force_role
 
 STANDBY, STOPPED, AWAY, MAINTENANCE = Kind.STANDBY, Kind.STOPPED, Kind.AWAY, Kind.MAINTENANCE
@@ -105,6 +107,8 @@ def test_in_maintenance_nothing_is_done_and_the_roles_stay() -> None:
     for name in ("a", "b"):
         passes(world, name, 30.0)
     assert not world.commands
+    assert (flag(world, "a"), flag(world, "b")) == (True, False)
+    assert (claimed(world, "a"), claimed(world, "b")) == (True, False)
     assert (summary(world, "a"), summary(world, "b")) == ("maintenance", "maintenance")
     marks = {line.title: line.mark for line in service_status(Pass(at(world, "a"), world.cluster, SERVICE)).lines}
     assert marks == {"VOLUME": "[OK]", "MOUNTPOINT": "[OK]", "FLOATING IP": "[NOT OK]", "SERVICE": "[NOT OK]"}
@@ -152,11 +156,24 @@ def test_an_order_that_cannot_be_read_lets_nothing_go_stops_no_repair_and_takes_
     world = serving()
     world.machines["a"].units[UNIT].kill()
     for name in ("a", "b"):
-        world.machines[name].files[f"{PLACE}/{kind}" + ("" if kind is STANDBY else f".{SERVICE}")] = text
+        world.machines[name].files[f"{DIRECTORY}/{kind}" + ("" if kind is STANDBY else f".{SERVICE}")] = text
         passes(world, name, 3.0)
     assert world.serves("a")
     assert not flag(world, "b")
     assert any("nvkeep override end" in one for one in service_status(Pass(at(world, "a"), world.cluster, SERVICE)).warnings)
+
+
+def test_a_problem_hides_no_other_one() -> None:
+    world = serving()
+    files = world.machines["b"].files
+    files[f"/run/nvkeep/role/{SERVICE}"] = "king"
+    files[f"{DIRECTORY}/{AWAY}.{SERVICE}"] = files[f"/run/nvkeep/held/{SERVICE}"] = "{"
+    role, order, held = observe(Scope(at(world, "b"), world.cluster, SERVICE)).problems
+    assert f"nvkeep role {SERVICE} --unset" in role
+    assert f"nvkeep override end {AWAY} {SERVICE}" in order
+    assert f"nvkeep reset {SERVICE}" in held
+    passes(world, "b", 2.0)
+    assert not flag(world, "b")
 
 
 def test_what_another_host_serves_meanwhile_is_handed_over() -> None:

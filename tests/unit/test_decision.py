@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Obstacles, decide, eligible, table
+from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Obstacle, Obstacles, decide, eligible, table
 from nvkeep.model.role import Role
 
 TAKERS = (Role.MASTER, Role.CANDIDATE)
@@ -146,6 +146,21 @@ def test_the_guard_and_a_loss_matter_only_to_a_master_that_may_take() -> None:
         if decide(facts).line != 7:
             without = replace(facts, guard=Guard.UNASKED)
             assert decide(without)[:2] == decide(facts)[:2], facts
+
+
+def test_a_verdict_is_barred_when_the_fencing_record_alone_keeps_a_master_from_taking() -> None:
+    for facts in ALL:
+        asked = replace(facts, fenced=False, guard=Guard.UNASKED)
+        master = facts.fenced and facts.role is Role.MASTER
+        assert decide(facts).barred is (master and decide(asked).action is Action.GUARD), facts
+
+
+def test_in_maintenance_a_holder_should_have_everything_and_nobody_else_anything() -> None:
+    expected = {Holder.ME: Action.SERVE, Holder.UNKNOWN: Action.WAIT}
+    for facts in ALL[:: len(Guard)]:
+        verdict = decide(replace(facts, maintenance="disks"))
+        assert Obstacle.MAINTENANCE in verdict.obstacles
+        assert (verdict.action, verdict.judged_by) == (Action.WAIT, expected.get(facts.holder, Action.REST))
 
 
 def test_a_host_that_may_have_the_role_gives_no_reason_against_and_the_other_way_round() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvkeep.model.fencing import FIRST_FENCING_S, PATIENCE, SETTLE, Fencing, listen, rebooted, record_fencing
+from nvkeep.model.fencing import FIRST_FENCING_S, LISTEN_AFTER_S, LISTEN_AGAIN_S, Fencing, listen, rebooted, record_fencing
 from nvkeep.model.role import Role
 
 DOWN = 2.0
@@ -11,9 +11,9 @@ FIRST = record_fencing(Fencing(), 100.0)
 
 
 def test_a_loss_is_counted_and_makes_deaf() -> None:
-    assert Fencing(1, 100.0, None, 100.0 + SETTLE) == FIRST
+    assert Fencing(1, 100.0, None, 100.0 + LISTEN_AFTER_S) == FIRST
     assert FIRST.deaf
-    assert record_fencing(FIRST, 130.0) == Fencing(2, 130.0, None, 130.0 + SETTLE)
+    assert record_fencing(FIRST, 130.0) == Fencing(2, 130.0, None, 130.0 + LISTEN_AFTER_S)
     assert not Fencing().deaf
 
 
@@ -22,9 +22,9 @@ def test_without_a_loss_nothing_is_listened_for() -> None:
 
 
 def test_it_listens_after_a_moment() -> None:
-    assert listen(FIRST, Role.FAULT, 100.0 + SETTLE / 2, DOWN).deaf
-    listening = listen(FIRST, Role.FAULT, 100.5 + SETTLE, DOWN)
-    assert listening == Fencing(1, 100.0, 100.5 + SETTLE, 100.0 + SETTLE)
+    assert listen(FIRST, Role.FAULT, 100.0 + LISTEN_AFTER_S / 2, DOWN).deaf
+    listening = listen(FIRST, Role.FAULT, 100.5 + LISTEN_AFTER_S, DOWN)
+    assert listening == Fencing(1, 100.0, 100.5 + LISTEN_AFTER_S, 100.0 + LISTEN_AFTER_S)
     assert not listening.deaf
 
 
@@ -43,8 +43,8 @@ def test_becoming_master_while_listening_makes_deaf_again_for_a_while() -> None:
     second = listen(record_fencing(FIRST, 130.0), Role.FAULT, 131.0, DOWN)
     again = listen(second, Role.MASTER, 135.0, DOWN)
     assert again.deaf
-    assert listen(again, Role.FAULT, 135.0 + PATIENCE - 0.1, DOWN) == again
-    assert not listen(again, Role.FAULT, 135.0 + PATIENCE, DOWN).deaf
+    assert listen(again, Role.FAULT, 135.0 + LISTEN_AGAIN_S - 0.1, DOWN) == again
+    assert not listen(again, Role.FAULT, 135.0 + LISTEN_AGAIN_S, DOWN).deaf
 
 
 def test_a_first_loss_ends_by_itself_and_a_second_one_never() -> None:

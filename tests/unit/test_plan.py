@@ -6,8 +6,7 @@ import pytest
 
 from nvkeep import config
 from nvkeep.core.plan import Want, make_plan
-from nvkeep.errors import ProbeError
-from nvkeep.model.plan import Plan, Ref, Verb
+from nvkeep.model.plan import Plan, Ref, Unknown, Verb
 from nvkeep.reconcilers import Resource, resources
 from nvkeep.reconcilers.address import AddressState
 from nvkeep.reconcilers.backends.base import Volume
@@ -154,7 +153,7 @@ def test_what_is_absent_already_is_not_released_before_it_is_taken_again() -> No
 
 @pytest.mark.parametrize("key", KEYS)
 def test_what_stands_on_the_unknown_waits_and_the_rest_goes_on(key: Ref) -> None:
-    made = planned(Want.HERE, ABSENT | {key: ProbeError("it cannot be determined")})
+    made = planned(Want.HERE, ABSENT | {key: Unknown("it cannot be determined")})
     waits = {key} | above(key)
     assert {one for one, _ in made.waiting} == waits
     assert dict(made.waiting)[key] == "it cannot be determined"
@@ -163,7 +162,7 @@ def test_what_stands_on_the_unknown_waits_and_the_rest_goes_on(key: Ref) -> None
 
 @pytest.mark.parametrize("key", KEYS)
 def test_isolation_goes_on_past_the_unknown_and_keeps_only_what_may_be_mounted(key: Ref) -> None:
-    made = planned(Want.ISOLATED, WELL | {key: ProbeError("it cannot be determined")})
+    made = planned(Want.ISOLATED, WELL | {key: Unknown("it cannot be determined")})
     kept = {key} | {one for one in KEYS if key.startswith("mount ") and key in above(one)}
     assert {one for one, _ in made.waiting} == kept
     assert set(keys(made.down)) == set(KEYS) - kept
@@ -172,7 +171,7 @@ def test_isolation_goes_on_past_the_unknown_and_keeps_only_what_may_be_mounted(k
 @pytest.mark.parametrize("key", KEYS)
 def test_what_the_unknown_stands_on_is_kept(key: Ref) -> None:
     """What cannot be seen may still use its volume: the volume stays attached."""
-    made = planned(Want.GONE, WELL | {key: ProbeError("it cannot be determined")})
+    made = planned(Want.GONE, WELL | {key: Unknown("it cannot be determined")})
     kept = {key} | {one for one in KEYS if key in above(one)}
     assert {one for one, _ in made.waiting} == kept
     assert set(keys(made.down)) == set(KEYS) - kept

@@ -1,0 +1,100 @@
+"""What the agent does for one service: it makes a pass when something has happened or is due, one at a time.
+
+Once a second it looks whether a held volume is still held and whether something is due; the end of a unit's main process wakes
+it. An event that comes during a pass makes one more pass.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+from nvkeep import log
+from nvkeep.agent.arp_monitor import ArpMonitor
+from nvkeep.agent.upgrade import Passes
+from nvkeep.core.plan import lost
+from nvkeep.core.reconcile import run_pass
+from nvkeep.errors import ProbeError
+from nvkeep.host import Host
+from nvkeep.host.events import Events
+from nvkeep.model.spec import Cluster
+from nvkeep.probes import unit
+from nvkeep.state import host as host_state
+from nvkeep.state.service import Store
+
+PASS_GAP_S = 0.1  # between two passes over a service: events come in swarms
+TICK_S = 1.0  # between two looks at what no event source reports
+
+
+class Worker:
+    """Two threads for a service, which make its passes and watch its addresses; `cluster` gives the configuration in force."""
+
+    def __init__(self, host: Host, service: str, cluster: Callable[[], Cluster | None], events: Events, passes: Passes) -> None:
+        self.host, self.service, self.cluster, self.events, self.passes = host, service, cluster, events, passes
+        self.store = Store(host, service)
+        self.monitor = ArpMonitor(host, service, cluster)
+        self.wake = threading.Event()
+        self.pids: set[int] = set()
+
+    def start(self) -> None:
+        """Start both threads."""
+        threading.Thread(target=self._work, name=self.service, daemon=True).start()
+        threading.Thread(target=self.monitor.run, name=f"{self.service} watch", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            notified = self.wake.wait(self._until_announcement())
+            self.wake.clear()
+            cluster = self.cluster()
+            try:
+                if cluster and self.service in cluster.services_of(self.host.name):
+                    with self.passes.one():
+                        self._look_after(cluster, notified=notified)
+            except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
+                log.note(f"{self.service}: {type(error).__name__}: {error}", 40, service=self.service)
+            self.host.sleep(PASS_GAP_S)
+
+    def _until_announcement(self) -> float:
+        """Return the seconds to wait for an event: until the address is announced again, a tick at most."""
+        at = self.store.timers().announce_at
+        if not at or host_state.unwritable(self.host):  # that it was done cannot be recorded either
+            return TICK_S
+        return min(TICK_S, max(0.0, at - self.host.now()))
+
+    def _look_after(self, cluster: Cluster, *, notified: bool) -> None:
+        """Make a pass when something notified, or is due."""
+        if not notified and not self._due(cluster):
+            return
+        run_pass(self.host, cluster, self.service, lambda: self.monitor.unanswered)
+        with suppress(ProbeError, OSError):  # the timer's pass finds a unit whose end no event source reports
+            self._watch_units(cluster)
+
+    def _due(self, cluster: Cluster) -> bool:
+        """Return whether time alone, or the storage, calls for a pass."""
+        timers, now = self.store.timers(), self.host.now()
+        if (
+            timers.yield_until
+            or timers.carrier_lost_since
+            or timers.candidate_since
+            or timers.io_bad_since
+            or self.store.fencing().bars
+            or 0 < timers.announce_at <= now
+            or 0 < timers.cooling_until <= now < timers.cooling_until + 2 * TICK_S
+        ):
+            return True
+        return self.store.claimed() and lost(self.host, cluster, self.service)
+
+    def _watch_units(self, cluster: Cluster) -> None:
+        """Watch the main process of every unit that this host serves."""
+        if not self.store.claimed():
+            return
+        for name in cluster.services[self.service].units:
+            pid = unit.read(self.host, name).pid
+            if pid and pid not in self.pids and self._watch_end(pid):
+                self.pids.add(pid)
+
+    def _watch_end(self, pid: int) -> int | None:
+        return self.events.on_end(pid, lambda: self._unit_ended(pid))
+
+    def _unit_ended(self, pid: int) -> None:
+        self.pids.discard(pid)
+        self.wake.set()

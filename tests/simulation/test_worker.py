@@ -1,0 +1,44 @@
+"""The agent's worker for one service: when it makes a pass."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from nvkeep.agent.upgrade import Passes
+from nvkeep.agent.worker import Worker
+from nvkeep.host.events import Events
+from nvkeep.model.spec import Cluster
+from tests.simulation.stories import serving
+from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World
+
+
+def work(world: World, *, woken: bool) -> Worker:
+    """Let the worker of a go round once: there is no configuration for a second time."""
+    configurations: Iterator[Cluster] = iter([world.cluster])
+    worker = Worker(Process(world, world.machines["a"]), SERVICE, lambda: next(configurations), Events(), Passes())
+    if woken:
+        worker.wake.set()
+    with pytest.raises(StopIteration):
+        worker._work()
+    return worker
+
+
+def test_a_worker_that_is_woken_makes_a_pass() -> None:
+    world = serving()
+    world.machines["a"].units[UNIT].kill()
+    assert not work(world, woken=True).wake.is_set()
+    assert world.serves("a")
+
+
+def test_a_worker_makes_no_pass_while_nothing_is_due() -> None:
+    world = serving()
+    world.machines["a"].units[UNIT].kill()
+    work(world, woken=False)
+    assert not world.serves("a")
+
+
+def test_a_worker_makes_a_pass_when_the_volume_is_another_hosts() -> None:
+    world = serving()
+    world.seize_behind_its_back(VOLUME)
+    work(world, woken=False)
+    assert world.clean("a")
