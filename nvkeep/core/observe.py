@@ -55,7 +55,8 @@ class Observation:
 
     `problems`: what cannot be read or recorded, or does not fit, and what to type; with one of them this host gets no role.
     `unwritable`: why nothing can be recorded, which is no problem of a holder; `ordered`: the role was ordered for this pass;
-    `io_bad_since`, `carrier_lost_since`: seconds since boot, 0 while it is well.
+    `by_hand`: the role was set until it is unset, maybe to what cannot be read; `io_bad_since`, `carrier_lost_since`: seconds
+    since boot, 0 while it is well.
     """
 
     facts: Facts
@@ -68,6 +69,7 @@ class Observation:
     io_bad_since: float = 0.0
     carrier_lost_since: float = 0.0
     witnessed: Witnessed = NEVER
+    by_hand: bool = False
 
 
 def observe(
@@ -114,8 +116,9 @@ def observe(
     if unwritable and holders.holder is not Holder.ME:  # last: a holder keeps serving, and says so
         problems.append(unwritable)
     return Observation(
-        facts, seen, tuple(problems), holders, roles, unwritable, assumed is not None, io_since, carrier_since, witnessed
-    )
+        facts, seen, tuple(problems), holders, roles, unwritable, assumed is not None, io_since, carrier_since, witnessed,
+        by_hand=manual is not None and assumed is None,
+    )  # fmt: skip
 
 
 def _readable(read: Callable[[], Answer], otherwise: Otherwise, problems: list[str]) -> Answer | Otherwise:

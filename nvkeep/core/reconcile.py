@@ -9,7 +9,7 @@ from nvkeep import log
 from nvkeep.core import liveness
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
-from nvkeep.core.observe import Observation, observe
+from nvkeep.core.observe import NO_ANSWER, Observation, observe
 from nvkeep.core.scope import Scope
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
@@ -178,7 +178,8 @@ class Pass:
             eligible_why=why,
             facts=asdict(observation.facts),
         )
-        host_state.save_roles(self.host, observation.roles)
+        if observation.roles != NO_ANSWER:  # keepalived was asked
+            host_state.save_roles(self.host, observation.roles)
         self.store.save_report(report)
         return report
 

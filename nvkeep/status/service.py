@@ -103,7 +103,7 @@ def _unfit(one: Pass, last: dict[str, Any]) -> str:
 
 
 def _role(one: Pass, observation: Observation) -> str:
-    if one.store.manual_role() is not None:
+    if observation.by_hand:
         return f"{observation.facts.role} (by hand; nvkeep role {one.service} --unset)"
     return f"{observation.facts.role}{f' ({observation.roles.why})' if observation.roles.why else ''}"
 

@@ -38,3 +38,20 @@ def test_what_is_left_alone_because_the_holder_cannot_be_told_is_called_so() -> 
     assert {line.mark for line in seen.lines} == {"[UNKNOWN]"}
     assert {line.reason for line in seen.lines if line.title != "VOLUME"} == {"left alone"}
     assert not any("should not be here" in line.reason for line in seen.lines)
+
+
+def test_a_role_by_hand_that_cannot_be_read_is_a_warning_with_what_to_type() -> None:
+    world = serving()
+    world.machines["b"].files[f"/run/nvkeep/role/{SERVICE}"] = "king"
+    seen = status(world, "b")
+    assert seen.role == f"NONE (by hand; nvkeep role {SERVICE} --unset)"
+    assert any("king" in warning and warning.endswith(f"nvkeep role {SERVICE} --unset") for warning in seen.warnings)
+
+
+def test_a_pass_with_a_role_by_hand_keeps_the_last_answer_of_keepalived() -> None:
+    world = serving()
+    files = world.machines["b"].files
+    before = files["/run/nvkeep/roles"]
+    files[f"/run/nvkeep/role/{SERVICE}"] = "BACKUP"
+    world.make_pass("b")
+    assert files["/run/nvkeep/roles"] == before
