@@ -70,7 +70,11 @@ class Unreachable(NvkeepError):
 
 
 class ProbeError(NvkeepError):
-    """A probe could not tell. Never read as absent."""
+    """A probe could not tell. Never read as absent. `fix`: the command that helps, where one is known."""
+
+    def __init__(self, why: str, fix: str = "") -> None:
+        super().__init__("; ".join(filter(None, (why, fix))))
+        self.why, self.fix = why, fix
 
 
 class Busy(NvkeepError):

@@ -41,7 +41,7 @@ def parts(host: Host, cluster: Cluster) -> Parts:
     """Look at everything that has to be the same on every host. Changes nothing."""
     found = {"cluster.yaml": digest(json.dumps(cluster.model_dump(mode="json", serialize_as_any=True), sort_keys=True))}
     found |= {"nvkeep": __version__, "keepalived": _keepalived(host)}
-    found["keepalived.conf"] = keepalived.drifted(host, cluster) or AS_GENERATED
+    found["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)
     mine = cluster.services_of(host.name)
     found |= {" ".join(tool.version): version(host, tool) for service in mine for tool in programs(host, cluster, service)}
     return found | {path: _file(host, path) for service in mine for path in cluster.services[service].agree}

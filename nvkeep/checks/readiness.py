@@ -14,7 +14,7 @@ from nvkeep.errors import CommandTimeout, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.host.command import ENVIRONMENT
 from nvkeep.model.decision import Holder
-from nvkeep.model.finding import Found, Mark, Unmet, lacking, told
+from nvkeep.model.finding import Finding, Found, Mark, lacking, told
 from nvkeep.model.spec import Address, Cluster
 from nvkeep.probes import carrier, filesystems, fstab, mountpoint, unit
 from nvkeep.reconcilers import ADDRESS, MOUNT, UNIT, Resource, VolumeResource, equipped, resources, specs, volumes
@@ -22,7 +22,7 @@ from nvkeep.reconcilers.backends.base import Tool
 from nvkeep.reconcilers.mount import MountAsk
 from nvkeep.state import host as host_state
 
-__all__ = ["Found", "Mark", "Unmet", "every", "programs", "quick", "told", "unmet", "version"]
+__all__ = ["Finding", "Found", "Mark", "every", "programs", "quick", "told", "unmet", "version"]
 
 ASKING = 0.1  # seconds a neighbour is given to answer for an address; one answers within milliseconds
 NO_SUCH_PROGRAM = 127
@@ -30,12 +30,12 @@ VERSION = re.compile(r"\d+\.\d+")
 PATHS = ENVIRONMENT["PATH"].split(":")
 
 
-def unmet(host: Host, cluster: Cluster, service: str) -> list[Unmet]:
+def unmet(host: Host, cluster: Cluster, service: str) -> list[Finding]:
     """Name every precondition of serving that does not hold on this host; what is unknown is not among them."""
     return lacking(every(host, cluster, service))
 
 
-def quick(host: Host, cluster: Cluster, needed: Sequence[Resource], *, free: bool, by_hand: bool) -> list[Unmet]:
+def quick(host: Host, cluster: Cluster, needed: Sequence[Resource], *, free: bool, by_hand: bool) -> list[Finding]:
     """Name what shows unmet at little cost.
 
     `free`: nobody holds the volumes, and this host is not about to take them, so the neighbours are asked for the
@@ -222,14 +222,12 @@ def _unit(name: str, seen: unit.Install, by: str) -> tuple[str, str] | str:
 # --- the host ---------------------------------------------------------------------------------------------------------
 
 
-def _keepalived(*wrong: str) -> Iterator[Found]:
-    """Make lines of sentences that end in what to type."""
-    told = [one.rpartition("; ") for one in wrong if one]
-    yield from (Found("KEEPALIVED", Mark.NOT_OK, why or fix, fix if why else "") for why, _, fix in told)
-    if not told:
+def _keepalived(*wrong: Finding | None) -> Iterator[Found]:
+    yield from (Found(one.what, Mark.NOT_OK, one.why, one.fix, one.code) for one in wrong if one)
+    if not any(wrong):
         yield Found("KEEPALIVED", Mark.OK, "as generated")
 
 
 def _state(host: Host) -> Iterator[Found]:
-    why, _, fix = host_state.unwritable(host).partition("; ")
-    yield Found("STATE", Mark.NOT_OK, why, fix) if why else Found("STATE", Mark.OK, "can be recorded")
+    wrong = host_state.unwritable(host)
+    yield Found(wrong.what, Mark.NOT_OK, wrong.why, wrong.fix) if wrong else Found("STATE", Mark.OK, "can be recorded")

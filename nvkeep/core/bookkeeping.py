@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from nvkeep import log
 from nvkeep.checks import readiness
-from nvkeep.checks.readiness import Unmet
+from nvkeep.checks.readiness import Finding
 from nvkeep.core import liveness
 from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
@@ -229,7 +229,7 @@ def _settled(outcomes: Iterable[Outcome]) -> bool:
     return all(outcome.word in SETTLED for outcome in outcomes)
 
 
-def unready(scope: Scope, observation: Observation) -> list[Unmet]:
+def unready(scope: Scope, observation: Observation) -> list[Finding]:
     """Name what a pass sees unmet of the preconditions of serving, at little cost."""
     facts = observation.facts
     untaken = facts.role not in (Role.MASTER, Role.CANDIDATE) and not scope.store.claimed()

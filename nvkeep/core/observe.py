@@ -94,7 +94,7 @@ def observe(
     # A role that cannot be read is no role, and stops nothing that has to be released.
     manual = assumed or _readable(scope.store.manual_role, Role.NONE, problems)
     roles, role = (NO_ANSWER, manual) if manual else _asked(scope, problems)
-    now, unwritable = scope.host.now(), host_state.unwritable(scope.host)
+    now, unwritable = scope.host.now(), str(host_state.unwritable(scope.host) or "")
     io_since, carrier_since = _io_bad_since(scope, holders.holder, seen), _carrier_lost_since(scope)
     ours = scope.store.claimed() or any(_shows_ours(resource, seen[resource.key]) for resource in scope.resources)
     told = _told(scope, problems) or ("" if manual else _stopped(scope, roles))

@@ -8,6 +8,7 @@ from nvkeep.keepalived.conf import MARK, Build, configuration
 from nvkeep.keepalived.names import CONF, FIX, INCLUDE, PART
 from nvkeep.keepalived.parser import included, statements
 from nvkeep.keepalived.version import Version
+from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.model.spec import Cluster
 
 MADE = re.compile(rf"^# \S+{re.escape(MARK)}(\S+?)(?: and keepalived ([0-9.]+))?; do not edit")
@@ -24,20 +25,21 @@ def _through_link(host: Host, path: str) -> bool:
     return host.link_target(path) is not None or host.link_target(path.rpartition("/")[0]) is not None
 
 
-def drifted(host: Host, cluster: Cluster) -> str:
-    """Say what in keepalived's files is not as generated, and what to type; empty when all is. Runs nothing."""
+def drifted(host: Host, cluster: Cluster) -> Finding | None:
+    """Name what in keepalived's files is not as generated; None when all is. Runs nothing."""
     try:
         file, text = standing(host)
         found = MADE.match(text)
         if not found or not found[2]:
-            return f"{file} was not made by this nvkeep; {FIX}"
+            return _drift(f"{file} was not made by this nvkeep")
         wanted = configuration(cluster, host.name, build_of(host, Version.parse(found[2])))
     except FileNotFoundError as error:
-        return f"{error.filename or PART} is missing; {FIX}"
+        return _drift(f"{error.filename or PART} is missing")
     except OSError as error:
-        return f"{error.filename}: {error.strerror}; nvkeep cannot compare it with cluster.yaml; ls -l {error.filename}"
+        why = f"{error.filename}: {error.strerror}; nvkeep cannot compare it with cluster.yaml"
+        return Finding("KEEPALIVED", why, f"ls -l {error.filename}")
     except (LookupError, Unsuited, NotHere) as error:
-        return f"{error}; {FIX}"
+        return _drift(str(error))
     return difference(file, text, wanted)
 
 
@@ -56,12 +58,16 @@ def includes(main: str) -> bool:
     return any(included(one) == PART and not one.blocks for one in statements(main) if one.words[0].startswith("include"))
 
 
-def difference(file: str, text: str, wanted: str) -> str:
-    """Name the first line that is not as generated; empty when there is none."""
+def difference(file: str, text: str, wanted: str) -> Finding | None:
+    """Name the first line that is not as generated; None when there is none."""
     if text == wanted:
-        return ""
+        return None
     have, want = text.splitlines(), wanted.splitlines()
     number = next((n for n, (a, b) in enumerate(zip(have, want, strict=False)) if a != b), min(len(have), len(want)))
     said = f"says `{have[number].strip()}`" if number < len(have) else "ends too early"
     would = f"`{want[number].strip()}`" if number < len(want) else "nothing more"
-    return f"{file}:{number + 1} {said}, cluster.yaml makes it {would}; {FIX}"
+    return _drift(f"{file}:{number + 1} {said}, cluster.yaml makes it {would}")
+
+
+def _drift(why: str) -> Finding:
+    return Finding("KEEPALIVED", why, FIX, FindingCode.NOT_GENERATED)

@@ -32,7 +32,7 @@ def read(host: Host, resource: str) -> Entry:
     except NvkeepError as error:
         raise ProbeError(str(error)) from error
     if done.code:
-        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {done.err.strip()}; drbdadm up {resource}")
+        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {done.err.strip()}", f"drbdadm up {resource}")
     return parse(done.out, resource)
 
 
@@ -41,7 +41,7 @@ def parse(text: str, resource: str) -> Entry:
     found = [_words(line) for line in text.splitlines() if line.startswith("exists ")]
     role = next((words.get("role") for kind, words in found if kind == "resource"), None)
     if role is None:
-        raise ProbeError(f"DRBD resource {resource} is not up here; drbdadm up {resource}")
+        raise ProbeError(f"DRBD resource {resource} is not up here", f"drbdadm up {resource}")
     devices = [words for kind, words in found if kind == "device"]
     suspended = any(kind == "resource" and words.get("suspended", "no") != "no" for kind, words in found)
     good = all(words.get("disk") == "UpToDate" and words.get("quorum", "yes") == "yes" for words in devices)

@@ -4,7 +4,7 @@ import os
 from typing import NamedTuple
 
 from nvkeep import __version__
-from nvkeep.checks.readiness import Unmet
+from nvkeep.checks.readiness import Finding
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
 from nvkeep.host.ssh import Peer, json_of
@@ -26,8 +26,8 @@ class Look(NamedTuple):
 
     name: str
     survey: Survey | None
-    unmet: tuple[Unmet, ...]
-    warnings: tuple[Unmet, ...] = ()
+    unmet: tuple[Finding, ...]
+    warnings: tuple[Finding, ...] = ()
 
 
 class Member:
@@ -78,14 +78,14 @@ class Member:
             why = f"it is {theirs or done.err.strip() or 'without a version'}, and {self.host.name} has {mine}"
         else:
             return None
-        return Look(self.name, None, (Unmet("nvkeep", why, INSTALL),))
+        return Look(self.name, None, (Finding("nvkeep", why, INSTALL),))
 
-    def _unreachable(self, said: str) -> Unmet:
+    def _unreachable(self, said: str) -> Finding:
         """Name a command that fails as nvkeep does: an agent that somebody brought along would let it succeed."""
         why = f"cannot reach {self.name} over ssh: {said}"
         if AGENT in os.environ:
-            return Unmet("ssh", f"{why} ({MINE})", f"env -u {AGENT} ssh -o BatchMode=yes {self.name} true")
-        return Unmet("ssh", why, f"ssh {self.name} true")
+            return Finding("ssh", f"{why} ({MINE})", f"env -u {AGENT} ssh -o BatchMode=yes {self.name} true")
+        return Finding("ssh", why, f"ssh {self.name} true")
 
     def _looked(self) -> Look:
         before = clock(self.host)
@@ -95,7 +95,7 @@ class Member:
         except (ValueError, TypeError, KeyError):
             said = " ".join((done.err or done.out).split()) or "no message"
             why = f"`nvkeep setup --check` ended with {done.code}: {said}"
-            return Look(self.name, None, (Unmet("nvkeep", why, f"nvkeep setup --check -f {FILE}"),))
+            return Look(self.name, None, (Finding("nvkeep", why, f"nvkeep setup --check -f {FILE}"),))
         return Look(self.name, found, found.unmet, self._skew(found.clock, before, clock(self.host)))
 
     def _unsent(self) -> Look | None:
@@ -114,14 +114,14 @@ class Member:
 
     def _unwritten(self, said: str) -> Look:
         why = f"no file can be written there: {' '.join(said.split()) or 'no message'}"
-        return Look(self.name, None, (Unmet(DIRECTORY, why, f"df {DIRECTORY}; findmnt -T {DIRECTORY}"),))
+        return Look(self.name, None, (Finding(DIRECTORY, why, f"df {DIRECTORY}; findmnt -T {DIRECTORY}"),))
 
-    def _skew(self, there: float, before: float, after: float) -> tuple[Unmet, ...]:
+    def _skew(self, there: float, before: float, after: float) -> tuple[Finding, ...]:
         off = min(0.0, there - before) or max(0.0, there - after)
         if abs(off) <= SKEW:
             return ()
         why = f"it is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} that of {self.host.name}"
-        return (Unmet("clock", why, "timedatectl set-ntp true"),)
+        return (Finding("clock", why, "timedatectl set-ntp true"),)
 
     def _run(self, argv: tuple[str, ...], timeout: float) -> Completed:
         return self.peer.run(argv, timeout) if self.peer else self.host.run(argv, timeout)

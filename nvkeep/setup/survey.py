@@ -6,15 +6,14 @@ from typing import Any, NamedTuple, Self
 
 from nvkeep import __version__
 from nvkeep.checks import readiness
-from nvkeep.checks.readiness import Unmet
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
 from nvkeep.host.files import others_can_write
-from nvkeep.keepalived import FIX
 from nvkeep.keepalived.install import checks
 from nvkeep.keepalived.install.candidate import draft, objections, tried, written
 from nvkeep.keepalived.names import CONF
 from nvkeep.keepalived.version import here
+from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.probes import unit
 from nvkeep.setup.changes import OURS, changes
 from nvkeep.setup.order import DIRECTORY, TARGET, Order
@@ -23,9 +22,8 @@ from nvkeep.state.service import Store
 
 INSTALL = "make install"
 AGAIN = "nvkeep setup"
-# What readiness may miss, and setup itself brings (files, the FIFO, running units) or does not need.
-BROUGHT = (FIX, "systemd-tmpfiles", "systemctl reload keepalived", "systemctl start keepalived", "systemctl enable --now",
-           "systemctl start nvkeep")  # fmt: skip
+# What readiness may miss, and setup itself brings: files, the FIFO, a keepalived that has read them.
+BROUGHT = (FindingCode.NOT_GENERATED, FindingCode.NO_FIFO, FindingCode.NOT_LOADED)
 
 
 class Survey(NamedTuple):
@@ -35,9 +33,9 @@ class Survey(NamedTuple):
     version: str
     clock: float
     serves: tuple[str, ...] = ()
-    unmet: tuple[Unmet, ...] = ()
+    unmet: tuple[Finding, ...] = ()
     changes: tuple[str, ...] = ()
-    warnings: tuple[Unmet, ...] = ()
+    warnings: tuple[Finding, ...] = ()
 
     def dump(self) -> str:
         """Write it for the host that asked."""
@@ -48,7 +46,12 @@ class Survey(NamedTuple):
     def parse(cls, found: dict[str, Any]) -> Self:
         """Read what another host wrote. Raises TypeError, KeyError."""
         lists = {key: tuple(found[key]) for key in ("serves", "changes")}
-        return cls(**found | lists | {key: tuple(Unmet(**one) for one in found[key]) for key in ("unmet", "warnings")})
+        rows = {key: tuple(_parsed(row) for row in found[key]) for key in ("unmet", "warnings")}
+        return cls(**found | lists | rows)
+
+
+def _parsed(row: dict[str, str]) -> Finding:
+    return Finding(row["what"], row["why"], row["fix"], FindingCode(row["code"]))
 
 
 def survey(host: Host, order: Order, name: str) -> Survey:
@@ -75,16 +78,10 @@ def clock(host: Host) -> float:
         raise ProbeError(f"`date +%s.%N` printed {done.out!r}: {done.err.strip()}") from error
 
 
-def told(what: str, sentence: str, fix: str = AGAIN) -> Unmet:
-    """Make a row of a sentence that ends in what to type."""
-    why, _, last = " ".join(sentence.split()).rpartition("; ")
-    return Unmet(what, why or last, last if why else fix)
-
-
-def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
+def _missing(host: Host, order: Order, name: str) -> Iterator[Finding]:
     if host.name != name:
         why = f"`hostname -s` says {host.name} there, and cluster.yaml calls it {name}"
-        yield Unmet("host name", why, f"hostnamectl set-hostname {name}")
+        yield Finding("host name", why, f"hostnamectl set-hostname {name}")
         return
     looks = (_installed, _writable, _target, _orphans, _keepalived)
     found = [one for look in looks for one in _told(look, host, order)]
@@ -92,77 +89,83 @@ def _missing(host: Host, order: Order, name: str) -> Iterator[Unmet]:
     yield from (one for one in _told(_unready, host, order) if not said(one, found))
 
 
-def _told(look: Callable[[Host, Order], Iterator[Unmet]], host: Host, order: Order) -> Iterator[Unmet]:
+def _told(look: Callable[[Host, Order], Iterator[Finding]], host: Host, order: Order) -> Iterator[Finding]:
     """Look, and tell what is unknown: that is as bad as what is missing."""
     try:
         yield from look(host, order)
     except Unsuited as error:
         tool = "apt-get" if host.exists("/usr/bin/apt-get") else "dnf"
-        yield Unmet("keepalived", str(error).partition(";")[0], f"{tool} install keepalived")
+        yield Finding("keepalived", str(error).partition(";")[0], f"{tool} install keepalived")
     except (NvkeepError, OSError) as error:
-        yield Unmet("unknown", " ".join(str(error).split()), AGAIN)
+        yield Finding("unknown", " ".join(str(error).split()), AGAIN)
 
 
-def _installed(host: Host, _: Order) -> Iterator[Unmet]:
+def _installed(host: Host, _: Order) -> Iterator[Finding]:
     for name in OURS:
         if unit.read(host, name).load != "loaded":
-            yield Unmet(f"unit {name}", "systemd does not know it; nvkeep is not wholly installed", INSTALL)
+            yield Finding(f"unit {name}", "systemd does not know it; nvkeep is not wholly installed", INSTALL)
 
 
-def _writable(host: Host, _: Order) -> Iterator[Unmet]:
+def _writable(host: Host, _: Order) -> Iterator[Finding]:
     for directory in (DIRECTORY, "/etc/keepalived"):
         if why := host.unwritable(directory):
-            yield Unmet(directory, f"no file can be written there: {why}", f"df {directory}; findmnt -T {directory}")
+            yield Finding(directory, f"no file can be written there: {why}", f"df {directory}; findmnt -T {directory}")
 
 
-def _target(host: Host, order: Order) -> Iterator[Unmet]:
+def _target(host: Host, order: Order) -> Iterator[Finding]:
     """Name what a cluster.yaml that is here keeps when it is written again, or would lose."""
     if others_can_write(TARGET):
         why = "it can be written by others, and nvkeep acts on it as root"
-        yield Unmet(TARGET, why, f"chown root {TARGET} && chmod go-w {TARGET}")
+        yield Finding(TARGET, why, f"chown root {TARGET} && chmod go-w {TARGET}")
     link = host.link_target(TARGET)
     if link is not None and written(host, TARGET) != order.text:
         why = f"it is a link to {link}, which something else manages, and says otherwise; bring this cluster.yaml there instead"
-        yield Unmet(TARGET, f"{why}, or remove the link", f"rm {TARGET}")
+        yield Finding(TARGET, f"{why}, or remove the link", f"rm {TARGET}")
 
 
-def _orphans(host: Host, order: Order) -> Iterator[Unmet]:
+def _orphans(host: Host, order: Order) -> Iterator[Finding]:
     """Name what this host serves and would not know any more: it would run on, and nobody would look after it."""
     for service in host.names(f"{RUN}/claim"):
         if service not in order.cluster.services_of(host.name) and Store(host, service).claimed():
             why = "it is served here, and this cluster.yaml does not give it to this host; write it there until it is released"
-            yield Unmet(f"service {service}", why, f"nvkeep move {service}")
+            yield Finding(f"service {service}", why, f"nvkeep move {service}")
 
 
-def _keepalived(host: Host, order: Order) -> Iterator[Unmet]:
+def _keepalived(host: Host, order: Order) -> Iterator[Finding]:
     """Show keepalived its files under other names; what is missing of the heartbeats has rows of its own."""
     beats = tuple(checks.interfaces(host, order.cluster))
-    yield from (told("heartbeat", one) for one in beats)
+    yield from (as_row("heartbeat", finding) for finding in beats)
     with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
         version = here(host)
         made = draft(host, order.cluster, version)
-        wrong = [one for one in objections(host, order.cluster, version, made, fifo=False) if one not in beats]
-        yield from (told("keepalived", one) for one in wrong)
+        found = objections(host, order.cluster, version, made, fifo=False)
+        wrong = [finding for finding in found if finding.code is not FindingCode.HEARTBEAT]
+        yield from (as_row("keepalived", finding) for finding in wrong)
         if not wrong and not beats and not made.same and (said := tried(host, made.new, version)):
-            yield Unmet("keepalived", " ".join(said.split()), f"$EDITOR {CONF} && keepalived -t")
+            yield Finding("keepalived", " ".join(said.split()), f"$EDITOR {CONF} && keepalived -t")
 
 
-def _unready(host: Host, order: Order) -> Iterator[Unmet]:
+def _unready(host: Host, order: Order) -> Iterator[Finding]:
     """Name what the readiness of this host lacks, without what setting up brings."""
     for service in order.cluster.services_of(host.name):
         yield from (one for one in readiness.unmet(host, order.cluster, service) if not brought(one))
 
 
-def brought(one: Unmet) -> bool:
+def as_row(what: str, finding: Finding) -> Finding:
+    """Name a finding for the table of setup, on one line, with something to type."""
+    return finding._replace(what=what, why=" ".join(finding.why.split()), fix=finding.fix or AGAIN)
+
+
+def brought(finding: Finding) -> bool:
     """Return whether setting up brings what is missing."""
-    return any(fix in one.fix for fix in BROUGHT)
+    return finding.code in BROUGHT
 
 
-def left(one: Unmet) -> bool:
+def left(finding: Finding) -> bool:
     """Return whether setting up neither needs it nor brings it: a keepalived that runs is not restarted, only reloaded."""
-    return one.fix == checks.RESTART
+    return finding.code is FindingCode.NOT_RESTARTED
 
 
-def said(one: Unmet, found: Sequence[Unmet]) -> bool:
+def said(one: Finding, found: Sequence[Finding]) -> bool:
     """Return whether readiness only says again, in the same words, what was found here."""
     return any(other.why == one.why for other in found)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict
 
 from nvkeep.host import Host
+from nvkeep.model.finding import Finding
 from nvkeep.model.role import Roles
 from nvkeep.state.files import LEAVING, RUN, VAR, written
 from nvkeep.state.service import Store
@@ -23,13 +24,13 @@ def keep_right(host: Host, path: str) -> None:
         written(host, LAST_RIGHT, host.read(path))
 
 
-def unwritable(host: Host) -> str:
-    """Say why what must outlive a process cannot be recorded here, and what to type; empty when it can."""
+def unwritable(host: Host) -> Finding | None:
+    """Say why what must outlive a process cannot be recorded here; None when it can."""
     for directory in (RUN, VAR):
         if why := host.unwritable(directory):
             look = f"df -h {directory}; df -i {directory}" if why == "full" else f"findmnt -T {directory}"
-            return f"nothing can be recorded in {directory} ({why}); {look}"
-    return ""
+            return Finding("STATE", f"nothing can be recorded in {directory} ({why})", look)
+    return None
 
 
 def lower_all_flags(host: Host) -> None:

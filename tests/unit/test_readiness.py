@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from nvkeep.checks import readiness
-from nvkeep.checks.readiness import Found, Mark, Unmet
+from nvkeep.checks.readiness import Finding, Found, Mark
 from nvkeep.core import reconcile
 from nvkeep.host import Completed
 from nvkeep.keepalived import CONF, Build, Version, configuration
@@ -31,49 +31,49 @@ def found(made: World) -> list[Found]:
     return [one for one in readiness.every(standby(made), made.cluster, SERVICE) if one.what != "KEEPALIVED"]
 
 
-SPOILED: dict[str, tuple[Spoil, Unmet]] = {
+SPOILED: dict[str, tuple[Spoil, Finding]] = {
     "in fstab": (
         lambda one: one.files.update({"/etc/fstab": f"# mine\n/dev/sdb1 {PATH} xfs defaults 0 0\n"}),
-        Unmet(f"MOUNTPOINT {PATH}", "line 2 of /etc/fstab mounts it as well",
+        Finding(f"MOUNTPOINT {PATH}", "line 2 of /etc/fstab mounts it as well",
               "sed -i '2s/^/# /' /etc/fstab && systemctl daemon-reload"),
     ),
     "its device in fstab": (
         lambda one: one.files.update({"/etc/fstab": "/dev/nvmesh/vol /elsewhere xfs"}),
-        Unmet(f"MOUNTPOINT {PATH}", "line 1 of /etc/fstab mounts it as well",
+        Finding(f"MOUNTPOINT {PATH}", "line 1 of /etc/fstab mounts it as well",
               "sed -i '1s/^/# /' /etc/fstab && systemctl daemon-reload"),
     ),
     "a mount unit": (
         lambda one: one.files.update({"/etc/systemd/system/multi-user.target.wants/srv-nfs.mount": ""}),
-        Unmet(f"MOUNTPOINT {PATH}", "srv-nfs.mount is enabled, and mounts it as well", "systemctl disable srv-nfs.mount"),
+        Finding(f"MOUNTPOINT {PATH}", "srv-nfs.mount is enabled, and mounts it as well", "systemctl disable srv-nfs.mount"),
     ),
     "a link": (
         lambda one: one.links.update({"/srv": "/data"}),
-        Unmet(f"MOUNTPOINT {PATH}", f"/srv is a symbolic link: {PATH} would be mounted elsewhere",
+        Finding(f"MOUNTPOINT {PATH}", f"/srv is a symbolic link: {PATH} would be mounted elsewhere",
               f"write the real path: realpath {PATH}"),
     ),
     "not there and full": (
         lambda one: one.full.add("/srv/*"),
-        Unmet(f"MOUNTPOINT {PATH}", f"{PATH} is not there, and cannot be made (full)", f"mkdir -p {PATH}"),
+        Finding(f"MOUNTPOINT {PATH}", f"{PATH} is not there, and cannot be made (full)", f"mkdir -p {PATH}"),
     ),
     "masked": (
         lambda one: setattr(one.units[UNIT], "file", "masked"),
-        Unmet(f"SERVICE {UNIT}", f"{UNIT} is masked", f"systemctl unmask {UNIT}"),
+        Finding(f"SERVICE {UNIT}", f"{UNIT} is masked", f"systemctl unmask {UNIT}"),
     ),
     "enabled": (
         lambda one: setattr(one.units[UNIT], "file", "enabled"),
-        Unmet(f"SERVICE {UNIT}", f"{UNIT} is enabled at boot, and nvkeep starts it", f"systemctl disable {UNIT}"),
+        Finding(f"SERVICE {UNIT}", f"{UNIT} is enabled at boot, and nvkeep starts it", f"systemctl disable {UNIT}"),
     ),
     "not installed": (
         lambda one: setattr(one.units[UNIT], "file", "not-found"),
-        Unmet(f"SERVICE {UNIT}", f"systemd knows no unit {UNIT}", f"install it on this host; systemctl status {UNIT}"),
+        Finding(f"SERVICE {UNIT}", f"systemd knows no unit {UNIT}", f"install it on this host; systemctl status {UNIT}"),
     ),
     "the interface is down": (
         lambda one: one.down.add("sv0"),
-        Unmet("INTERFACE sv0", "there is no interface sv0 here", "ip -br link"),  # this world shows no more of it in sysfs
+        Finding("INTERFACE sv0", "there is no interface sv0 here", "ip -br link"),  # this world shows no more of it in sysfs
     ),
     "nothing can be recorded": (
         lambda one: one.full.add("/run/nvkeep/*"),
-        Unmet("STATE", "nothing can be recorded in /run/nvkeep (full)", "df -h /run/nvkeep; df -i /run/nvkeep"),
+        Finding("STATE", "nothing can be recorded in /run/nvkeep (full)", "df -h /run/nvkeep; df -i /run/nvkeep"),
     ),
 }  # fmt: skip
 
@@ -95,7 +95,7 @@ def test_what_is_unmet_is_named_with_what_mends_it(name: str) -> None:
     made = world()
     spoil, said = SPOILED[name]
     spoil(made.machines["b"])
-    assert [Unmet(one.what, one.why, one.fix) for one in found(made) if one.mark is Mark.NOT_OK] == [said]
+    assert [Finding(one.what, one.why, one.fix) for one in found(made) if one.mark is Mark.NOT_OK] == [said]
     report = made.make_pass("b")
     assert report is not None
     assert not report.eligible
@@ -160,7 +160,7 @@ def test_a_pass_of_the_holder_asks_for_none_of_it() -> None:
 
 
 def test_several_are_told_by_the_first_and_their_number() -> None:
-    many = [Unmet("A", "a is wrong", "fix a"), Unmet("B", "b is wrong", "fix b")]
+    many = [Finding("A", "a is wrong", "fix a"), Finding("B", "b is wrong", "fix b")]
     assert readiness.told(many) == "a is wrong; fix a (and 1 more: nvkeep check --host)"
     assert readiness.told([]) == ""
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from nvkeep import __version__, config
-from nvkeep.checks.readiness import Unmet
+from nvkeep.checks.readiness import Finding
 from nvkeep.errors import NotHere
 from nvkeep.host import Completed, LocalHost
+from nvkeep.model.finding import FindingCode
 from nvkeep.setup import order as orders
 from nvkeep.setup import record, table
 from nvkeep.setup.member import Look, Member
@@ -21,7 +22,7 @@ from nvkeep.setup.order import Order
 from nvkeep.setup.record import Record, Text, Unit
 from nvkeep.setup.rollout import Code, Rollout
 from nvkeep.setup.steps import Ended
-from nvkeep.setup.survey import Survey, brought, said, told
+from nvkeep.setup.survey import Survey, as_row, brought, left, said
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml"
 CLUSTER = config.parse(GOLDEN.read_text())
@@ -217,7 +218,7 @@ SAME = (0, f"nvkeep {__version__}\n", "")
 def test_a_host_that_cannot_be_reached_is_a_row_with_the_command_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     look = looked(version=(255, "", "ssh: connect to host: Connection refused\n"))
-    assert look.unmet == (Unmet("ssh", f"cannot reach {HOSTS[1]} over ssh: ssh: connect to host: Connection refused",
+    assert look.unmet == (Finding("ssh", f"cannot reach {HOSTS[1]} over ssh: ssh: connect to host: Connection refused",
                                 f"ssh {HOSTS[1]} true"),)  # fmt: skip
     assert f"{HOSTS[1]} (from {HOSTS[0]})" in table.lacking([look], HOSTS[0])
 
@@ -281,7 +282,7 @@ def test_a_clock_that_differs_is_only_a_warning(off: float, words: str) -> None:
 
 
 def test_a_survey_arrives_as_it_was_made() -> None:
-    made = Survey("a", "1", 5.0, ("pg",), (Unmet("x", "y", "z"),), ("write a file",), (Unmet("late", "r", "on"),))
+    made = Survey("a", "1", 5.0, ("pg",), (Finding("x", "y", "z"),), ("write a file",), (Finding("late", "r", "on"),))
     assert Survey.parse(json.loads(made.dump())) == made
     with pytest.raises((ValueError, TypeError, KeyError)):
         Survey.parse({"name": "a"})
@@ -294,8 +295,10 @@ def test_the_table_names_host_lack_and_command() -> None:
     long = "it is " + "very " * 30 + "wrong"
     drawn = table.lacking(
         [
-            Look("srv-a", None, (Unmet("unit x.service", "it starts at boot", "systemctl disable x.service"),)),
-            Look("srv-b", None, (Unmet("keepalived", long, "apt-get install keepalived"),), (Unmet("clock", "off", "date"),)),
+            Look("srv-a", None, (Finding("unit x.service", "it starts at boot", "systemctl disable x.service"),)),
+            Look(
+                "srv-b", None, (Finding("keepalived", long, "apt-get install keepalived"),), (Finding("clock", "off", "date"),)
+            ),
         ],
         "srv-a",
     )
@@ -307,35 +310,22 @@ def test_the_table_names_host_lack_and_command() -> None:
     assert table.lacking([Look("a", None, ())], "a") == ""
 
 
-@pytest.mark.parametrize(
-    ("sentence", "why", "fix"),
-    [
-        ("a is missing; make a", "a is missing", "make a"),
-        ("a; b; do c", "a; b", "do c"),
-        ("nothing to type", "nothing to type", "x"),
-    ],
-)
-def test_a_sentence_becomes_a_row(sentence: str, why: str, fix: str) -> None:
-    assert told("keepalived", sentence, "x") == Unmet("keepalived", why, fix)
+def test_what_keepalived_says_is_not_taken_for_a_command() -> None:
+    said = Finding("KEEPALIVED", "`keepalived -t` ended with 1: (a.conf: Line 3) bad;\n  rm -rf is not known")
+    row = as_row("keepalived", said)
+    assert row.why == "`keepalived -t` ended with 1: (a.conf: Line 3) bad; rm -rf is not known"
+    assert row.fix == "nvkeep setup"
 
 
-@pytest.mark.parametrize(
-    ("fix", "brings"),
-    [
-        ("nvkeep keepalived --install", True),
-        ("systemd-tmpfiles --create nvkeep.conf", True),
-        ("systemctl daemon-reload && systemctl restart keepalived", False),
-        ("systemctl disable nfs-server.service", False),
-        ("modprobe xfs", False),
-        ("", False),
-    ],
-)
-def test_what_setting_up_brings_keeps_nobody_from_it(fix: str, brings: bool) -> None:
-    assert brought(Unmet("x", "y", fix)) is brings
+@pytest.mark.parametrize("code", list(FindingCode))
+def test_what_setting_up_brings_keeps_nobody_from_it(code: FindingCode) -> None:
+    brings = code in (FindingCode.NOT_GENERATED, FindingCode.NO_FIFO, FindingCode.NOT_LOADED)
+    assert brought(Finding("x", "y", "z", code)) is brings
+    assert left(Finding("x", "y", "z", code)) is (code is FindingCode.NOT_RESTARTED)
 
 
 def test_readiness_does_not_say_again_what_was_found() -> None:
-    found = [Unmet("keepalived", "vrrp_strict: no", "x")]
-    assert said(Unmet("KEEPALIVED", "vrrp_strict: no", "x"), found)
-    assert not said(Unmet("MOUNTPOINT /srv/other", "it is not there", "mkdir"), found)
-    assert not said(Unmet("SERVICE nfs-server.service", "it is enabled at boot", "systemctl disable"), found)
+    found = [Finding("keepalived", "vrrp_strict: no", "x")]
+    assert said(Finding("KEEPALIVED", "vrrp_strict: no", "x"), found)
+    assert not said(Finding("MOUNTPOINT /srv/other", "it is not there", "mkdir"), found)
+    assert not said(Finding("SERVICE nfs-server.service", "it is enabled at boot", "systemctl disable"), found)

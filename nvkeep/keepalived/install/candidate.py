@@ -13,6 +13,7 @@ from nvkeep.keepalived.install.checks import before, tested
 from nvkeep.keepalived.install.conflicts import clashes
 from nvkeep.keepalived.names import CONF, DIRECTORY, INCLUDE, PART
 from nvkeep.keepalived.version import Version
+from nvkeep.model.finding import Finding
 from nvkeep.model.spec import Cluster
 
 CANDIDATE = {CONF: f"{DIRECTORY}/.keepalived.conf.candidate", PART: f"{DIRECTORY}/.nvkeep.conf.candidate"}
@@ -54,7 +55,7 @@ def draft(host: Host, cluster: Cluster, version: Version) -> Draft:
     return Draft(old, Files(main_with_include(old.main), configuration(cluster, host.name, build_of(host, version))))
 
 
-def objections(host: Host, cluster: Cluster, version: Version, made: Draft, *, fifo: bool = True) -> tuple[str, ...]:
+def objections(host: Host, cluster: Cluster, version: Version, made: Draft, *, fifo: bool = True) -> tuple[Finding, ...]:
     """Name what speaks against a draft before keepalived is asked. `fifo`: ours has to be there already."""
     build = build_of(host, version)
     others = list(parser.whole(host, made.new.main or ""))
@@ -104,14 +105,15 @@ def written(host: Host, path: str) -> str | None:
         return None
 
 
-def _link(host: Host, old: Files, new: Files) -> Iterator[str]:
+def _link(host: Host, old: Files, new: Files) -> Iterator[Finding]:
     """Name the links that would become plain files."""
     target = host.link_target(CONF)
     if target is not None and new.main != old.main:
-        yield f"{CONF} is a link to {target}, which something else manages; write `{INCLUDE}` there, at its end, and try again"
+        why = f"{CONF} is a link to {target}, which something else manages"
+        yield Finding("KEEPALIVED", why, f"write `{INCLUDE}` there, at its end, and try again")
     target = host.link_target(PART)
     if target is not None and new.part != old.part:
-        yield f"{PART} is a link to {target}, and nvkeep writes this file itself; rm {PART}"
+        yield Finding("KEEPALIVED", f"{PART} is a link to {target}, and nvkeep writes this file itself", f"rm {PART}")
 
 
 def tried(host: Host, new: Files, version: Version) -> str:

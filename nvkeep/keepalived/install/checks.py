@@ -1,4 +1,4 @@
-"""What can be seen on a host that would make keepalived do other than it should. Each sentence ends in what to type."""
+"""What can be seen on a host that would make keepalived do other than it should."""
 
 from collections.abc import Iterator
 
@@ -11,6 +11,7 @@ from nvkeep.keepalived.names import CONF, FIFO, FIX, every_instance
 from nvkeep.keepalived.parser import whole
 from nvkeep.keepalived.roles import PRIVATE, ask, running, temporary
 from nvkeep.keepalived.version import TESTABLE, Version, here
+from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import address
 
@@ -19,13 +20,13 @@ RESTART = "systemctl daemon-reload && systemctl restart keepalived"
 TMPDIR_KNOWN = Version(2, 2, 0)
 
 
-def seen(host: Host, cluster: Cluster) -> tuple[str, ...]:
+def seen(host: Host, cluster: Cluster) -> tuple[Finding, ...]:
     """Name everything that is wrong with keepalived's configuration on this host, and with the keepalived that runs."""
     try:
         build = build_of(host, here(host))
         wanted = configuration(cluster, host.name, build)
     except Unsuited as error:
-        return (str(error),)
+        return (_finding(str(error)),)
     return (
         *_standing(host, cluster, build.version, wanted),
         *before(host, cluster, build),
@@ -33,34 +34,35 @@ def seen(host: Host, cluster: Cluster) -> tuple[str, ...]:
     )
 
 
-def before(host: Host, cluster: Cluster, build: Build, *, fifo: bool = True) -> Iterator[str]:
+def before(host: Host, cluster: Cluster, build: Build, *, fifo: bool = True) -> Iterator[Finding]:
     """Name what must be fixed before our part may be in place, whatever stands there now. `fifo`: ours has to be there."""
     if fifo or host.exists(FIFO):
         yield from _fifo(host)
     yield from interfaces(host, cluster)
     if build.version < REVERSE and not host.exists(build.grep):
-        yield f"{build.grep} is missing: keepalived {build.version} would run without looking at the flag; install grep"
+        why = f"{build.grep} is missing: keepalived {build.version} would run without looking at the flag"
+        yield _finding(why, "install grep")
 
 
-def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> Iterator[str]:
+def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> Iterator[Finding]:
     try:
         file, text = standing(host)
         main = host.read(CONF)
     except FileNotFoundError as error:
-        yield f"{error.filename} is missing; {FIX}"
+        yield _finding(f"{error.filename} is missing", FIX, FindingCode.NOT_GENERATED)
         return
     except OSError as error:
-        yield f"{error.filename}: {error.strerror}"
+        yield _finding(f"{error.filename}: {error.strerror}")
         return
     except LookupError as error:
-        yield f"{error}; {FIX}"
+        yield _finding(str(error), FIX, FindingCode.NOT_GENERATED)
         return
     if drift := difference(file, text, wanted):
         yield drift
     if file != CONF:
         yield from clashes(list(whole(host, main)), cluster, host.name, version)
     if said := tested(host, version, CONF):
-        yield said
+        yield _finding(said)
 
 
 def tested(host: Host, version: Version, file: str) -> str:
@@ -76,44 +78,50 @@ def tested(host: Host, version: Version, file: str) -> str:
     return f"`keepalived -t -f {file}` ended with {done.code}: {done.err.strip() or 'no message'}"
 
 
-def _fifo(host: Host) -> Iterator[str]:
+def _fifo(host: Host) -> Iterator[Finding]:
     done = host.run(("stat", "-c", "%F of %u", "--", FIFO), 2.0)
     if done.code:
-        yield f"{FIFO} is missing: keepalived would make and remove it, and nobody would hear it; {TMPFILES}"
+        why = f"{FIFO} is missing: keepalived would make and remove it, and nobody would hear it"
+        yield _finding(why, TMPFILES, FindingCode.NO_FIFO)
     elif done.out.strip() != "fifo of 0":
         fix = f"rm {FIFO} && {TMPFILES} && systemctl restart keepalived"
-        yield f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0; {fix}"
+        yield _finding(f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0", fix, FindingCode.NO_FIFO)
 
 
-def interfaces(host: Host, cluster: Cluster) -> Iterator[str]:
+def interfaces(host: Host, cluster: Cluster) -> Iterator[Finding]:
     """Name what of this host's heartbeats in cluster.yaml it does not have."""
     try:
         have = {(one.interface, one.address) for one in address.read(host)}
     except ProbeError as error:
-        yield str(error)
+        yield _finding(str(error), code=FindingCode.HEARTBEAT)
         return
     for beat in cluster.hosts[host.name].heartbeats:
         if not host.exists(f"/sys/class/net/{beat.interface}"):
-            yield f"there is no interface {beat.interface} here, which cluster.yaml gives {host.name} a heartbeat on; ip link"
+            why = f"there is no interface {beat.interface} here, which cluster.yaml gives {host.name} a heartbeat on"
+            yield _finding(why, "ip link", FindingCode.HEARTBEAT)
         elif (beat.interface, str(beat.address)) not in have:
-            yield (
-                f"{beat.address} is not on {beat.interface}: keepalived 2.2.7 would stay in FAULT even when it comes later; "
-                f"ip address show dev {beat.interface}"
-            )
+            why = f"{beat.address} is not on {beat.interface}: keepalived 2.2.7 would stay in FAULT even when it comes later"
+            yield _finding(why, f"ip address show dev {beat.interface}", FindingCode.HEARTBEAT)
 
 
-def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[str]:
+def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[Finding]:
     try:
         directory = temporary(host, running(host).pid)
     except (OSError, ValueError, LookupError):
         return  # it does not run: `nvkeep status` says so
     if directory != PRIVATE and version >= TMPDIR_KNOWN:
-        yield (
-            f"keepalived writes what it is asked to {directory}, where others can write: the drop-in nvkeep.conf of "
-            f"keepalived.service is not in use; {RESTART}"
+        why = f"keepalived writes what it is asked to {directory}, where others can write"
+        yield _finding(
+            f"{why}: the drop-in nvkeep.conf of keepalived.service is not in use", RESTART, FindingCode.NOT_RESTARTED
         )
     roles = ask(host)
     missing = [name for name in every_instance(cluster, host.name) if name not in dict(roles.words)]
     if missing:
         why = f" ({roles.why})" if roles.why else ""
-        yield f"keepalived does not know {', '.join(missing)}{why}; systemctl reload keepalived"
+        yield _finding(
+            f"keepalived does not know {', '.join(missing)}{why}", "systemctl reload keepalived", FindingCode.NOT_LOADED
+        )
+
+
+def _finding(why: str, fix: str = "", code: FindingCode = FindingCode.OTHER) -> Finding:
+    return Finding("KEEPALIVED", why, fix, code)

@@ -42,7 +42,7 @@ def install(host: Host, cluster: Cluster, version: Version) -> Done:
         made = draft(host, cluster, version)
         wrong = objections(host, cluster, version, made)
         if wrong:
-            return Done(Code.REFUSED, (*wrong, "nothing was changed"))
+            return Done(Code.REFUSED, (*map(str, wrong), "nothing was changed"))
         runs = _runs(host)
         if made.same:
             return _again(host, cluster) if runs else Done(Code.DONE, (f"{PART} is as generated; nothing to change",))

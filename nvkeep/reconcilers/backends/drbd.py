@@ -64,8 +64,7 @@ class DrbdBackend(Backend[DrbdVolume]):
             if seen.role != PRIMARY:
                 _refuse_old_data(seen, resource)
         except ProbeError as error:
-            why, _, fix = str(error).rpartition("; ")
-            return Lack(why or fix, fix if why else f"drbdadm status {resource}")
+            return Lack(error.why, error.fix or f"drbdadm status {resource}")
         return None
 
     def observe(self, host: Host, ask: Ask[DrbdVolume]) -> Volume | None:
@@ -114,10 +113,10 @@ def _refuse_old_data(seen: probe.Entry, resource: str) -> None:
     """Raise ProbeError where another host may have gone on without this one: what is here must not be served."""
     if seen.disk != "UpToDate":
         fix = "attach" if seen.disk == "Diskless" else "status"
-        raise ProbeError(f"the DRBD disk here is {seen.disk}: it may not have all the data; drbdadm {fix} {resource}")
+        raise ProbeError(f"the DRBD disk here is {seen.disk}: it may not have all the data", f"drbdadm {fix} {resource}")
     if any(peer.connection == ALONE and peer.disk != "Outdated" for peer in seen.peers):
         fix = f"drbdadm connect --discard-my-data {resource} on the host whose data shall go"
-        raise ProbeError(f"DRBD is {ALONE} here: the other host may have gone on with the data; {fix}")
+        raise ProbeError(f"DRBD is {ALONE} here: the other host may have gone on with the data", fix)
 
 
 def _name(ask: Ask[DrbdVolume], seen: probe.Entry, peer: probe.Peer) -> str:
