@@ -3,8 +3,9 @@
 Two busy loops on two cores make everything here take twice as long, and say nothing about nvkeep. So a bound on how long
 something took, and the end of a wait, counts the seconds of a machine on which every process that wants a core has one: while
 twice as many want to run as there are cores, a second is half a steady one. (The figure is `running` of /proc/loadavg, sampled
-all the time.) On a machine at rest they are the seconds of the clock. What keeps two hosts
-from one volume is never measured so.
+all the time.) On a machine at rest they are the seconds of the clock.
+
+What keeps two hosts from one volume is never measured so.
 """
 
 from __future__ import annotations

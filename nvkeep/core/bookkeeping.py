@@ -12,7 +12,8 @@ from nvkeep.core import liveness
 from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
-from nvkeep.model.decision import Action, Guard, Holder, Obstacles, Verdict, eligible
+from nvkeep.model.decision import Action, Guard, Holder, Verdict
+from nvkeep.model.eligibility import Reasons, eligible
 from nvkeep.model.fencing import Fencing, record_fencing
 from nvkeep.model.override import Kind
 from nvkeep.model.plan import Plan
@@ -42,7 +43,6 @@ class Bookkeeping:
     def __init__(self, scope: Scope, watched: liveness.Watched) -> None:
         self.scope, self.watched = scope, watched
         self.host, self.service, self.spec, self.store = scope.host, scope.service, scope.spec, scope.store
-        self.volumes = {volume.key for volume in scope.volumes}
 
     def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
         """Record what a decision led to."""
@@ -50,7 +50,7 @@ class Bookkeeping:
             return  # nothing was done
         if verdict.action is Action.ISOLATE:
             self._lost(taken=verdict.line == LOST_LINE)
-        elif _settled(outcome for outcome in outcomes if outcome.key in self.volumes):
+        elif _settled(outcome for outcome in outcomes if outcome.key in self.scope.volume_keys):
             if verdict.action in LEAVING:
                 self.store.claim(held=False)
             else:
@@ -148,7 +148,7 @@ class Bookkeeping:
         """Back off until the service falls silent, or patience is over: then listen."""
         now, was = self.host.now(), self.store.timers().backoff
         if verdict.action is Action.YIELD:
-            by_hand = observation.ordered and observation.facts.guard is Guard.SERVED  # keepalived here is not deaf
+            by_hand = observation.asked.ordered and observation.facts.guard is Guard.SERVED  # keepalived here is not deaf
             return was if by_hand else back_off(was, now, observation.holders.reserved)
         if holds or (now < was.until and self._silent()):
             return Backoff()
@@ -201,15 +201,15 @@ class Bookkeeping:
         witness = observation.facts.witness or self._unplugged(observation)
         facts = replace(observation.facts, cooling=self.scope.cooling(), witness=witness)
         yielding = self.host.now() < self.store.timers().yield_until
-        obstacles = Obstacles(
+        beside = Reasons(
             outdated=next(iter(observation.problems), ""),
             yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
             tie_break="this host and another are each master on a part of the networks; it steps back once" if tied else "",
             deaf="a volume was taken from this host; it listens again soon" if deaf else "",
         )
-        up, why = eligible(facts, obstacles)
+        up, why = eligible(facts, beside)
         if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
-            up, why = eligible(facts, replace(obstacles, unready=self._unready(observation)))
+            up, why = eligible(facts, replace(beside, unready=self._unready(observation)))
         self.store.save_flag(up=up or self._stopping(verdict, observation, outcomes))
         return up, why
 

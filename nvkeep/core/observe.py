@@ -10,10 +10,9 @@ from nvkeep.core.plan import Survey, survey
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Facts, Guard, Holder
-from nvkeep.model.plan import Ref, State, Unknown
+from nvkeep.model.plan import Ref
 from nvkeep.model.role import Role, Roles
 from nvkeep.probes import carrier, unit, witness
-from nvkeep.reconcilers import Resource
 from nvkeep.reconcilers.backends.base import Holding
 from nvkeep.state import host as host_state
 
@@ -49,27 +48,38 @@ class Holders(NamedTuple):
 NOBODY, NEVER, NO_ANSWER = Holders(Holder.NOBODY, {}, "", ""), Witnessed(), Roles()
 
 
+class Asked(NamedTuple):
+    """The role of this host: ordered for this pass, set by hand until it is unset, or else what keepalived answered."""
+
+    role: Role
+    roles: Roles = NO_ANSWER
+    ordered: bool = False
+    by_hand: bool = False
+
+    @property
+    def manual(self) -> bool:
+        """Whether keepalived was not asked."""
+        return self.ordered or self.by_hand
+
+
 @dataclass(frozen=True)
 class Observation:
     """What was seen at one moment, and what it means.
 
     `problems`: what cannot be read or recorded, or does not fit, and what to type; with one of them this host gets no role.
-    `unwritable`: why nothing can be recorded, which is no problem of a holder; `ordered`: the role was ordered for this pass;
-    `by_hand`: the role was set until it is unset, maybe to what cannot be read; `io_bad_since`, `carrier_lost_since`: seconds
+    `unwritable`: why nothing can be recorded, which is no problem of a holder; `io_bad_since`, `carrier_lost_since`: seconds
     since boot, 0 while it is well.
     """
 
     facts: Facts
     seen: Survey
+    asked: Asked
     problems: tuple[str, ...] = ()
     holders: Holders = NOBODY
-    roles: Roles = NO_ANSWER
     unwritable: str = ""
-    ordered: bool = False
     io_bad_since: float = 0.0
     carrier_lost_since: float = 0.0
     witnessed: Witnessed = NEVER
-    by_hand: bool = False
 
 
 def observe(
@@ -86,39 +96,42 @@ def observe(
     this pass; `denied`: another host was given a volume that this pass has asked for.
     """
     if scope.blind:
-        nothing = dict.fromkeys(resource.key for resource in scope.resources)
-        return Observation(Facts(assumed or Role.BACKUP, Holder.NOBODY), nothing)
+        return _blind(scope, assumed or Role.BACKUP)
     problems: list[str] = []
     seen = survey(scope.host, scope.resources)
     holders = _holders(scope, seen, denied=denied)
-    # A role that cannot be read is no role, and stops nothing that has to be released.
-    manual = assumed or _readable(scope.store.manual_role, Role.NONE, problems)
-    roles, role = (NO_ANSWER, manual) if manual else _asked(scope, problems)
-    now, unwritable = scope.host.now(), str(host_state.unwritable(scope.host) or "")
+    asked = _asked(scope, assumed, problems)
+    now = scope.host.now()
     io_since, carrier_since = _io_bad_since(scope, holders.holder, seen), _carrier_lost_since(scope)
-    ours = scope.store.claimed() or any(_shows_ours(resource, seen[resource.key]) for resource in scope.resources)
-    told = _told(scope, problems) or ("" if manual else _stopped(scope, roles))
     witnessed = _witnessed(scope, before, now, lost=carrier_since > 0)
     facts = Facts(
-        role=role,
+        role=asked.role,
         holder=holders.holder,
-        ours=ours,
-        told=told,
+        ours=scope.store.claimed() or any(resource.ours(seen[resource.key]) for resource in scope.resources),
+        told=_told(scope, problems) or ("" if asked.manual else _stopped(scope, asked.roles)),
         carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE_S,
         io=not io_since or now - io_since < IO_DEADLINE_S,
         witness=not carrier_since and witnessed.answered,
-        fenced=scope.fencing(role).bars,
-        cooling="" if manual else scope.cooling(),
+        fenced=scope.fencing(asked.role).bars,
+        cooling="" if asked.manual else scope.cooling(),
         guard=guard,
-        waited=not manual and _waited(scope, holders.reserved, now),
+        waited=not asked.manual and _waited(scope, holders.reserved, now),
         maintenance=_maintained(scope, problems),
     )
-    if unwritable and holders.holder is not Holder.ME:  # last: a holder keeps serving, and says so
-        problems.append(unwritable)
-    return Observation(
-        facts, seen, tuple(problems), holders, roles, unwritable, assumed is not None, io_since, carrier_since, witnessed,
-        by_hand=manual is not None and assumed is None,
-    )  # fmt: skip
+    unwritable = _unwritable(scope, holders.holder, problems)
+    return Observation(facts, seen, asked, tuple(problems), holders, unwritable, io_since, carrier_since, witnessed)
+
+
+def _blind(scope: Scope, role: Role) -> Observation:
+    nothing = dict.fromkeys(resource.key for resource in scope.resources)
+    return Observation(Facts(role, Holder.NOBODY), nothing, Asked(role))
+
+
+def _unwritable(scope: Scope, holder: Holder, problems: list[str]) -> str:
+    """Say why nothing can be recorded; a holder keeps serving, and only says so."""
+    finding = host_state.unwritable(scope.host)
+    problems += [str(finding)] if finding and holder is not Holder.ME else []
+    return str(finding or "")
 
 
 def _readable(read: Callable[[], Answer], otherwise: Otherwise, problems: list[str]) -> Answer | Otherwise:
@@ -130,15 +143,19 @@ def _readable(read: Callable[[], Answer], otherwise: Otherwise, problems: list[s
         return otherwise
 
 
-def _asked(scope: Scope, problems: list[str]) -> tuple[Roles, Role]:
-    """Ask keepalived for the role."""
+def _asked(scope: Scope, assumed: Role | None, problems: list[str]) -> Asked:
+    """Determine the role; one that was set by hand and cannot be read is none, and stops nothing that has to be released."""
+    if assumed:
+        return Asked(assumed, ordered=True)
+    if manual := _readable(scope.store.manual_role, Role.NONE, problems):
+        return Asked(manual, by_hand=True)
     roles = keepalived.ask(scope.host)
     if roles.why == keepalived.ONLY_ROOT:  # to others keepalived's last answer to a pass must do: no role is an alarm
         roles = host_state.last_roles(scope.host)
     wanted = keepalived.instances(scope.cluster, scope.service, scope.host.name)
     missing = [name for name in wanted if name not in dict(roles.words)] if roles.words else []
     problems += [f"keepalived does not know {name}; {keepalived.FIX}" for name in missing[:1]]
-    return roles, roles.of(wanted)
+    return Asked(roles.of(wanted), roles)
 
 
 def _holders(scope: Scope, seen: Survey, *, denied: bool) -> Holders:
@@ -213,10 +230,6 @@ def _stopped(scope: Scope, roles: Roles) -> str:
 def _waited(scope: Scope, reserved: str, now: float) -> bool:
     """Return whether this host backed off for this holder and has listened since, and only the address says who serves."""
     return scope.spec.health is None and scope.store.timers().backoff.waited_for(reserved, now)
-
-
-def _shows_ours(resource: Resource, have: State) -> bool:
-    return not isinstance(have, Unknown) and resource.kind.ours(resource.spec, have)
 
 
 def merge_holders(words: list[Holder], *, whole: bool, ours: bool, usable: bool) -> Holder:

@@ -108,12 +108,9 @@ def _leaving(known: Sequence[Resource], seen: Survey, want: Want) -> tuple[Chang
     in_turn = sorted(present, key=lambda one: one.kind.turn)
     changes = [leave(one, seen[one.key], Verb.ISOLATE, "the volume is another host's") for one in in_turn]
     cuts = filter(None, (_cut(one, seen[one.key]) for one in present))
-    outermost = sum(not one.kind.turn for one in in_turn)
-    return (
-        *changes[:outermost],
-        *cuts,
-        *changes[outermost:],
-    )  # neither a kill nor an umount shall wait for I/O that does not end
+    reached = sum(not one.kind.turn for one in in_turn)
+    # Clients first; then I/O that waits: neither a kill nor an umount shall wait for it.
+    return (*changes[:reached], *cuts, *changes[reached:])
 
 
 def _cut(one: Resource, have: State) -> Change | None:

@@ -9,7 +9,7 @@ from nvkeep import log
 from nvkeep.core import liveness
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
-from nvkeep.core.observe import NO_ANSWER, Observation, observe
+from nvkeep.core.observe import Observation, observe
 from nvkeep.core.scope import Scope
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
@@ -48,7 +48,7 @@ class Pass:
         self.scope = Scope(host, cluster, service, blind=blind)
         self.actor, self.bookkeeping = Actor(self.scope), Bookkeeping(self.scope, watched)
         self.spec, self.store, self.resources = self.scope.spec, self.scope.store, self.scope.resources
-        self.denied, self.volumes = False, {volume.key for volume in self.scope.volumes}
+        self.denied = False
         self.released: dict[str, Outcome] = {}
 
     def consider(self, *, guarding: bool = True) -> tuple[Verdict, Observation]:
@@ -115,7 +115,7 @@ class Pass:
 
     def _failed(self, outcomes: tuple[Outcome, ...]) -> list[Outcome]:
         """Pick the resources that failed, and the volumes that were taken but gave no I/O in their time."""
-        idle = [outcome for outcome in outcomes if outcome.word is Word.CONVERGING and outcome.key in self.volumes]
+        idle = [outcome for outcome in outcomes if outcome.word is Word.CONVERGING and outcome.key in self.scope.volume_keys]
         return [outcome for outcome in outcomes if outcome.word in (Word.FAILED, Word.STUCK) or outcome in idle]
 
     def _broken(self, failed: list[Outcome]) -> bool:
@@ -141,7 +141,7 @@ class Pass:
         self.released = {outcome.key: outcome for outcome in released}
         if all(outcome.word in SETTLED for outcome in released):
             self.store.claim(held=False)
-        if failed.key not in self.volumes:
+        if failed.key not in self.scope.volume_keys:
             self.bookkeeping.cool(f"{failed.key} failed here: {failed.reason}")
             self.bookkeeping.failed(failed.key, failed.reason)
 
@@ -178,8 +178,8 @@ class Pass:
             eligible_why=why,
             facts=asdict(observation.facts),
         )
-        if observation.roles != NO_ANSWER:  # keepalived was asked
-            host_state.save_roles(self.host, observation.roles)
+        if not observation.asked.manual:
+            host_state.save_roles(self.host, observation.asked.roles)
         self.store.save_report(report)
         return report
 

@@ -19,6 +19,7 @@ class Scope:
         needed = resources(cluster, service, host.name)
         self.resources = needed if blind else tuple(equipped(host, resource) for resource in needed)
         self.volumes = tuple(volumes(self.resources))
+        self.volume_keys = frozenset(volume.key for volume in self.volumes)
 
     def cooling(self) -> str:
         """Say what failed here so lately that this host does not try again yet."""

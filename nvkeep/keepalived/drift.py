@@ -5,7 +5,7 @@ import re
 from nvkeep.errors import NotHere, Unsuited
 from nvkeep.host import Host
 from nvkeep.keepalived.conf import MARK, Build, configuration
-from nvkeep.keepalived.names import CONF, FIX, INCLUDE, PART
+from nvkeep.keepalived.names import CONF, FIX, INCLUDE, PART, finding
 from nvkeep.keepalived.parser import included, statements
 from nvkeep.keepalived.version import Version
 from nvkeep.model.finding import Finding, FindingCode
@@ -37,7 +37,7 @@ def drifted(host: Host, cluster: Cluster) -> Finding | None:
         return _drift(f"{error.filename or PART} is missing")
     except OSError as error:
         why = f"{error.filename}: {error.strerror}; nvkeep cannot compare it with cluster.yaml"
-        return Finding("KEEPALIVED", why, f"ls -l {error.filename}")
+        return finding(why, f"ls -l {error.filename}")
     except (LookupError, Unsuited, NotHere) as error:
         return _drift(str(error))
     return difference(file, text, wanted)
@@ -70,4 +70,4 @@ def difference(file: str, text: str, wanted: str) -> Finding | None:
 
 
 def _drift(why: str) -> Finding:
-    return Finding("KEEPALIVED", why, FIX, FindingCode.NOT_GENERATED)
+    return finding(why, FIX, FindingCode.NOT_GENERATED)

@@ -1,5 +1,6 @@
 """Names and places that keepalived and nvkeep agree on."""
 
+from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.model.spec import Cluster
 from nvkeep.state.files import RUN
 
@@ -26,3 +27,8 @@ def every_instance(cluster: Cluster, host: str) -> tuple[str, ...]:
 def service_of(instance: str) -> str:
     """Name the service that an instance belongs to."""
     return instance.partition("@")[0]
+
+
+def finding(why: str, fix: str = "", code: FindingCode = FindingCode.OTHER) -> Finding:
+    """Make a finding about keepalived on this host."""
+    return Finding("KEEPALIVED", why, fix, code)

@@ -246,38 +246,3 @@ def _obstacles(facts: Facts) -> Iterator[Obstacle]:
         yield Obstacle.COOLING
     if facts.fenced and facts.role is Role.MASTER:
         yield Obstacle.FENCED
-
-
-@dataclass(frozen=True)
-class Obstacles:
-    """What, beside the facts, keeps a host from having the role: each names the reason, empty when it does not."""
-
-    outdated: str = ""
-    unready: str = ""
-    yielding: str = ""
-    tie_break: str = ""
-    deaf: str = ""
-
-
-def eligible(facts: Facts, obstacles: Obstacles) -> tuple[bool, str]:
-    """Return whether this host may have the role (the flag keepalived tracks), and if not, why not.
-
-    In maintenance the roles stay where they are: the holder keeps its own, and nobody else gets it.
-    """
-    if facts.maintenance:
-        return facts.ours, "" if facts.ours else facts.maintenance
-    reasons = (
-        facts.told,
-        "" if facts.carrier else "the service network has no carrier",
-        "" if facts.io else "the volume does no I/O",
-        "" if facts.holder is not Holder.UNKNOWN or facts.ours else "this host cannot determine who holds the volume",
-        obstacles.outdated,
-        obstacles.unready,
-        "" if facts.witness else "no witness answers: this host is cut off",
-        facts.cooling,
-        obstacles.yielding,
-        obstacles.tie_break,
-        obstacles.deaf,
-    )
-    why = next(filter(None, reasons), "")
-    return not why, why

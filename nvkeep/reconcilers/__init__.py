@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from nvkeep.host import Host
-from nvkeep.model.plan import Ref
+from nvkeep.model.plan import Ref, State, Unknown
 from nvkeep.model.spec import Cluster, Mount, Service
 from nvkeep.reconcilers.address import AddressKind
 from nvkeep.reconcilers.backends import backend_of
@@ -26,6 +26,10 @@ class Resource:
     kind: Kind[Any, Any]
     spec: Any
     needs: frozenset[Ref] = frozenset()
+
+    def ours(self, have: State) -> bool:
+        """Return whether what is here shows that this host has served; what is unknown does not."""
+        return not isinstance(have, Unknown) and self.kind.ours(self.spec, have)
 
 
 @dataclass(frozen=True)

@@ -103,9 +103,9 @@ def _unfit(one: Pass, last: dict[str, Any]) -> str:
 
 
 def _role(one: Pass, observation: Observation) -> str:
-    if observation.by_hand:
+    if observation.asked.by_hand:
         return f"{observation.facts.role} (by hand; nvkeep role {one.service} --unset)"
-    return f"{observation.facts.role}{f' ({observation.roles.why})' if observation.roles.why else ''}"
+    return f"{observation.facts.role}{f' ({observation.asked.roles.why})' if observation.asked.roles.why else ''}"
 
 
 def _remembered(now: Outcome, last: dict[str, Any]) -> Outcome:

@@ -51,7 +51,7 @@ def warnings(one: Pass, observation: Observation, last: dict[str, Any]) -> list[
     unready = map(str, bookkeeping.unready(one.scope, observation))
     found = [*dict.fromkeys(filter(None, (*observation.problems, fifo.deaf(one.host), *unready)))]
     found += consistency.disagreements(one.host, one.service)
-    if observation.facts.role is Role.NONE and not observation.by_hand:
+    if observation.facts.role is Role.NONE and not observation.asked.by_hand:
         found.append(_no_role(one))
     found += [each for each in _expired(one) if each not in found]
     if not one.store.listened():

@@ -17,7 +17,7 @@ from nvkeep.core.engine import Engine
 from nvkeep.core.reconcile import After, Pass
 from nvkeep.core.scope import Scope
 from nvkeep.errors import Pending, ProbeError, StepError
-from nvkeep.model import decision, fencing
+from nvkeep.model import decision, eligibility, fencing
 from nvkeep.model.decision import Action, Facts, Holder
 from nvkeep.model.report import Word
 from nvkeep.model.role import Role, Roles
@@ -231,7 +231,7 @@ def the_flag_is_never_lowered(patch: Patch) -> None:
 
 @mutation("a service that answers is not seized", "back off")
 def a_yield_does_not_count(patch: Patch) -> None:
-    before = decision.eligible
+    before = eligibility.eligible
     patch.setattr(bookkeeping, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
 
 
@@ -373,7 +373,7 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
 
 @mutation("a standby that is not ready does not get the role and says why", "ready, or not told")
 def readiness_does_not_count(patch: Patch) -> None:
-    before = decision.eligible
+    before = eligibility.eligible
     patch.setattr(bookkeeping, "eligible", lambda facts, standing: before(facts, replace(standing, unready="")))
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Obstacle, Obstacles, decide, eligible, table
+from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Obstacle, decide, table
+from nvkeep.model.eligibility import Reasons, eligible
 from nvkeep.model.role import Role
 
 TAKERS = (Role.MASTER, Role.CANDIDATE)
@@ -89,7 +90,7 @@ def test_in_maintenance_nothing_is_done_the_line_is_said_and_the_roles_stay() ->
     for facts in ALL:
         verdict = decide(replace(facts, maintenance="disks"))
         assert (verdict.line, verdict.action) == (decide(facts).line, Action.WAIT)
-        assert eligible(replace(facts, maintenance="disks"), Obstacles())[0] is facts.ours
+        assert eligible(replace(facts, maintenance="disks"), Reasons())[0] is facts.ours
 
 
 def test_nothing_is_taken_without_a_role_and_a_witness() -> None:
@@ -164,16 +165,16 @@ def test_in_maintenance_a_holder_should_have_everything_and_nobody_else_anything
 
 
 def test_a_host_that_may_have_the_role_gives_no_reason_against_and_the_other_way_round() -> None:
-    standings = [Obstacles(), Obstacles(tie_break="a"), Obstacles(yielding="c"), Obstacles(deaf="d")]
+    standings = [Reasons(), Reasons(tie_break="a"), Reasons(yielding="c"), Reasons(deaf="d")]
     for facts, standing in product(ALL, standings):
         may, why = eligible(facts, standing)
         assert may is (not why)
         told = facts.holder is not Holder.UNKNOWN or facts.ours
         well = facts.carrier and facts.io and facts.witness and not facts.told and not facts.cooling and told
-        assert may is (well and standing == Obstacles()), (facts, standing)
+        assert may is (well and standing == Reasons()), (facts, standing)
 
 
 def test_the_first_reason_is_told() -> None:
     facts = Facts(Role.MASTER, Holder.NOBODY, witness=False)
-    assert eligible(replace(facts, told="standby"), Obstacles(deaf="listens")) == (False, "standby")
-    assert eligible(facts, Obstacles(deaf="listens")) == (False, "no witness answers: this host is cut off")
+    assert eligible(replace(facts, told="standby"), Reasons(deaf="listens")) == (False, "standby")
+    assert eligible(facts, Reasons(deaf="listens")) == (False, "no witness answers: this host is cut off")

@@ -11,7 +11,7 @@ from nvkeep.keepalived.conf import configuration
 from nvkeep.keepalived.drift import MADE, build_of, includes
 from nvkeep.keepalived.install.checks import before, tested
 from nvkeep.keepalived.install.conflicts import clashes
-from nvkeep.keepalived.names import CONF, DIRECTORY, INCLUDE, PART
+from nvkeep.keepalived.names import CONF, DIRECTORY, INCLUDE, PART, finding
 from nvkeep.keepalived.version import Version
 from nvkeep.model.finding import Finding
 from nvkeep.model.spec import Cluster
@@ -110,10 +110,10 @@ def _link(host: Host, old: Files, new: Files) -> Iterator[Finding]:
     target = host.link_target(CONF)
     if target is not None and new.main != old.main:
         why = f"{CONF} is a link to {target}, which something else manages"
-        yield Finding("KEEPALIVED", why, f"write `{INCLUDE}` there, at its end, and try again")
+        yield finding(why, f"write `{INCLUDE}` there, at its end, and try again")
     target = host.link_target(PART)
     if target is not None and new.part != old.part:
-        yield Finding("KEEPALIVED", f"{PART} is a link to {target}, and nvkeep writes this file itself", f"rm {PART}")
+        yield finding(f"{PART} is a link to {target}, and nvkeep writes this file itself", f"rm {PART}")
 
 
 def tried(host: Host, new: Files, version: Version) -> str:

@@ -7,7 +7,7 @@ from nvkeep.host import Host
 from nvkeep.keepalived.conf import REVERSE, Build, configuration
 from nvkeep.keepalived.drift import build_of, difference, standing
 from nvkeep.keepalived.install.conflicts import clashes
-from nvkeep.keepalived.names import CONF, FIFO, FIX, every_instance
+from nvkeep.keepalived.names import CONF, FIFO, FIX, every_instance, finding
 from nvkeep.keepalived.parser import whole
 from nvkeep.keepalived.roles import PRIVATE, ask, running, temporary
 from nvkeep.keepalived.version import TESTABLE, Version, here
@@ -26,7 +26,7 @@ def seen(host: Host, cluster: Cluster) -> tuple[Finding, ...]:
         build = build_of(host, here(host))
         wanted = configuration(cluster, host.name, build)
     except Unsuited as error:
-        return (_finding(str(error)),)
+        return (finding(str(error)),)
     return (
         *_standing(host, cluster, build.version, wanted),
         *before(host, cluster, build),
@@ -41,7 +41,7 @@ def before(host: Host, cluster: Cluster, build: Build, *, fifo: bool = True) -> 
     yield from interfaces(host, cluster)
     if build.version < REVERSE and not host.exists(build.grep):
         why = f"{build.grep} is missing: keepalived {build.version} would run without looking at the flag"
-        yield _finding(why, "install grep")
+        yield finding(why, "install grep")
 
 
 def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> Iterator[Finding]:
@@ -49,20 +49,20 @@ def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> It
         file, text = standing(host)
         main = host.read(CONF)
     except FileNotFoundError as error:
-        yield _finding(f"{error.filename} is missing", FIX, FindingCode.NOT_GENERATED)
+        yield finding(f"{error.filename} is missing", FIX, FindingCode.NOT_GENERATED)
         return
     except OSError as error:
-        yield _finding(f"{error.filename}: {error.strerror}")
+        yield finding(f"{error.filename}: {error.strerror}")
         return
     except LookupError as error:
-        yield _finding(str(error), FIX, FindingCode.NOT_GENERATED)
+        yield finding(str(error), FIX, FindingCode.NOT_GENERATED)
         return
     if drift := difference(file, text, wanted):
         yield drift
     if file != CONF:
         yield from clashes(list(whole(host, main)), cluster, host.name, version)
     if said := tested(host, version, CONF):
-        yield _finding(said)
+        yield finding(said)
 
 
 def tested(host: Host, version: Version, file: str) -> str:
@@ -82,10 +82,10 @@ def _fifo(host: Host) -> Iterator[Finding]:
     done = host.run(("stat", "-c", "%F of %u", "--", FIFO), 2.0)
     if done.code:
         why = f"{FIFO} is missing: keepalived would make and remove it, and nobody would hear it"
-        yield _finding(why, TMPFILES, FindingCode.NO_FIFO)
+        yield finding(why, TMPFILES, FindingCode.NO_FIFO)
     elif done.out.strip() != "fifo of 0":
         fix = f"rm {FIFO} && {TMPFILES} && systemctl restart keepalived"
-        yield _finding(f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0", fix, FindingCode.NO_FIFO)
+        yield finding(f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0", fix, FindingCode.NO_FIFO)
 
 
 def interfaces(host: Host, cluster: Cluster) -> Iterator[Finding]:
@@ -93,15 +93,15 @@ def interfaces(host: Host, cluster: Cluster) -> Iterator[Finding]:
     try:
         have = {(one.interface, one.address) for one in address.read(host)}
     except ProbeError as error:
-        yield _finding(str(error), code=FindingCode.HEARTBEAT)
+        yield finding(str(error), code=FindingCode.HEARTBEAT)
         return
     for beat in cluster.hosts[host.name].heartbeats:
         if not host.exists(f"/sys/class/net/{beat.interface}"):
             why = f"there is no interface {beat.interface} here, which cluster.yaml gives {host.name} a heartbeat on"
-            yield _finding(why, "ip link", FindingCode.HEARTBEAT)
+            yield finding(why, "ip link", FindingCode.HEARTBEAT)
         elif (beat.interface, str(beat.address)) not in have:
             why = f"{beat.address} is not on {beat.interface}: keepalived 2.2.7 would stay in FAULT even when it comes later"
-            yield _finding(why, f"ip address show dev {beat.interface}", FindingCode.HEARTBEAT)
+            yield finding(why, f"ip address show dev {beat.interface}", FindingCode.HEARTBEAT)
 
 
 def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[Finding]:
@@ -111,17 +111,11 @@ def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[Finding
         return  # it does not run: `nvkeep status` says so
     if directory != PRIVATE and version >= TMPDIR_KNOWN:
         why = f"keepalived writes what it is asked to {directory}, where others can write"
-        yield _finding(
-            f"{why}: the drop-in nvkeep.conf of keepalived.service is not in use", RESTART, FindingCode.NOT_RESTARTED
-        )
+        yield finding(f"{why}: the drop-in nvkeep.conf of keepalived.service is not in use", RESTART, FindingCode.NOT_RESTARTED)
     roles = ask(host)
     missing = [name for name in every_instance(cluster, host.name) if name not in dict(roles.words)]
     if missing:
         why = f" ({roles.why})" if roles.why else ""
-        yield _finding(
+        yield finding(
             f"keepalived does not know {', '.join(missing)}{why}", "systemctl reload keepalived", FindingCode.NOT_LOADED
         )
-
-
-def _finding(why: str, fix: str = "", code: FindingCode = FindingCode.OTHER) -> Finding:
-    return Finding("KEEPALIVED", why, fix, code)

@@ -6,7 +6,7 @@ What is not listed here was tried with it and is harmless, or was never seen: do
 from collections.abc import Iterator
 
 from nvkeep.keepalived.conf import REVERSE
-from nvkeep.keepalived.names import every_instance
+from nvkeep.keepalived.names import every_instance, finding
 from nvkeep.keepalived.parser import Instance, Statement, instances
 from nvkeep.keepalived.version import Version
 from nvkeep.model.finding import Finding
@@ -42,10 +42,10 @@ def clashes(found: list[Statement], cluster: Cluster, host: str, version: Versio
         word = one.words[0]
         if " ".join(one.blocks) in ROOTS and word in REFUSED and not (word == "instance" and len(one.words) == 1):
             why, fix = REFUSED[word]
-            yield _finding(f"{one.place}: {word}: {why}", fix)
+            yield finding(f"{one.place}: {word}: {why}", fix)
         if one.blocks == ("global_defs",) and word == "script_user" and version < REVERSE and one.words[1:2] != ("root",):
             why = f"{one.place}: script_user: before keepalived {REVERSE} nvkeep needs root"
-            yield _finding(why, "write user NAME into vrrp_scripts")
+            yield finding(why, "write user NAME into vrrp_scripts")
     yield from _order(found)
     others = instances(found)
     for other in others:
@@ -61,16 +61,16 @@ def _order(found: list[Statement]) -> Iterator[Finding]:
         elif fifo and one.words[0] in ("script_user", "enable_script_security"):
             what = " ".join(fifo.words)
             why = f"{fifo.place}: {what} stands before {one.words[0]}: a reload ends keepalived then"
-            yield _finding(why, f"write {what} root root")
+            yield finding(why, f"write {what} root root")
             return
 
 
 def _instance(other: Instance, others: list[Instance], cluster: Cluster, host: str, version: Version) -> Iterator[Finding]:
     if other.name in every_instance(cluster, host):
-        yield _finding(f"{other.place}: vrrp_instance {other.name}: nvkeep writes one of this name", "remove this one")
+        yield finding(f"{other.place}: vrrp_instance {other.name}: nvkeep writes one of this name", "remove this one")
         return
     if other.name.startswith(ORIGINAL):
-        yield _finding(
+        yield finding(
             f"{other.place}: vrrp_instance {other.name} is the original nvkeep's, whose scripts take volumes by preempting",
             f"shut it down by its own {SHUTDOWN} and remove it (docs/original.md)",
         )
@@ -79,22 +79,18 @@ def _instance(other: Instance, others: list[Instance], cluster: Cluster, host: s
     if other.interface not in interfaces:
         return
     if CRASHES[0] <= version < CRASHES[1] and not other.unicast:
-        yield _finding(
+        yield finding(
             f"{other.place}: vrrp_instance {other.name} uses multicast on {other.interface}, where nvkeep uses unicast: "
             f"keepalived 2.1.5 crashes then",
             f"give it unicast_peer, or install keepalived {CRASHES[1]}",
         )
     for service in cluster.services_of(host):
         if cluster.router_id(service) == other.router_id:
-            yield _finding(
+            yield finding(
                 f"{other.place}: vrrp_instance {other.name} has virtual router id {other.router_id} on {other.interface}, "
                 f"as service {service} of cluster.yaml",
                 f"write there router_id: {free(cluster, others)}",
             )
-
-
-def _finding(why: str, fix: str) -> Finding:
-    return Finding("KEEPALIVED", why, fix)
 
 
 def free(cluster: Cluster, others: list[Instance]) -> int:
