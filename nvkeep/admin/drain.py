@@ -18,10 +18,10 @@ from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit
 from nvkeep.probes.unit import Entry
 
-PAUSE = 0.5  # seconds between two passes
-STEPS = 3  # times `timing.step` for what no unit is in the way of
-LIMIT = 1200.0  # seconds in all; the unit is given 21 minutes, and systemd's reboot.target forces a reboot after 30
-BRIEFLY = 10.0  # seconds for what is unknown (a storage client that is gone): it is unlikely to change now
+PASS_INTERVAL_S = 0.5  # between two passes
+STEP_COUNT = 3  # times `timing.step` for what no unit is in the way of
+DRAIN_LIMIT_S = 1200.0  # in all; the unit is given 21 minutes, and systemd's reboot.target forces a reboot after 30
+UNKNOWN_LIMIT_S = 10.0  # for what is unknown (a storage client that is gone): it is unlikely to change now
 GONE = {action for action, want in WANT.items() if want is not Want.HERE}  # an order may end while this waits for a pass
 
 
@@ -43,7 +43,7 @@ class Drain:
     host: Host
     cluster: Cluster
     service: str
-    steps: int = STEPS
+    steps: int = STEP_COUNT
     before: Callable[[], None] = lambda: None
 
     def run(self) -> Report:
@@ -53,15 +53,15 @@ class Drain:
             self.before()
             report = run_pass(self.host, self.cluster, self.service)
             now, units = self.host.now(), self._units()
-            if is_gone(report) or now - begun > LIMIT or now - idle > self._patience(report):
+            if is_gone(report) or now - begun > DRAIN_LIMIT_S or now - idle > self._patience(report):
                 return report
-            idle = now if any(one.active == "deactivating" for one in units.values()) else idle
+            idle = now if any(entry.active == "deactivating" for entry in units.values()) else idle
             self._unblock(units)
-            self.host.sleep(PAUSE)
+            self.host.sleep(PASS_INTERVAL_S)
 
     def _patience(self, report: Report) -> float:
-        known = [one for one in report.outcomes if one.word not in SETTLED and one.word is not Word.UNKNOWN]
-        return self.steps * self.cluster.timing.step if known or report.did not in GONE else BRIEFLY
+        known = [outcome for outcome in report.outcomes if outcome.word not in SETTLED and outcome.word is not Word.UNKNOWN]
+        return self.steps * self.cluster.timing.step if known or report.did not in GONE else UNKNOWN_LIMIT_S
 
     def _units(self) -> dict[str, Entry]:
         seen = {}
@@ -72,7 +72,7 @@ class Drain:
 
     def _unblock(self, units: dict[str, Entry]) -> None:
         """Stop at once what systemd would stop only after this: such a unit is ordered before what this waits with."""
-        for name, one in units.items():
-            if one.active == "active" and one.job:
+        for name, entry in units.items():
+            if entry.active == "active" and entry.job:
                 with suppress(NvkeepError):
                     self.host.run(("systemctl", "stop", "--no-block", "--job-mode=ignore-dependencies", "--", name), 10.0)

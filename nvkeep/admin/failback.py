@@ -11,9 +11,9 @@ from nvkeep.model.spec import Cluster, Window
 from nvkeep.state.orders import Timestamps
 from nvkeep.state.service import Store
 
-AGAIN = 3600.0  # seconds until a failback that failed is tried again
+RETRY_DELAY_S = 3600.0  # until a failback that failed is tried again
 SERVED = 0
-LIMIT = 300.0  # seconds a move may take beyond its steps
+MOVE_MARGIN_S = 300.0  # a move may take beyond its steps
 
 
 @dataclass
@@ -33,25 +33,25 @@ class Failback:
         policy, now = self.spec.failback, time.localtime(self.host.wall())
         if not isinstance(policy, Window) or self.spec.hosts[0] != self.host.name or self.store.claimed():
             return False
-        fit = self.timestamps.rested(AGAIN) and self.store.flag() and self._agreed()
+        fit = self.timestamps.rested(RETRY_DELAY_S) and self.store.flag() and self._agreed()
         return fit and inside(policy.window, 60 * now.tm_hour + now.tm_min)
 
     def _agreed(self) -> bool:
         """Return whether this host was compared in this boot with one that may serve, and differs from none."""
-        known = {name for name, one in read(self.host).items() if one.at} & set(self.spec.hosts)
+        known = {name for name, peer in read(self.host).items() if peer.at} & set(self.spec.hosts)
         return bool(known) and not disagreements(self.host, self.service)
 
     def run(self) -> str:
         """Have it moved here; say so. Raises NvkeepError when it was not."""
         self.timestamps.ask_back()
         words = ("nvkeep", "move", self.service, "--to", self.host.name, "--here", "--force")
-        told = []
+        refusals = []
         for peer in others(self.host, self.cluster, self.service):
-            done = peer.run(words, 4 * self.cluster.timing.step + LIMIT)
+            done = peer.run(words, 4 * self.cluster.timing.step + MOVE_MARGIN_S)
             if done.code == SERVED:
                 return done.out.strip()
-            told.append(f"{peer.name}: {done.err.strip() or done.out.strip()}")
-        raise NvkeepError(f"no failback: {'; '.join(told)}")
+            refusals.append(f"{peer.name}: {done.err.strip() or done.out.strip()}")
+        raise NvkeepError(f"no failback: {'; '.join(refusals)}")
 
 
 def inside(window: str, minute: int) -> bool:

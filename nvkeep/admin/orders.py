@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from nvkeep import log
-from nvkeep.admin.drain import PAUSE, Drain
+from nvkeep.admin.drain import PASS_INTERVAL_S, Drain
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NvkeepError, ProbeError, Unreachable
 from nvkeep.host import Host
@@ -46,8 +46,8 @@ def order(host: Host, kind: Kind, service: str, reason: str, *, by: str = "", la
 
 def _in_force(host: Host, kind: Kind, service: str) -> Override | None:
     with suppress(ProbeError):  # one that cannot be read is replaced
-        found = Overrides(host).read(kind, service)
-        return found if found and not found.over(host.wall()) else None
+        order = Overrides(host).read(kind, service)
+        return order if order and not order.over(host.wall()) else None
     return None
 
 
@@ -61,14 +61,14 @@ def order_everywhere(
     host: Host, peers: Sequence[Peer], kind: Kind, service: str, reason: str, *, lasting: float = 0.0
 ) -> Override:
     """Record an order on every host, or on none: first on the others. Raises NvkeepError, OSError."""
-    new, told = _in_force(host, kind, service) is None, list[Peer]()
+    new, informed = _in_force(host, kind, service) is None, list[Peer]()
     try:
         for peer in peers:
-            told.append(peer)
+            informed.append(peer)
             tell([peer], "override", "set", str(kind), service, *order_words(host.name, reason, lasting))
         return order(host, kind, service, reason, lasting=lasting)
     except (NvkeepError, OSError) as error:
-        left = f"it is ordered on no host{_take_back(told, str(kind), service)}" if new else "the order of before stays"
+        left = f"it is ordered on no host{_take_back(informed, str(kind), service)}" if new else "the previous order stays"
         raise NvkeepError(f"{error}; {left}") from error
 
 
@@ -98,7 +98,7 @@ def start_here(host: Host, cluster: Cluster, service: str) -> Report:
         report = run_pass(host, cluster, service, role=Role.MASTER)
         if serves(host, report) or report.did is Action.YIELD or host.now() > deadline:
             return report
-        host.sleep(PAUSE)
+        host.sleep(PASS_INTERVAL_S)
 
 
 def allow(host: Host, service: str) -> None:
@@ -136,19 +136,19 @@ def tell(peers: Sequence[Peer], *words: str) -> None:
 def status_of(peer: Peer, cluster: Cluster, service: str) -> dict[str, Any]:
     """Give how a service stands on another host, as `nvkeep status --json` says it; empty when it cannot be asked."""
     try:
-        found = json_of(peer.name, peer.run(("nvkeep", "status", service, "--json"), cluster.timing.step))
-        return dict(found[0])
+        statuses = json_of(peer.name, peer.run(("nvkeep", "status", service, "--json"), cluster.timing.step))
+        return dict(statuses[0])
     except (Unreachable, ValueError, IndexError, TypeError):
         return {}
 
 
 def refuse_in_vain(peers: Sequence[Peer], cluster: Cluster, service: str) -> None:
     """Raise NvkeepError unless one of these hosts says that it may take a service."""
-    answers = {one.name: status_of(one, cluster, service) for one in peers}
-    if any(one.get("eligible") for one in answers.values()):
+    answers = {peer.name: status_of(peer, cluster, service) for peer in peers}
+    if any(status.get("eligible") for status in answers.values()):
         return
-    reasons = [f"{name} {_unfit(name, one)}" for name, one in answers.items()] or ["there is no other host for it"]
-    raise NvkeepError(f"{service} stays where it is: {'; '.join(reasons)}; to do it all the same: --force")
+    reasons = [f"{name} {_unfit(name, status)}" for name, status in answers.items()] or ["there is no other host for it"]
+    raise NvkeepError(f"{service} stays where it is: {'; '.join(reasons)}; to do it anyway: --force")
 
 
 def _unfit(name: str, seen: dict[str, Any]) -> str:
@@ -181,7 +181,7 @@ def _served(host: Host, cluster: Cluster, service: str, peers: Sequence[Peer]) -
     """Wait until it stands here wholly, or another host says that it does there: an address may answer before its unit."""
     deadline = host.now() + cluster.timing.step
     while host.now() < deadline:
-        if serves(host, run_pass(host, cluster, service)) or any(whole(status_of(one, cluster, service)) for one in peers):
+        if serves(host, run_pass(host, cluster, service)) or any(whole(status_of(peer, cluster, service)) for peer in peers):
             return True
-        host.sleep(PAUSE)
+        host.sleep(PASS_INTERVAL_S)
     return False

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from nvkeep.admin.drain import PAUSE, Drain, is_gone
+from nvkeep.admin.drain import PASS_INTERVAL_S, Drain, is_gone
 from nvkeep.admin.orders import others, refuse_in_vain, serves, status_of, tell
 from nvkeep.core import liveness
 from nvkeep.core.reconcile import run_pass
@@ -23,10 +23,12 @@ from nvkeep.model.spec import Cluster
 from nvkeep.state.orders import Timestamps
 from nvkeep.status.cluster import holds, whole
 
-LOOK = 0.1  # seconds between two looks whether another host serves
-ASKED = 1.5  # seconds between two questions whether it has failed to: that is an ssh, and a failed start is told for a while
-TAKEN_WITHIN = 10.0  # seconds another host has to take what was released; longer while it is seen to start
-BACK_WITHIN = 30.0  # seconds in which this host gets the role again, and serves
+POLL_INTERVAL_S = 0.1  # between two looks whether another host serves
+STATUS_INTERVAL_S = (
+    1.5  # between two questions whether it has failed to: that is an ssh, and a failed start is told for a while
+)
+TAKE_LIMIT_S = 10.0  # another host has to take what was released; longer while it is seen to start
+RETURN_LIMIT_S = 30.0  # in which this host gets the role again, and serves
 
 
 class Result(NamedTuple):
@@ -57,8 +59,8 @@ class Switchover:
         self.begun = self.host.now()
         self.spec, self.timestamps = self.cluster.services[self.service], Timestamps(self.host, self.service)
         every = others(self.host, self.cluster, self.service)
-        self.targets = [one for one in every if self.to in ("", one.name)]
-        self.parked = [one for one in every if one not in self.targets]
+        self.targets = [peer for peer in every if self.to in ("", peer.name)]
+        self.parked = [peer for peer in every if peer not in self.targets]
         if not self.targets:
             raise NotHere(f"{self.to} is no other host of {self.service}; it may run on {', '.join(self.spec.hosts)}")
 
@@ -102,33 +104,35 @@ class Switchover:
     @property
     def _longest(self) -> float:
         """Seconds that a pass and the other host may take."""
-        return 2 * self.cluster.timing.step + TAKEN_WITHIN
+        return 2 * self.cluster.timing.step + TAKE_LIMIT_S
 
     def _await(self) -> Result:
         """Wait until the address or health of another host answers, and it says that all is there, if it can be asked."""
         self.say(f"{self.service}: nothing is left here {self._since():.1f} s after the order")
         asked = self.host.now()
-        deadline = asked + TAKEN_WITHIN
+        deadline = asked + TAKE_LIMIT_S
         while self.host.now() < deadline:
             if self._answered():
                 return self._confirmed(self._since())
-            if self.host.now() - asked > ASKED:
+            if self.host.now() - asked > STATUS_INTERVAL_S:
                 if len(failed := self._failures()) == len(self.targets):
                     return Result(why="; ".join(failed))
                 asked = self.host.now()
-            self.host.sleep(LOOK)
-        if any(holds(self._asked(one)) for one in self.targets):  # its unit takes long
+            self.host.sleep(POLL_INTERVAL_S)
+        if any(holds(self._asked(peer)) for peer in self.targets):  # its unit takes long
             return self._confirmed(self._since())
-        return Result(why="; ".join(self._failures()) or f"no other host took it within {TAKEN_WITHIN:g} s")
+        return Result(why="; ".join(self._failures()) or f"no other host took it within {TAKE_LIMIT_S:g} s")
 
     def _since(self) -> float:
         return self.host.now() - self.begun
 
     def _failures(self) -> list[str]:
         """Say which target could not serve, and why, as far as they can be asked."""
-        seen = {one.name: self._asked(one) for one in self.targets}
+        seen = {peer.name: self._asked(peer) for peer in self.targets}
         return [
-            f"{name} could not serve it: {one['eligible_why']}" for name, one in seen.items() if not one.get("eligible", True)
+            f"{name} could not serve it: {status['eligible_why']}"
+            for name, status in seen.items()
+            if not status.get("eligible", True)
         ]
 
     def _answered(self) -> bool:
@@ -140,14 +144,14 @@ class Switchover:
         """See which host serves, and that it goes on to: a unit may fail to start although the address is up."""
         deadline = self.begun + outage + self.cluster.timing.step
         while self.host.now() < deadline:
-            seen = {one.name: self._asked(one) for one in self.targets}
-            taker = next((name for name, one in seen.items() if whole(one)), "")
+            seen = {peer.name: self._asked(peer) for peer in self.targets}
+            taker = next((name for name, status in seen.items() if whole(status)), "")
             if taker or not any(seen.values()):
                 return Result(to=taker or "another host", outage=outage)
             if len(failed := self._failures()) == len(self.targets):
                 return Result(why="; ".join(failed))
-            self.host.sleep(PAUSE)
-        names = ", ".join(one.name for one in self.targets)
+            self.host.sleep(PASS_INTERVAL_S)
+        names = ", ".join(peer.name for peer in self.targets)
         return Result(why=f"{names} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
 
     def _back(self, moved: Result) -> Result:
@@ -155,14 +159,16 @@ class Switchover:
 
         As a candidate this host takes what is free and seizes nothing; keepalived's master may be a host that does nothing.
         """
-        deadline = self.host.now() + BACK_WITHIN
+        deadline = self.host.now() + RETURN_LIMIT_S
         while self.host.now() < deadline:
             report = run_pass(self.host, self.cluster, self.service, role=Role.CANDIDATE)
             if serves(self.host, report):
                 return moved._replace(here=True)
-            if report.holder == Holder.ANOTHER and (taker := next((one.name for one in self.targets if self._whole(one)), "")):
+            if report.holder == Holder.ANOTHER and (
+                taker := next((peer.name for peer in self.targets if self._whole(peer)), "")
+            ):
                 return Result(to=taker, outage=self._since())
-            self.host.sleep(PAUSE)
+            self.host.sleep(PASS_INTERVAL_S)
         return moved._replace(why=f"{moved.why}, and this host does not serve it again either: {report.why}")
 
     def _whole(self, peer: Peer) -> bool:

@@ -84,7 +84,7 @@ class Agent:
             self.listener.hold()
             deaf = "" if self.listener.former else fifo.deaf(self.host)
         except OSError as error:
-            deaf = f"keepalived cannot be heard, roles are only asked: {error}"
+            deaf = f"cannot hear keepalived's events, so roles are polled: {error}"
         if deaf:
             self._say(deaf)
             self._wake_all()

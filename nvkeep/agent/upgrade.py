@@ -70,7 +70,7 @@ class Upgrade:
             return
         with self.passes.none(0) as quiet, suppress(OSError):
             if quiet:
-                log.note(f"nvkeep was upgraded: going on as {name}")
+                log.note(f"nvkeep was upgraded; continuing as {name}")
                 become_it()
 
     def _runs(self, name: str) -> bool:
@@ -82,7 +82,7 @@ class Upgrade:
             self.tried = name
             return True
         if name != self.refused:
-            log.note(f"nvkeep was upgraded to {name}, which does not run, so the old code goes on: {problem}", 40)
+            log.note(f"nvkeep was upgraded to {name}, which does not run; the old code continues: {problem}", 40)
         self.refused, self.refused_until = name, self.host.now() + TRY_AGAIN_S
         return False
 

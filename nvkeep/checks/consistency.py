@@ -6,26 +6,28 @@ meanwhile; it never keeps a host from taking over. A host that cannot be reached
 """
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from nvkeep import __version__, keepalived, log
-from nvkeep.checks.readiness import programs, version
 from nvkeep.errors import NvkeepError, Unreachable
 from nvkeep.host import Host
 from nvkeep.host.ssh import Peer, json_of
 from nvkeep.keepalived.version import here
 from nvkeep.model.consistency import AS_GENERATED, MISSING, UNREADABLE, Difference, Parts, compare, digest, shared
 from nvkeep.model.spec import Cluster
+from nvkeep.reconcilers import resources, volumes
+from nvkeep.reconcilers.backends.base import Tool
 from nvkeep.state.files import RUN, written
 
 RECORD = f"{RUN}/agreement"
 COMMAND = ("nvkeep", "agreement", "--json")
-EVERY = 60.0  # seconds between two comparisons by the agent
-SOON = 10.0  # seconds until the first, which has better things to do, and while hosts differ: what was fixed is seen soon
-ASKING = 20.0  # seconds another host is given to answer
+INTERVAL_S = 60.0  # between two comparisons by the agent
+FIRST_INTERVAL_S = 10.0  # until the first, which has better things to do, and while hosts differ: what was fixed is seen soon
+ANSWER_TIMEOUT_S = 20.0  # for another host to answer
 
 
 @dataclass(frozen=True)
@@ -39,21 +41,27 @@ class Compared:
 
 def parts(host: Host, cluster: Cluster) -> Parts:
     """Look at everything that has to be the same on every host. Changes nothing."""
-    found = {"cluster.yaml": digest(json.dumps(cluster.model_dump(mode="json", serialize_as_any=True), sort_keys=True))}
-    found |= {"nvkeep": __version__, "keepalived": _keepalived(host)}
-    found["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)
+    compared = {"cluster.yaml": digest(json.dumps(cluster.model_dump(mode="json", serialize_as_any=True), sort_keys=True))}
+    compared |= {"nvkeep": __version__, "keepalived": _keepalived(host)}
+    compared["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)
     mine = cluster.services_of(host.name)
-    found |= {" ".join(tool.version): version(host, tool) for service in mine for tool in programs(host, cluster, service)}
-    return found | {path: _file(host, path) for service in mine for path in cluster.services[service].agree}
+    compared |= {" ".join(tool.version): tool.printed(host) for service in mine for tool in _tools(host, cluster, service)}
+    return compared | {path: _file(host, path) for service in mine for path in cluster.services[service].agree}
+
+
+def _tools(host: Host, cluster: Cluster, service: str) -> Iterator[Tool]:
+    """Name the programs that the volumes of a service need on this host."""
+    for volume in volumes(resources(cluster, service, host.name)):
+        yield from volume.kind.tools_of(host, volume.spec)
 
 
 def _keepalived(host: Host) -> str:
     """Give major and minor: patches of one minor version go together."""
     try:
-        found = here(host)
+        version = here(host)
     except NvkeepError as error:
         return f"{UNREADABLE}: {error}"
-    return f"{found.major}.{found.minor}"
+    return f"{version.major}.{version.minor}"
 
 
 def _file(host: Host, path: str) -> str:
@@ -73,9 +81,9 @@ def renew(host: Host, cluster: Cluster) -> dict[str, Compared]:
     before, mine = read(host), parts(host, cluster)
     names = [name for name in cluster.hosts if name != host.name and shared(cluster, host.name, name)]
     with ThreadPoolExecutor(max(1, len(names))) as pool:
-        found = pool.map(lambda name: _compared(host, cluster, mine, name, before.get(name, Compared())), names)
-        outcome = dict(zip(names, found, strict=True))
-    plain = {name: asdict(one) for name, one in outcome.items()}
+        compared = pool.map(lambda name: _compared(host, cluster, mine, name, before.get(name, Compared())), names)
+        outcome = dict(zip(names, compared, strict=True))
+    plain = {name: asdict(peer) for name, peer in outcome.items()}
     written(host, RECORD, json.dumps({"boot": host.boot_id(), "peers": plain}))
     return outcome
 
@@ -89,12 +97,12 @@ def _compared(host: Host, cluster: Cluster, mine: Parts, name: str, before: Comp
 
 
 def _asked(host: Host, cluster: Cluster, mine: Parts, name: str) -> tuple[Difference, ...]:
-    done = Peer(host, name).run(COMMAND, ASKING)
+    done = Peer(host, name).run(COMMAND, ANSWER_TIMEOUT_S)
     try:
         theirs = {str(part): str(value) for part, value in json_of(name, done)["parts"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        said = (done.err.strip().splitlines() or ["no message"])[-1]
-        text = f"{name} does not say what it has: `{' '.join(COMMAND)}` ended with {done.code}: {said}"
+        message = (done.err.strip().splitlines() or ["no message"])[-1]
+        text = f"cannot compare with {name}: `{' '.join(COMMAND)}` ended there with {done.code}: {message}"
         return (Difference(shared(cluster, host.name, name), f"{text}; ssh {name} nvkeep agreement"),)
     return compare(cluster, host.name, mine, name, theirs)
 
@@ -102,20 +110,20 @@ def _asked(host: Host, cluster: Cluster, mine: Parts, name: str) -> tuple[Differ
 def keep_comparing(host: Host, cluster: Callable[[], Cluster | None]) -> None:
     """Compare for ever; for a thread of its own, so that no pass ever waits for another host."""
     while True:
-        host.sleep(SOON if disagreements(host) or not host.exists(RECORD) else EVERY)
+        host.sleep(FIRST_INTERVAL_S if disagreements(host) or not host.exists(RECORD) else INTERVAL_S)
         try:
-            if found := cluster():
-                _tell(read(host), renew(host, found))
+            if known_cluster := cluster():
+                _tell(read(host), renew(host, known_cluster))
         except Exception as error:  # noqa: BLE001 - a comparison that fails must not end the thread
-            log.note(f"the hosts cannot be compared: {type(error).__name__}: {error}", 40)
+            log.note(f"cannot compare the hosts: {type(error).__name__}: {error}", logging.ERROR)
 
 
 def _tell(before: dict[str, Compared], now: dict[str, Compared]) -> None:
     """Log what is new."""
-    known = {one for compared in before.values() for one in compared.differs}
-    for one in dict.fromkeys(one for compared in now.values() for one in compared.differs):
-        if one not in known:
-            log.note(one.text, 30)
+    known = {difference for peer in before.values() for difference in peer.differs}
+    for difference in dict.fromkeys(difference for peer in now.values() for difference in peer.differs):
+        if difference not in known:
+            log.note(difference.text, logging.WARNING)
 
 
 # --- the record -------------------------------------------------------------------------------------------------------
@@ -124,31 +132,31 @@ def _tell(before: dict[str, Compared], now: dict[str, Compared]) -> None:
 def read(host: Host) -> dict[str, Compared]:
     """Read the outcome of the last comparison in this boot; empty when there is none."""
     try:
-        found = json.loads(host.read(RECORD))
-        return {str(name): _read(one) for name, one in found["peers"].items()} if found["boot"] == host.boot_id() else {}
+        record = json.loads(host.read(RECORD))
+        return {str(name): _read(peer) for name, peer in record["peers"].items()} if record["boot"] == host.boot_id() else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _read(found: dict[str, Any]) -> Compared:
-    differs = tuple(Difference(tuple(map(str, one["services"])), str(one["text"])) for one in found["differs"])
-    return Compared(float(found["at"]), differs, str(found["unreached"]))
+def _read(peer: dict[str, Any]) -> Compared:
+    differs = tuple(Difference(tuple(map(str, row["services"])), str(row["text"])) for row in peer["differs"])
+    return Compared(float(peer["at"]), differs, str(peer["unreached"]))
 
 
 def disagreements(host: Host, service: str | None = None) -> list[str]:
     """Name what differed between this host and others when it was last compared, for one service or for any."""
-    every = [one for compared in read(host).values() for one in compared.differs]
-    return [one.text for one in every if service is None or service in one.services]
+    every = [difference for compared in read(host).values() for difference in compared.differs]
+    return [difference.text for difference in every if service is None or service in difference.services]
 
 
 def uncompared(host: Host, cluster: Cluster, service: str) -> list[str]:
     """Name the hosts of a service that could not be compared, and since when."""
-    others = {name: one for name, one in read(host).items() if name in cluster.services[service].hosts}
-    late = {name: one for name, one in others.items() if one.unreached or host.now() - one.at > 3 * EVERY}
-    return [not_compared(host, name, one) for name, one in late.items()]
+    others = {name: peer for name, peer in read(host).items() if name in cluster.services[service].hosts}
+    late = {name: peer for name, peer in others.items() if peer.unreached or host.now() - peer.at > 3 * INTERVAL_S}
+    return [not_compared(host, name, peer) for name, peer in late.items()]
 
 
-def not_compared(host: Host, name: str, one: Compared) -> str:
+def not_compared(host: Host, name: str, peer: Compared) -> str:
     """Say since when a host was not compared, and why."""
-    since = f"for {host.now() - one.at:.0f} s" if one.at else "in this boot"
-    return f"not compared with {name} {since}{f': {one.unreached}' if one.unreached else '; systemctl status nvkeep'}"
+    since = f"for {host.now() - peer.at:.0f} s" if peer.at else "in this boot"
+    return f"not compared with {name} {since}{f': {peer.unreached}' if peer.unreached else '; systemctl status nvkeep'}"

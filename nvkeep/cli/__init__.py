@@ -10,7 +10,7 @@ VERBS = {
     "apply": "make one pass over every service of this host",
     "plan": "say what a pass would do, and do nothing",
     "diff": "the same, with the drift in words",
-    "status": "how every service stands on this host, and why",
+    "status": "the status of every service on this host, and why",
     "agreement": "what has to be the same on every host, as it is on this one",
     "holders": "who would keep a service's file systems from being unmounted",
     "check": "check whether cluster.yaml is right",
@@ -25,18 +25,18 @@ VERBS = {
     "stop": "stop a service on every host, or release it on this one",
     "start": "start a stopped service again",
     "maintenance": "watch a service and do nothing, for a while",
-    "override": "list, record or end on this host alone what was ordered by hand",
+    "override": "list, record or end orders given by hand, on this host alone",
     "failback": "move services home to this host, in their window; run by nvkeep-failback.timer",
-    "reset": "let this host try again what it was kept from after failures",
+    "reset": "let this host try again after failures",
     "role": "show the roles, or set one by hand",
     "umount": "unmount one file system, by the escalation where it is busy; what a release runs",
-    "agent": "the resident; run by nvkeep.service",
+    "agent": "the agent; run by nvkeep.service",
     "shutdown": "release everything, because the system goes down; run by nvkeep-shutdown.service",
 }
 LEGACY = {"import": "import_"}  # verbs that read the original's files
 ORIGINAL = {
     "nvkeep_apply_config": "set every host up by cluster.yaml",
-    "nvkeep_check_status": "how the volumes, mount points, floating addresses and services stand on this host",
+    "nvkeep_check_status": "the state of the volumes, mount points, floating addresses and services on this host",
     "nvkeep_clean_shutdown": "release the services on this host, in order",
     "nvkeep_manual_startup": "start services on this host, with or without keepalived",
 }  # the commands of the original bash nvkeep: names of this same program
@@ -44,7 +44,7 @@ PLUMBING = ("announce", "lease", "loop", "nvme")
 FIRST = """\
 nvkeep keeps a service alive on servers that share a block volume.
 
-    nvkeep status               how every service stands on this host, and why
+    nvkeep status               the status of every service on this host, and why
     nvkeep plan                 what a pass would do now; changes nothing
     nvkeep apply                make a pass now
     nvkeep check -f FILE        is this cluster.yaml right?
@@ -52,7 +52,7 @@ nvkeep keeps a service alive on servers that share a block volume.
 
 All commands: nvkeep --help. Help for one: nvkeep COMMAND --help.
 """
-BAD_CONFIGURATION = 2
+REFUSED = 2  # exit code: nothing was done, because the file is wrong or this host cannot
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -88,9 +88,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         if verb == wanted:
             module = import_module(f"nvkeep.legacy.{LEGACY[verb]}" if verb in LEGACY else f"nvkeep.cli.{verb}")
             formatter = argparse.RawDescriptionHelpFormatter
-            one = verbs.add_parser(verb, help=does, description=does, epilog=module.__doc__, formatter_class=formatter)
-            module.options(one)
-            one.set_defaults(run=module.run)
+            command = verbs.add_parser(verb, help=does, description=does, epilog=module.__doc__, formatter_class=formatter)
+            module.options(command)
+            command.set_defaults(run=module.run)
         else:
             verbs.add_parser(verb, help=does)
     _suggest(parser, arguments[0])
@@ -123,7 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return int(arguments.run(arguments))
     except (ConfigError, UnsafeFile, NotHere) as error:
         print(error, file=sys.stderr)
-        return BAD_CONFIGURATION
+        return REFUSED
     except (Busy, NvkeepError) as error:
         print(f"nvkeep: {error}", file=sys.stderr)
     except PermissionError as error:

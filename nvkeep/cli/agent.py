@@ -19,7 +19,7 @@ from nvkeep.host import Host, LocalHost
 from nvkeep.probes import unit
 
 UNIT = "nvkeep.service"
-GRACE = 1.5  # seconds for the passes under way when this is told to end
+STOP_LIMIT_S = 1.5  # for the passes under way when this is told to end
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         agent.run()
     except SystemExit:
-        agent.finish(GRACE)
+        agent.finish(STOP_LIMIT_S)
     return 0
 
 

@@ -27,11 +27,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the parts."""
     cluster, host = load(arguments)
     chosen(cluster, host.name, [])
-    found = consistency.parts(host, cluster)
+    parts = consistency.parts(host, cluster)
     if arguments.json:
-        print(json.dumps({"host": host.name, "parts": found}, indent=2))
+        print(json.dumps({"host": host.name, "parts": parts}, indent=2))
         return 0
-    for part, value in found.items():
+    for part, value in parts.items():
         print(f"{part}: {value}")
     differs = consistency.disagreements(host)
     print(*(f"! {text}" for text in differs), sep="\n" if differs else "", end="\n" if differs else "")

@@ -30,7 +30,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     file_option(parser)
     services_option(parser)
-    parser.add_argument("-q", "--quiet", action="store_true", help="say only what changed or is wrong (for the timer)")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only what changed or is wrong (for the timer)")
 
 
 def run(arguments: argparse.Namespace) -> int:

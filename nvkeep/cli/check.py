@@ -16,6 +16,7 @@ from nvkeep import config
 from nvkeep.checks import readiness
 from nvkeep.cli.common import chosen, file_option
 from nvkeep.host import Host, LocalHost
+from nvkeep.model.finding import Mark
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers.backends import backend_of
 
@@ -38,19 +39,19 @@ def run(arguments: argparse.Namespace) -> int:
 def _look(cluster: Cluster, host: Host) -> int:
     """Print one line a precondition of serving (docs/readiness.md), each once; 1 when one does not hold."""
     services = chosen(cluster, host.name, [])
-    found = dict.fromkeys(one for service in services for one in readiness.every(host, cluster, service))
-    print(*found, sep="\n")
-    return 1 if any(one.mark is readiness.Mark.NOT_OK for one in found) else 0
+    looks = dict.fromkeys(look for service in services for look in readiness.every(host, cluster, service))
+    print(*looks, sep="\n")
+    return 1 if any(look.mark is Mark.NOT_OK for look in looks) else 0
 
 
 def warnings(cluster: Cluster) -> list[str]:
     """Name what is allowed, and what is given up by it."""
-    found = []
+    texts = []
     for name, service in cluster.services.items():
         if not service.addresses and service.health is None:
-            found.append(f"service {name} has neither addresses nor health: nobody can be asked whether it is still served")
+            texts.append(f"service {name} has neither addresses nor health: nothing shows whether another host still serves it")
         if service.ping == "none":
-            found.append(f"service {name}: ping: none: a host whose switch is cut off may take what another host still serves")
+            texts.append(f"service {name}: ping: none: a host whose switch is cut off may take what another host still serves")
         given_up = {volume.backend: backend_of(volume).gives_up for volume in service.volumes}
-        found += [f"service {name} uses backend {backend}: {what}" for backend, what in sorted(given_up.items()) if what]
-    return found
+        texts += [f"service {name} uses backend {backend}: {what}" for backend, what in sorted(given_up.items()) if what]
+    return texts

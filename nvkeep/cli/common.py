@@ -33,9 +33,9 @@ def chosen(cluster: Cluster, host: str, wanted: list[str]) -> tuple[str, ...]:
     if host not in cluster.hosts:
         raise NotHere(f"{host} is not a host of this cluster; its hosts are {', '.join(cluster.hosts)}")
     mine = cluster.services_of(host)
-    for one in wanted:
-        if one not in mine:
-            raise NotHere(f"{host} may not run {one}; it may run {', '.join(mine) or 'nothing'}")
+    for service in wanted:
+        if service not in mine:
+            raise NotHere(f"{host} may not run {service}; it may run {', '.join(mine) or 'nothing'}")
     return tuple(wanted) or mine
 
 
@@ -57,13 +57,13 @@ def lasting(text: str) -> float:
 
 def order_options(parser: argparse.ArgumentParser) -> None:
     """Add what every order by hand may have."""
-    parser.add_argument("--reason", default="", metavar="TEXT", help="for the colleagues: it is shown by nvkeep status")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="for your colleagues; nvkeep status prints it")
     parser.add_argument("--for", dest="lasting", type=lasting, default=0.0, metavar="TIME", help="90s, 30m, 2h or 1d")
 
 
 def unsettled(report: Report) -> list[str]:
     """Say a line for each resource that is not as it should be after a pass."""
-    return [f"{one.word} {one.key}: {one.reason}" for one in report.outcomes if one.word not in SETTLED]
+    return [f"{outcome.word} {outcome.key}: {outcome.reason}" for outcome in report.outcomes if outcome.word not in SETTLED]
 
 
 def tell_gone(reports: Sequence[Report]) -> int:

@@ -29,10 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     code, services = 0, chosen(cluster, host.name, [])
     refuse_others_than_root()
     for service in services:
-        one = Failback(host, cluster, service)
-        if one.due():
+        failback = Failback(host, cluster, service)
+        if failback.due():
             try:
-                print(one.run())
+                print(failback.run())
             except NvkeepError as error:
                 print(f"{service}: {error}", file=sys.stderr)
                 code = 1

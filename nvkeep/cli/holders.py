@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Look and print. Changes nothing."""
     cluster, host = load(arguments)
     services = chosen(cluster, host.name, arguments.services)
-    found = {name: tuple(forecast(host, cluster.services[name], deep=True)) for name in services}
-    for service, held in found.items():
-        print("\n".join([f"{service}:", *(f"  {one}" for one in held or ("nobody",))]))
-    return 1 if any(one.blocks for held in found.values() for one in held) else 0
+    blockers = {name: tuple(forecast(host, cluster.services[name], deep=True)) for name in services}
+    for service, held in blockers.items():
+        print("\n".join([f"{service}:", *(f"  {blocker}" for blocker in held or ("nobody",))]))
+    return 1 if any(blocker.blocks for held in blockers.values() for blocker in held) else 0

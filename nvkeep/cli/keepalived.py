@@ -20,14 +20,13 @@ import argparse
 import sys
 
 from nvkeep import keepalived
+from nvkeep.cli import REFUSED
 from nvkeep.cli.common import chosen, file_option, load, refuse_others_than_root
 from nvkeep.errors import Unsuited
 from nvkeep.host import Host
 from nvkeep.keepalived import version
 from nvkeep.keepalived.drift import build_of
 from nvkeep.model.spec import Cluster
-
-UNSUITED = 2
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -50,12 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
         return _check(host, cluster) if arguments.check else _print(host, cluster, arguments.for_version)
     except Unsuited as error:
         print(f"nvkeep: {error}", file=sys.stderr)
-        return UNSUITED
+        return REFUSED
 
 
 def _print(host: Host, cluster: Cluster, wanted: str | None) -> int:
-    found = version.Version.parse(wanted) if wanted else version.here(host)
-    sys.stdout.write(keepalived.configuration(cluster, host.name, build_of(host, found)))
+    known = version.Version.parse(wanted) if wanted else version.here(host)
+    sys.stdout.write(keepalived.configuration(cluster, host.name, build_of(host, known)))
     return 0
 
 

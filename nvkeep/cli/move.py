@@ -15,17 +15,16 @@ exit codes:
 import argparse
 import sys
 
-from nvkeep.admin.drain import LIMIT
+from nvkeep.admin.drain import DRAIN_LIMIT_S
 from nvkeep.admin.orders import others, status_of
-from nvkeep.admin.switchover import BACK_WITHIN, TAKEN_WITHIN, Switchover
+from nvkeep.admin.switchover import RETURN_LIMIT_S, TAKE_LIMIT_S, Switchover
+from nvkeep.cli import REFUSED
 from nvkeep.cli.common import ordered, service_options, unsettled
 from nvkeep.errors import NotHere, Unreachable
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 from nvkeep.state.service import Store
 from nvkeep.status.cluster import holds
-
-NOT_HERE = 2
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -48,35 +47,35 @@ def run(arguments: argparse.Namespace) -> int:
     return _move(Switchover(host, cluster, service, arguments.to, print, arguments.force))
 
 
-def _move(one: Switchover) -> int:
-    moved = one.run()
+def _move(move: Switchover) -> int:
+    moved = move.run()
     if moved.to:
         print(
-            f"{one.service}: {moved.to} serves it; outage {moved.outage:.1f} s, from the order to the first answer from there"
+            f"{move.service}: {moved.to} serves it; outage {moved.outage:.1f} s, from the order to the first answer from there"
         )
         return 0
     for line in unsettled(moved.left) if moved.left else ():
-        print(f"{one.service}: {line}", file=sys.stderr)
+        print(f"{move.service}: {line}", file=sys.stderr)
     back = ": it is taken back" if moved.here else ""
-    print(f"{one.service}: {moved.why}{back}; nvkeep status {'' if moved.here else '--all '}{one.service}", file=sys.stderr)
+    print(f"{move.service}: {moved.why}{back}; nvkeep status {'' if moved.here else '--all '}{move.service}", file=sys.stderr)
     return 1
 
 
 def _elsewhere(host: Host, cluster: Cluster, service: str, arguments: argparse.Namespace) -> int:
     """Hand the order on to the host that serves. Raises NotHere, when none says so."""
-    told = [f"it is not served by {host.name}"]
+    reasons = [f"it is not served by {host.name}"]
     words = ("nvkeep", "move", service, *(("--to", arguments.to) if arguments.to else ()), "--here")
     words = (*words, "--force") if arguments.force else words
     for peer in () if arguments.here else others(host, cluster, service):
         try:
-            done = peer.run(words, LIMIT + 4 * cluster.timing.step + TAKEN_WITHIN + BACK_WITHIN)
+            done = peer.run(words, DRAIN_LIMIT_S + 4 * cluster.timing.step + TAKE_LIMIT_S + RETURN_LIMIT_S)
         except Unreachable as error:
-            told.append(str(error))
+            reasons.append(str(error))
             continue
-        if done.code != NOT_HERE:
+        if done.code != REFUSED:
             print(done.out, end="")
             print(done.err, end="", file=sys.stderr)
             return done.code
         serves = holds(status_of(peer, cluster, service))
-        told.append(f"{peer.name}: {done.err.strip()}" if serves else f"it is not served by {peer.name}")
-    raise NotHere(f"{service}: {'; '.join(told)}; nvkeep status --all")
+        reasons.append(f"{peer.name}: {done.err.strip()}" if serves else f"it is not served by {peer.name}")
+    raise NotHere(f"{service}: {'; '.join(reasons)}; nvkeep status --all")

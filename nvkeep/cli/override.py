@@ -28,7 +28,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     file_option(parser)
     parser.add_argument("what", choices=("list", "set", "end"), nargs="?", default="list")
-    parser.add_argument("kind", choices=[str(one) for one in Kind], nargs="?")
+    parser.add_argument("kind", choices=[str(kind) for kind in Kind], nargs="?")
     parser.add_argument("service", metavar="SERVICE", nargs="?", default="")
     parser.add_argument("--by", default="", metavar="NAME", help="who gives it; default: whoever types it")
     order_options(parser)

@@ -63,30 +63,30 @@ def _seen_from_here(name: str | None, *, clean: bool) -> None:
 
 
 def _roles(words: Sequence[str], services: Sequence[str]) -> dict[str, Role]:
-    found = {}
+    roles = {}
     for word in words:
         service, _, role = word.partition("=")
         if service not in services or role not in Role.__members__:
             raise NvkeepError(
                 f"--role {word}: write SERVICE=ROLE, a service of {', '.join(services)} and one of {', '.join(Role)}"
             )
-        found[service] = Role(role)
-    return found
+        roles[service] = Role(role)
+    return roles
 
 
 Planned = tuple[Pass, Verdict, Plan, Observation]
 
 
 def _planned(host: Host, cluster: Cluster, service: str, role: Role | None, *, clean: bool) -> Planned:
-    one = Pass(host, cluster, service, role=role, blind=clean)
-    verdict, observation = one.consider()
-    return one, verdict, one.actor.plan(verdict, observation), observation
+    this = Pass(host, cluster, service, role=role, blind=clean)
+    verdict, observation = this.consider()
+    return this, verdict, this.actor.plan(verdict, observation), observation
 
 
-def _print(one: Pass, verdict: Verdict, plan: Plan, observation: Observation, *, explain: bool) -> None:
-    print(f"{one.service} on {one.host.name}: {verdict.action}: {verdict.why} (line {verdict.line})")
+def _print(this: Pass, verdict: Verdict, plan: Plan, observation: Observation, *, explain: bool) -> None:
+    print(f"{this.service} on {this.host.name}: {verdict.action}: {verdict.why} (line {verdict.line})")
     if explain:
-        _explain(one, verdict, observation)
+        _explain(this, verdict, observation)
     for change in plan.changes:
         print(f"  {change.verb:<8} {change.key}: {change.why}")
         for step in change.steps:
@@ -97,16 +97,16 @@ def _print(one: Pass, verdict: Verdict, plan: Plan, observation: Observation, *,
         print("  nothing to do")
 
 
-def _explain(one: Pass, verdict: Verdict, observation: Observation) -> None:
+def _explain(this: Pass, verdict: Verdict, observation: Observation) -> None:
     from nvkeep.model import drift  # noqa: PLC0415 - deepdiff costs a third of a pass; only people who ask for it pay
 
     want = WANT.get(verdict.action)
     here = want is Want.HERE
-    known = [resource for resource in one.resources if not isinstance(observation.seen[resource.key], Unknown)]
+    known = [resource for resource in this.resources if not isinstance(observation.seen[resource.key], Unknown)]
     desired = {resource.key: resource.kind.desired(resource.spec) if here else None for resource in known}
     observed = {key: observation.seen[key] for key in desired}
     differing = [key for key in desired if want and desired[key] != observed[key]]
     for key in differing:
         print(f"  drift    {drift.words(key, desired[key], observed[key])}")
-    told = drift.tree(desired, observed) if differing else ""
-    print("".join(f"    {line}\n" for line in told.splitlines()), end="")
+    tree = drift.tree(desired, observed) if differing else ""
+    print("".join(f"    {line}\n" for line in tree.splitlines()), end="")

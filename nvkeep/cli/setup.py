@@ -38,7 +38,7 @@ from nvkeep.setup.rollout import Code, Rollout
 from nvkeep.state.files import RUN, alone
 
 STEPS = ("commit", "start", "lead", "finish", "undo", "clear")
-PATIENCE = 300.0  # seconds for the step before to end
+LOCK_TIMEOUT_S = 300.0  # for the step before to end
 NEXT = "next: nvkeep status --all"
 
 
@@ -52,7 +52,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--check", action="store_true", help="only look at this host")
     parser.add_argument("--json", action="store_true", help="for programs (--check)")
     parser.add_argument("--undo", dest="step", action="store_const", const="undo",
-                        help="take back on this host what a setup that was killed has done")  # fmt: skip
+                        help="undo on this host what a killed setup has done")  # fmt: skip
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)  # what one host is told by another
     parser.add_argument("--digest", default="", help=argparse.SUPPRESS)
     parser.add_argument("--as", dest="name", help=argparse.SUPPRESS)
@@ -61,7 +61,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Set up, or do the one part of it that is asked for."""
     if os.geteuid():
-        raise NotHere("only root can set up a host; type it as root")
+        raise NotHere("only root can set up a host; run it as root")
     try:
         return _run(LocalHost(), arguments)
     except (PermissionError, BrokenPipeError):
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(host: Host, arguments: argparse.Namespace) -> int:
     if arguments.step:
-        with _alone(host, ".setup-step", PATIENCE):  # one whose ssh broke off goes on, and is taken back after it
+        with _alone(host, ".setup-step", LOCK_TIMEOUT_S):  # one whose ssh broke off goes on, and is taken back after it
             return _step(host, arguments)
     if arguments.check:
         return _check(host, arguments)
@@ -108,14 +108,14 @@ def _check(host: Host, arguments: argparse.Namespace) -> int:
     from nvkeep.setup.survey import survey  # noqa: PLC0415 - only here
 
     order = orders.read(host, arguments.file, arguments.at_boot)
-    found = survey(host, order, arguments.name or _member(host, order))
-    look = Look(host.name, found, found.unmet)
+    seen = survey(host, order, arguments.name or _member(host, order))
+    look = Look(host.name, seen, seen.unmet)
     if arguments.json:
-        print(found.dump())
+        print(seen.dump())
     else:
         print(table.lacking([look], host.name) or f"{host.name}: nothing is missing; setting up would change:")
-        print(table.planned([look]) if not found.unmet else "nothing was changed")
-    return Code.LACKING if found.unmet else Code.DONE
+        print(table.planned([look]) if not seen.unmet else "nothing was changed")
+    return Code.LACKING if seen.unmet else Code.DONE
 
 
 def _member(host: Host, order: Order) -> str:
@@ -127,7 +127,7 @@ def _member(host: Host, order: Order) -> str:
 def _guided(host: Host, arguments: argparse.Namespace) -> int:
     """Ask, look, show, ask, and do."""
     if not (arguments.yes or sys.stdin.isatty()):
-        print("nobody can be asked here (no terminal); nothing was changed; to do it: nvkeep setup --yes", file=sys.stderr)
+        print("no terminal to ask on; nothing was changed; to set up without asking: nvkeep setup --yes", file=sys.stderr)
         return Code.REFUSED
     order = _order(host, arguments)
     _member(host, order)
@@ -147,7 +147,7 @@ def _order(host: Host, arguments: argparse.Namespace) -> Order:
     """Read cluster.yaml; where there is none, ask for it. Raises NotHere, ConfigError, UnsafeFile."""
     if not host.exists(arguments.file):
         if arguments.yes:
-            raise NotHere(f"there is no {arguments.file}; write one, or let it be asked for on a terminal: nvkeep setup")
+            raise NotHere(f"there is no {arguments.file}; write one, or answer its questions on a terminal: nvkeep setup")
         from nvkeep.setup.questions import interview  # noqa: PLC0415 - only where there is no file
 
         interview(host, arguments.file)
@@ -160,7 +160,7 @@ def _shown(host: Host, rollout: Rollout, *, yes: bool) -> Code:
     if missing := table.lacking(looks, host.name):
         print(missing)
     if any(look.unmet for look in looks):
-        print("nothing was changed on any host; fix this, then again: nvkeep setup")
+        print("nothing was changed on any host; fix this, then type again: nvkeep setup")
         return Code.LACKING
     if not any(look.survey.changes for look in looks if look.survey):
         print(f"{', '.join(look.name for look in looks)}: set up as cluster.yaml says; nothing was changed")

@@ -16,14 +16,13 @@ import sys
 
 from nvkeep import config, log
 from nvkeep.admin.drain import drain
+from nvkeep.cli import REFUSED
 from nvkeep.cli.common import file_option, load, refuse_others_than_root, tell_gone
 from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.host import LocalHost
 from nvkeep.model.spec import Cluster
 from nvkeep.state import host as host_state
 from nvkeep.state.files import LEAVING
-
-REFUSED = 2
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +33,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Release everything."""
     if not host_state.leaving(LocalHost()):
-        print(f"{LEAVING} is not there: the system does not go down; nothing was done", file=sys.stderr)
+        print(f"{LEAVING} does not exist: the system is not shutting down; nothing was done", file=sys.stderr)
         return REFUSED
     refuse_others_than_root()
     log.setup(quiet=True)
@@ -48,5 +47,5 @@ def _configured(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost]:
     try:
         return load(arguments)
     except (ConfigError, UnsafeFile) as error:
-        print(f"{error}\nso it is done by the last one that was right, {host_state.LAST_RIGHT}", file=sys.stderr)
+        print(f"{error}\nso nvkeep uses the last correct one, {host_state.LAST_RIGHT}", file=sys.stderr)
         return config.load(host_state.LAST_RIGHT), LocalHost()

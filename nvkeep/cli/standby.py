@@ -28,7 +28,7 @@ from nvkeep.cli.common import (
 from nvkeep.model.override import Kind
 from nvkeep.state.service import Store
 
-LIMIT = 1300.0  # seconds another host has for it; it ends by itself before
+DRAIN_TIMEOUT_S = 1300.0  # another host has for it; it ends by itself before
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_others_than_root()
     if arguments.which not in ("", host.name):
         words = order_words(host.name, arguments.reason, arguments.lasting)
-        return on_host(host, cluster, arguments.which, ("standby", *words, *(("--force",) if arguments.force else ())), LIMIT)
-    for service in () if arguments.force else (one for one in services if Store(host, one).claimed()):
+        return on_host(
+            host, cluster, arguments.which, ("standby", *words, *(("--force",) if arguments.force else ())), DRAIN_TIMEOUT_S
+        )
+    for service in () if arguments.force else (service for service in services if Store(host, service).claimed()):
         refuse_in_vain(others(host, cluster, service), cluster, service)
     log.setup(quiet=True)
     print(order(host, Kind.STANDBY, "", arguments.reason, by=arguments.by, lasting=arguments.lasting))

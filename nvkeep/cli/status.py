@@ -19,7 +19,7 @@ import json
 from dataclasses import asdict
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.scope import Scope
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT
@@ -40,12 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     services = chosen(cluster, host.name, arguments.services)
     if arguments.all:
         return _everywhere(host, cluster, services, plain=arguments.json)
-    standings = [service_status(Pass(host, cluster, service)) for service in services]
+    standings = [service_status(Scope(host, cluster, service)) for service in services]
     if arguments.json:
-        print(json.dumps([_plain(one) for one in standings], indent=2))
+        print(json.dumps([_plain(status) for status in standings], indent=2))
     else:
-        print("\n\n".join(_text(one, host.name) for one in standings))
-    return max((EXIT[one.summary] for one in standings), default=0)
+        print("\n\n".join(_text(status, host.name) for status in standings))
+    return max((EXIT[status.summary] for status in standings), default=0)
 
 
 def _everywhere(host: Host, cluster: Cluster, services: tuple[str, ...], *, plain: bool) -> int:
@@ -56,19 +56,19 @@ def _everywhere(host: Host, cluster: Cluster, services: tuple[str, ...], *, plai
     return seen.code
 
 
-def _text(one: ServiceStatus, host: str) -> str:
-    ready = "may take over" if one.eligible else f"may not take over: {one.eligible_why}"
+def _text(status: ServiceStatus, host: str) -> str:
+    ready = "may take over" if status.eligible else f"may not take over: {status.eligible_why}"
     head = [
-        f"{one.service} on {host}: {one.summary}",
-        f"  role {one.role}, holder {one.holder}, {ready}",
-        *(f"  . {order}" for order in one.orders),
-        f"  {one.why}",
-        *(f"  ! {warning}" for warning in (*one.warnings, *one.blockers)),
-        *(f"  . {note}" for note in one.notes),
+        f"{status.service} on {host}: {status.summary}",
+        f"  role {status.role}, holder {status.holder}, {ready}",
+        *(f"  . {order}" for order in status.orders),
+        f"  {status.why}",
+        *(f"  ! {warning}" for warning in (*status.warnings, *status.blockers)),
+        *(f"  . {note}" for note in status.notes),
     ]
-    quoted = [f"    {line}" for line in one.journal]
-    return "\n".join([*head, *(f"  {line}" for line in one.lines), *quoted, f"  last pass {one.last_pass}"])
+    quoted = [f"    {line}" for line in status.journal]
+    return "\n".join([*head, *(f"  {line}" for line in status.lines), *quoted, f"  last pass {status.last_pass}"])
 
 
-def _plain(one: ServiceStatus) -> dict[str, object]:
-    return asdict(one)
+def _plain(status: ServiceStatus) -> dict[str, object]:
+    return asdict(status)

@@ -46,7 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         units, beside = (tuple(filter(None, words.split(","))) for words in (arguments.units, arguments.beside))
         units = escalation.own_names(host, units if arguments.holders == "unit" else ())
-        if all(one.path != arguments.path for one in mountinfo.read(host)):  # a PATH mistyped must not look like one unmounted
+        if all(
+            entry.path != arguments.path for entry in mountinfo.read(host)
+        ):  # a PATH mistyped must not look like one unmounted
             say(f"nothing is mounted at {arguments.path}")
         task = escalation.Task(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
         left = escalation.Escalation(host, task, say, escalation.family(host, os.getpid())).run()

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from pydantic import ValidationError
 
 from nvkeep.config import document
-from nvkeep.config.advice import told
+from nvkeep.config.advice import mistakes_of
 from nvkeep.config.crossrefs import Loc, cross_references
 from nvkeep.errors import ConfigError, Problem, UnsafeFile
 from nvkeep.host.files import others_can_write
@@ -30,11 +30,11 @@ def load(path: str) -> Cluster:
     _refuse_unsafe(path)
     try:
         with Path(path).open("rb") as stream:
-            data = stream.read(document.LARGEST + 1)
+            data = stream.read(document.LARGEST_BYTES + 1)
     except OSError as error:
         raise ConfigError(path, [Problem(1, 1, "", f"{error.strerror}; name the file with -f FILE")]) from None
-    if len(data) > document.LARGEST:
-        raise ConfigError(path, [Problem(1, 1, "", f"larger than {document.LARGEST} bytes; this is not a cluster.yaml")])
+    if len(data) > document.LARGEST_BYTES:
+        raise ConfigError(path, [Problem(1, 1, "", f"larger than {document.LARGEST_BYTES} bytes; this is not a cluster.yaml")])
     try:
         return parse(data.decode(), path)
     except UnicodeDecodeError as error:
@@ -60,32 +60,32 @@ def _refuse_unsafe(path: str) -> None:
 def parse(text: str, name: str = "cluster.yaml") -> Cluster:
     """Turn the text of a cluster.yaml into a Cluster. Raises ConfigError."""
     backends.register()
-    found, problems = document.read(text)
-    if found is not None:
-        problems += [_problem(found, loc, words, on_key=on_key) for loc, words, on_key in _mistakes(found)]
+    loaded, problems = document.read(text)
+    if loaded is not None:
+        problems += [_problem(loaded, loc, words, on_key=on_key) for loc, words, on_key in _mistakes(loaded)]
     if problems:
         raise ConfigError(name, [document.inside(text, problem) for problem in dict.fromkeys(problems)])
-    return Cluster.model_validate(found)
+    return Cluster.model_validate(loaded)
 
 
-def mistakes(found: Mapping[Any, Any]) -> Iterator[tuple[Loc, str]]:
+def mistakes(loaded: Mapping[Any, Any]) -> Iterator[tuple[Loc, str]]:
     """Name every mistake of a document that need not be whole yet, each with its place and what to write instead."""
     backends.register()
-    for loc, text, _ in _mistakes(found):
+    for loc, text, _ in _mistakes(loaded):
         yield loc, clean(text)
 
 
-def _mistakes(found: Mapping[Any, Any]) -> Iterator[tuple[Loc, str, bool]]:
+def _mistakes(loaded: Mapping[Any, Any]) -> Iterator[tuple[Loc, str, bool]]:
     try:
-        Cluster.model_validate(found)
+        Cluster.model_validate(loaded)
     except ValidationError as error:
-        yield from told(error.errors(include_url=False))
-    yield from cross_references(found)
+        yield from mistakes_of(error.errors(include_url=False))
+    yield from cross_references(loaded)
 
 
-def _problem(found: Mapping[Any, Any], loc: Loc, text: str, *, on_key: bool) -> Problem:
-    line, column = document.where(found, loc, on_key=on_key)
-    return Problem(line, column, document.dotted(loc, found), clean(text))
+def _problem(loaded: Mapping[Any, Any], loc: Loc, text: str, *, on_key: bool) -> Problem:
+    line, column = document.where(loaded, loc, on_key=on_key)
+    return Problem(line, column, document.dotted(loc, loaded), clean(text))
 
 
 def dump(cluster: Cluster, stream: TextIO) -> None:

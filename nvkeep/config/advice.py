@@ -58,19 +58,19 @@ WORDY = re.compile(r"[A-Za-z0-9_./@:, -]{1,60}")  # what can stand in a list as 
 LISTED = ("heartbeats", "volumes", "mounts", "addresses")  # lists of mappings
 
 
-def told(found: Sequence[ErrorDetails]) -> Iterator[Mistake]:
+def mistakes_of(errors: Sequence[ErrorDetails]) -> Iterator[Mistake]:
     """Give each mistake once: not what only follows from another one."""
-    meant = {(*plain(one)[:-1], _close(one)) for one in found if one["type"] == "extra_forbidden"}
-    for one in found:
-        if not (_follows(one, found) or (one["type"] == "missing" and plain(one) in meant)):
-            yield advice(one)
+    meant = {(*plain(error)[:-1], _close(error)) for error in errors if error["type"] == "extra_forbidden"}
+    for error in errors:
+        if not (_follows(error, errors) or (error["type"] == "missing" and plain(error) in meant)):
+            yield advice(error)
 
 
-def _follows(error: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+def _follows(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
     """Return whether a list is only too short because of wrong items, which are reported themselves."""
     loc = error["loc"]
     return error["type"] == "too_short" and any(
-        other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in found
+        other["loc"][: len(loc)] == loc and len(other["loc"]) > len(loc) for other in errors
     )
 
 
@@ -99,7 +99,7 @@ def _inside(error: ErrorDetails, loc: Loc) -> Loc:
     if not isinstance(value, Mapping):
         return loc
     what = str(error.get("ctx", {}).get("what", ""))
-    return next(((*loc, key) for key, one in value.items() if isinstance(one, str) and shown(one) in what), loc)
+    return next(((*loc, key) for key, text in value.items() if isinstance(text, str) and shown(text) in what), loc)
 
 
 def _worded(error: ErrorDetails, loc: Loc, value: object) -> str:
@@ -108,7 +108,7 @@ def _worded(error: ErrorDetails, loc: Loc, value: object) -> str:
     if error["type"] == "literal_error" and loc[-1] == "ping" and isinstance(value, str) and any(c in value for c in ".:"):
         return _not_list(value, loc)
     context = {name: f"{limit:g}" for name, limit in error.get("ctx", {}).items() if name in ("ge", "le")}
-    words = WORDS.get(error["type"], "{shown} cannot stand here; see `nvkeep schema`")
+    words = WORDS.get(error["type"], "{shown} is not allowed here; see `nvkeep schema`")
     return words.format(shown=shown(value), example=example(loc), backends=_backends(), **context)
 
 
@@ -200,7 +200,7 @@ def _unknown_key(error: ErrorDetails, loc: Loc) -> str:
         tag = str(_tagged(error)[-2]).removeprefix(TAG)
         if loc[2] == "volumes":
             return f"not a key of backend {tag}; known there: {', '.join(known)}"
-        return f"cannot stand beside {tag}; keep one of the two"
+        return f"cannot be combined with {tag}; keep one of the two"
     return f'unknown key; did you mean "{close}"?' if close else f"unknown key; known here: {', '.join(known)}"
 
 
@@ -242,4 +242,4 @@ def _choices(node: dict[str, Any], definitions: dict[str, Any]) -> list[dict[str
     if "$ref" in node:
         node = definitions[node["$ref"].rsplit("/", 1)[-1]]
     alternatives = node.get("oneOf") or node.get("anyOf") or []
-    return [choice for one in alternatives for choice in _choices(one, definitions)] or [node]
+    return [choice for alternative in alternatives for choice in _choices(alternative, definitions)] or [node]

@@ -62,7 +62,7 @@ def _hosts(document: Mapping[Any, Any]) -> Iterator[Mistake]:
         named = [host for host in _items(service, "hosts") if isinstance(host, str)]
         for index, host in enumerate(_items(service, "hosts")):
             if host in named and host in _items(service, "hosts")[:index]:
-                yield ("services", name, "hosts", index), f"host {shown(host)} stands twice; name each host once", False
+                yield ("services", name, "hosts", index), f"host {shown(host)} is listed twice; name each host once", False
 
 
 def _volumes(document: Mapping[Any, Any]) -> Iterator[Mistake]:
@@ -78,9 +78,9 @@ def _volumes(document: Mapping[Any, Any]) -> Iterator[Mistake]:
                 yield ("services", name, "mounts", index, "volume"), text, False
 
 
-def _twice(what: str, found: Found, instead: str) -> Iterator[Mistake]:
+def _twice(what: str, values: Found, instead: str) -> Iterator[Mistake]:
     first: dict[object, Loc] = {}
-    for loc, value in found:
+    for loc, value in values:
         if value in first:
             yield loc, f"{what} {shown(str(value))} is already used by {_owner(first[value], loc)}; {instead}", False
         first.setdefault(value, loc)

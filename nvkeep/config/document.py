@@ -17,7 +17,7 @@ from nvkeep.config.crossrefs import Loc
 from nvkeep.errors import Problem
 from nvkeep.model.names import clean, shown
 
-LARGEST = 1024 * 1024  # bytes; a cluster.yaml has a few thousand
+LARGEST_BYTES = 1024 * 1024  # bytes; a cluster.yaml has a few thousand
 DEEPEST = 40  # levels of nesting; a cluster.yaml has six
 BREAK = re.compile("\r\n|[\n\r]")
 EXAMPLE = "examples/cluster.yaml"
@@ -29,10 +29,10 @@ SAID = {
     r"character '(.*)' that cannot start": ("text cannot start with {0}; put it in quotes", "problem"),
     r"another document": ("a second document begins here; keep one, and remove the --- between them", "problem"),
     r"expected <block end>": ("indented unlike the lines before it; indent it like its neighbours", "problem"),
-    r"undefined alias": ("the alias *{alias} stands for nothing; write &{alias} where its value stands first", "problem"),
+    r"undefined alias": ("there is no anchor for the alias *{alias}; write &{alias} where its value stands first", "problem"),
     r"unexpected end of stream": ("a quote is opened here and never closed; close it", "context"),
     r"expected ',' or '(.)'": ("a list or mapping is opened here and not closed; close it with {0}", "context"),
-    r"mapping values are not allowed": ("a key cannot stand here; look for a missing : or a missing space after it", "problem"),
+    r"mapping values are not allowed": ("a key is not allowed here; look for a missing : or a space after it", "problem"),
     r"could not find expected ':'": ("a key without its colon; write key: value", "context"),
     r"for merging": ("<<: takes the alias of a mapping; write <<: *NAME", "problem"),
     r"depth|nest": ("nested too deeply for a cluster.yaml; write fewer levels", "problem"),
@@ -95,8 +95,8 @@ class _Constructor(RoundTripConstructor):
 
 def read(text: str) -> tuple[Mapping[Any, Any] | None, list[Problem]]:
     """Read a mapping and note what is wrong with it as YAML; None when it is none."""
-    if len(text) > LARGEST:
-        return None, [Problem(1, 1, "", f"larger than {LARGEST} bytes; this is not a cluster.yaml")]
+    if len(text) > LARGEST_BYTES:
+        return None, [Problem(1, 1, "", f"larger than {LARGEST_BYTES} bytes; this is not a cluster.yaml")]
     yaml = _Noting(typ="rt", pure=True)
     yaml.max_depth = DEEPEST
     yaml.Constructor = _Constructor
@@ -115,7 +115,7 @@ def read(text: str) -> tuple[Mapping[Any, Any] | None, list[Problem]]:
 
 def _duplicate(document: Mapping[Any, Any], mapping: object, key: object, line: int, column: int) -> Problem:
     loc = (*(_find(document, mapping) or ()), _name(key))
-    return Problem(line, column, dotted(loc), "stands here a second time; keep one of the two")
+    return Problem(line, column, dotted(loc), "is set here a second time; keep one of the two")
 
 
 def _find(node: object, wanted: object, seen: frozenset[int] = frozenset()) -> Loc | None:
@@ -126,9 +126,9 @@ def _find(node: object, wanted: object, seen: frozenset[int] = frozenset()) -> L
         return None
     below = node.items() if isinstance(node, dict) else enumerate(node)
     for key, value in below:
-        found = _find(value, wanted, seen | {id(node)})
-        if found is not None:
-            return (key if isinstance(node, list) else _name(key), *found)
+        inside = _find(value, wanted, seen | {id(node)})
+        if inside is not None:
+            return (key if isinstance(node, list) else _name(key), *inside)
     return None
 
 
@@ -136,21 +136,21 @@ def _syntax(error: YAMLError, text: str) -> Problem:
     if isinstance(error, ReaderError):
         place = position(text, error.position)
         return Problem(
-            *place, "", f"the character {shown(text[error.position : error.position + 1])} cannot stand in YAML; remove it"
+            *place, "", f"the character {shown(text[error.position : error.position + 1])} is not allowed in YAML; remove it"
         )
-    said = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).partition("\n")[0]
-    words, which = _reworded(said)
+    problem = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error).partition("\n")[0]
+    words, which = _reworded(problem)
     mark = getattr(error, f"{which}_mark", None) or getattr(error, "problem_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     return Problem(line, column, "", f"not YAML: {clean(words)}")
 
 
-def _reworded(said: str) -> tuple[str, str]:
+def _reworded(problem: str) -> tuple[str, str]:
     for pattern, (words, which) in SAID.items():
-        match = re.search(pattern, said)
+        match = re.search(pattern, problem)
         if match:
-            return words.format(*match.groups(), said=said, alias=said.partition("'")[2].rstrip("'")), which
-    return f"{said}; fix the indentation or quotes here", "problem"
+            return words.format(*match.groups(), said=problem, alias=problem.partition("'")[2].rstrip("'")), which
+    return f"{problem}; fix the indentation or quotes here", "problem"
 
 
 def dotted(loc: Loc, document: object = None) -> str:

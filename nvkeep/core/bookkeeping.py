@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from nvkeep import log
 from nvkeep.checks import readiness
-from nvkeep.checks.readiness import Finding
 from nvkeep.core import liveness
 from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
@@ -15,6 +14,7 @@ from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Action, Guard, Holder, Verdict
 from nvkeep.model.eligibility import Reasons, eligible
 from nvkeep.model.fencing import Fencing, record_fencing
+from nvkeep.model.finding import Finding, brief
 from nvkeep.model.override import Kind
 from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Word
@@ -100,7 +100,7 @@ class Bookkeeping:
         if not died or plan.down:
             return False
         if at_limit(self.store.starts(), self.host.now()):
-            self._block(died[0], f"{died[0]} died again and again")
+            self._block(died[0], f"{died[0]} keeps dying")
             return True
         self._started()
         return False
@@ -189,7 +189,7 @@ class Bookkeeping:
     def _unready(self, observation: Observation) -> str:
         """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
         holds = self.store.claimed() or observation.facts.holder is Holder.ME
-        why = "" if holds else readiness.told(unready(self.scope, observation))
+        why = "" if holds else brief(unready(self.scope, observation))
         if why and why != self.store.report().get("eligible_why"):
             log.note(f"{self.service}: this host is not ready to serve: {why}", logging.WARNING, service=self.service)
         return why
@@ -204,7 +204,9 @@ class Bookkeeping:
         beside = Reasons(
             outdated=next(iter(observation.problems), ""),
             yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
-            tie_break="this host and another are each master on a part of the networks; it steps back once" if tied else "",
+            tie_break="this host and another are both master, each on some of the networks; this one steps back once"
+            if tied
+            else "",
             deaf="a volume was taken from this host; it listens again soon" if deaf else "",
         )
         up, why = eligible(facts, beside)

@@ -20,9 +20,9 @@ from nvkeep.model.plan import Change, Plan, Ref, Step, Verb
 from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.reconcilers import Resource
 
-FIRST_LOOK, SLOWEST_LOOK = 0.01, 0.1  # seconds between two looks at something that is on its way
-SHORTEST = 1.0  # seconds a command is given in any case
-AGAIN = wait_random_exponential(multiplier=0.1, max=2)
+FIRST_LOOK_S, SLOWEST_LOOK_S = 0.01, 0.1  # between two looks at something that is on its way
+SHORTEST_TIMEOUT_S = 1.0  # a command is given in any case
+RETRY_DELAY = wait_random_exponential(multiplier=0.1, max=2)
 
 
 @dataclass
@@ -39,18 +39,18 @@ class Engine:
 
     def run(self, resources: Sequence[Resource], plan: Plan) -> tuple[Outcome, ...]:
         """Make the changes: downward first, then upward, independent ones side by side; say how everything stands."""
-        told = {key: Outcome(key, Word.UNKNOWN, why) for key, why in plan.waiting}
-        below = {one.key: one.needs for one in resources}
+        unknown = {key: Outcome(key, Word.UNKNOWN, why) for key, why in plan.waiting}
+        below = {resource.key: resource.needs for resource in resources}
         above = {key: {other for other, needs in below.items() if key in needs} for key in below}
         down = self._isolate(resources, plan, above) if _isolating(plan) else self._walk(resources, plan.down, above, above, {})
-        stuck = {key: one for key, one in down.items() if one.word not in SETTLED}
-        up = self._walk(resources, plan.up, below, below, told | stuck)
-        done = {one.key: Outcome(one.key, Word.IN_SYNC) for one in resources} | told | down | up | stuck
-        return tuple(done[one.key] for one in resources)
+        stuck = {key: outcome for key, outcome in down.items() if outcome.word not in SETTLED}
+        up = self._walk(resources, plan.up, below, below, unknown | stuck)
+        done = {resource.key: Outcome(resource.key, Word.IN_SYNC) for resource in resources} | unknown | down | up | stuck
+        return tuple(done[resource.key] for resource in resources)
 
     def _isolate(self, resources: Sequence[Resource], plan: Plan, above: Mapping[Ref, set[Ref]]) -> dict[Ref, Outcome]:
         """Release stage by stage, as planned; what is of one kind side by side, but for mounts within mounts."""
-        by_key = {one.key: one for one in resources}
+        by_key = {resource.key: resource for resource in resources}
         keeps = {key: [other for other in others if by_key[other].kind.keeps] for key, others in above.items()}
         done: dict[Ref, Outcome] = {}
         for (verb, _), stage in groupby(plan.down, lambda change: (change.verb, change.key.kind)):
@@ -171,15 +171,15 @@ class Engine:
         """Say why it is not so: an exit code of 0 is no proof, so the words of the last command are read in any case."""
         if not leaving and resource.kind.taken(have):
             return Denied(f"{resource.key}: another host was given it as well, and has it now")
-        said = resource.kind.judge(resource.spec, last) if last else None
-        if isinstance(said, Denied):
-            return said
+        answer = resource.kind.judge(resource.spec, last) if last else None
+        if isinstance(answer, Denied):
+            return answer
         if resource.kind.pending(have, leaving=leaving):
             self.under_way |= {resource.key} if last and not leaving else set()
             return Pending(f"{resource.key} is {have}")
         if last is None:
             return Pending(f"{resource.key} is {have or 'absent'} by now")
-        failed = said if last.code or isinstance(said, Transient) else None
+        failed = answer if last.code or isinstance(answer, Transient) else None
         return failed or StepError(self._failure(resource, have))
 
     def _failure(self, resource: Resource, have: object | None) -> str:
@@ -187,7 +187,7 @@ class Engine:
 
     def _left(self, resource: Resource) -> float:
         """Give the time that is left for a resource; by the host's clock, which does not jump."""
-        return max(SHORTEST, self.until[resource.key] - self.host.now())
+        return max(SHORTEST_TIMEOUT_S, self.until[resource.key] - self.host.now())
 
     def _commands(self, resource: Resource, steps: Iterable[Step]) -> Completed | None:
         """Run commands up to the first that fails; give the last one that was run."""
@@ -213,8 +213,8 @@ def _pause(state: RetryCallState) -> float:
     """Look often at what is on its way; leave more time between two tries of what failed."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, Pending):
-        return float(min(SLOWEST_LOOK, FIRST_LOOK * 2 ** min(state.attempt_number, 10)))
-    return float(AGAIN(state))
+        return float(min(SLOWEST_LOOK_S, FIRST_LOOK_S * 2 ** min(state.attempt_number, 10)))
+    return float(RETRY_DELAY(state))
 
 
 def _isolating(plan: Plan) -> bool:

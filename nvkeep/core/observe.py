@@ -108,7 +108,7 @@ def observe(
         role=asked.role,
         holder=holders.holder,
         ours=scope.store.claimed() or any(resource.ours(seen[resource.key]) for resource in scope.resources),
-        told=_told(scope, problems) or ("" if asked.manual else _stopped(scope, asked.roles)),
+        release_why=_release_order(scope, problems) or ("" if asked.manual else _stopped(scope, asked.roles)),
         carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE_S,
         io=not io_since or now - io_since < IO_DEADLINE_S,
         witness=not carrier_since and witnessed.answered,
@@ -198,13 +198,13 @@ def _io_bad_since(scope: Scope, holder: Holder, seen: Survey) -> float:
     return scope.store.timers().io_bad_since or scope.host.now()
 
 
-def _told(scope: Scope, problems: list[str]) -> str:
+def _release_order(scope: Scope, problems: list[str]) -> str:
     """Say what was ordered here that lets the service go; empty when nothing was."""
     if host_state.leaving(scope.host):
         return "this host is going down"
     if scope.timestamps.moving():
         return "it is being moved to another host"
-    order = _readable(partial(scope.overrides.told, scope.service), "", problems)
+    order = _readable(partial(scope.overrides.release_order, scope.service), "", problems)
     held = None if order else _readable(scope.store.held, None, problems)
     return f"held since {held.since}: {held.why}; when it is fixed: nvkeep reset {scope.service}" if held else order
 

@@ -40,7 +40,9 @@ def observe(host: Host, resource: Resource) -> State:
 
 def lost(host: Host, cluster: Cluster, service: str) -> bool:
     """Return whether a volume of a service is seen not to be this host's; what is unknown is not lost."""
-    states = [(observe(host, one), one.kind.desired(one.spec)) for one in volumes(resources(cluster, service, host.name))]
+    states = [
+        (observe(host, volume), volume.kind.desired(volume.spec)) for volume in volumes(resources(cluster, service, host.name))
+    ]
     return any(seen != wanted and not isinstance(seen, Unknown) for seen, wanted in states)
 
 
@@ -63,15 +65,22 @@ def make_plan(
     """
     unknown = _unknown(resources, {key for key, state in seen.items() if isinstance(state, Unknown)}, want)
     waiting = tuple((key, _why_waiting(seen[key])) for key in unknown)
-    known = [one for one in resources if one.key not in unknown]
+    known = [resource for resource in resources if resource.key not in unknown]
     if want is not Want.HERE:
         return Plan(down=_leaving(known, seen, want), waiting=waiting)
     fresh = _tainted(
-        known, {one.key for one in known if one.key in stale or _needs_fresh_start(one, seen[one.key])}, upward=True
+        known,
+        {resource.key for resource in known if resource.key in stale or _needs_fresh_start(resource, seen[resource.key])},
+        upward=True,
     )
-    down = tuple(leave(one, seen[one.key], Verb.RELEASE, "needs a fresh start") for one in reversed(known)
-                 if one.key in fresh and seen[one.key] is not None)  # fmt: skip
-    up = tuple(filter(None, (arrive(one, None if one.key in fresh else seen[one.key], versions or {}) for one in known)))
+    down = tuple(leave(resource, seen[resource.key], Verb.RELEASE, "needs a fresh start") for resource in reversed(known)
+                 if resource.key in fresh and seen[resource.key] is not None)  # fmt: skip
+    up = tuple(
+        filter(
+            None,
+            (arrive(resource, None if resource.key in fresh else seen[resource.key], versions or {}) for resource in known),
+        )
+    )
     return Plan(down, up, waiting)
 
 
@@ -79,17 +88,17 @@ def _unknown(resources: Sequence[Resource], keys: set[Ref], want: Want) -> set[R
     """Pick what has to wait for what is unknown; a host that isolates itself only keeps a volume that may be mounted."""
     if want is not Want.ISOLATED:
         return _tainted(resources, keys, upward=want is Want.HERE)
-    return keys | _tainted(resources, {one.key for one in resources if one.kind.keeps} & keys, upward=False)
+    return keys | _tainted(resources, {resource.key for resource in resources if resource.kind.keeps} & keys, upward=False)
 
 
 def _tainted(resources: Sequence[Resource], keys: set[Ref], *, upward: bool) -> set[Ref]:
     """Add what stands on these keys; downward: what these keys stand on, because they keep it."""
     tainted = set(keys)
-    for one in resources if upward else reversed(resources):
-        if upward and one.needs & tainted:
-            tainted.add(one.key)
-        if not upward and one.key in tainted:
-            tainted |= one.needs
+    for resource in resources if upward else reversed(resources):
+        if upward and resource.needs & tainted:
+            tainted.add(resource.key)
+        if not upward and resource.key in tainted:
+            tainted |= resource.needs
     return tainted
 
 
@@ -97,56 +106,62 @@ def _why_waiting(state: State) -> str:
     return state.why if isinstance(state, Unknown) else "waits for what is unknown"
 
 
-def _needs_fresh_start(one: Resource, have: State) -> bool:
-    return have is not None and have != one.kind.desired(one.spec) and one.kind.adjust(one.spec, have) is None
+def _needs_fresh_start(resource: Resource, have: State) -> bool:
+    return (
+        have is not None and have != resource.kind.desired(resource.spec) and resource.kind.adjust(resource.spec, have) is None
+    )
 
 
 def _leaving(known: Sequence[Resource], seen: Survey, want: Want) -> tuple[Change, ...]:
-    present = [one for one in reversed(known) if seen[one.key] is not None]
+    present = [resource for resource in reversed(known) if seen[resource.key] is not None]
     if want is Want.GONE:
-        return tuple(leave(one, seen[one.key], Verb.RELEASE, "not to be on this host") for one in present)
-    in_turn = sorted(present, key=lambda one: one.kind.turn)
-    changes = [leave(one, seen[one.key], Verb.ISOLATE, "the volume is another host's") for one in in_turn]
-    cuts = filter(None, (_cut(one, seen[one.key]) for one in present))
-    reached = sum(not one.kind.turn for one in in_turn)
+        return tuple(leave(resource, seen[resource.key], Verb.RELEASE, "not to be on this host") for resource in present)
+    in_turn = sorted(present, key=lambda resource: resource.kind.turn)
+    changes = [leave(resource, seen[resource.key], Verb.ISOLATE, "the volume is another host's") for resource in in_turn]
+    cuts = filter(None, (_cut(resource, seen[resource.key]) for resource in present))
+    reached = sum(not resource.kind.turn for resource in in_turn)
     # Clients first; then I/O that waits: neither a kill nor an umount shall wait for it.
     return (*changes[:reached], *cuts, *changes[reached:])
 
 
-def _cut(one: Resource, have: State) -> Change | None:
-    found = one.kind.cut(one.spec, have)
-    return Change(one.key, Verb.CUT, found, "its I/O waits, and would let everything wait that stands on it") if found else None
+def _cut(resource: Resource, have: State) -> Change | None:
+    steps = resource.kind.cut(resource.spec, have)
+    return (
+        Change(resource.key, Verb.CUT, steps, "its I/O waits for ever, and so would everything that stands on it")
+        if steps
+        else None
+    )
 
 
-def leave(one: Resource, have: State, verb: Verb, why: str) -> Change:
+def leave(resource: Resource, have: State, verb: Verb, why: str) -> Change:
     """Plan one change downward."""
-    act = one.kind.isolate if verb is Verb.ISOLATE else one.kind.release
-    return Change(one.key, verb, act(one.spec, have), why)
+    act = resource.kind.isolate if verb is Verb.ISOLATE else resource.kind.release
+    return Change(resource.key, verb, act(resource.spec, have), why)
 
 
-def arrive(one: Resource, have: State, versions: Mapping[Ref, int | None]) -> Change | None:
+def arrive(resource: Resource, have: State, versions: Mapping[Ref, int | None]) -> Change | None:
     """Plan one change upward; None when it is there as desired."""
-    if have is None and one.key in versions:
+    if have is None and resource.key in versions:
         return Change(
-            one.key,
+            resource.key,
             Verb.SEIZE,
-            one.kind.seize(one.spec, versions[one.key]) or (),
+            resource.kind.seize(resource.spec, versions[resource.key]) or (),
             "held by a host that no longer serves",
         )
     if have is None:
-        return Change(one.key, Verb.ACQUIRE, one.kind.acquire(one.spec), "absent")
-    wanted = one.kind.desired(one.spec)
+        return Change(resource.key, Verb.ACQUIRE, resource.kind.acquire(resource.spec), "absent")
+    wanted = resource.kind.desired(resource.spec)
     if have == wanted:
         return None
-    return Change(one.key, Verb.ADJUST, one.kind.adjust(one.spec, have) or (), f"is {have}, should be {wanted}")
+    return Change(resource.key, Verb.ADJUST, resource.kind.adjust(resource.spec, have) or (), f"is {have}, should be {wanted}")
 
 
 def left_alone(every: Iterable[Resource], seen: Survey) -> tuple[Outcome, ...]:
     """Say how resources stand that nothing is done about: what is there, where nothing is wanted, has drifted."""
-    return tuple(_left_alone(one, seen[one.key]) for one in every)
+    return tuple(_left_alone(resource, seen[resource.key]) for resource in every)
 
 
-def _left_alone(one: Resource, have: State) -> Outcome:
+def _left_alone(resource: Resource, have: State) -> Outcome:
     if isinstance(have, Unknown):
-        return Outcome(one.key, Word.UNKNOWN, have.why)
-    return Outcome(one.key, Word.IN_SYNC if have is None else Word.DRIFTED, "" if have is None else "left alone")
+        return Outcome(resource.key, Word.UNKNOWN, have.why)
+    return Outcome(resource.key, Word.IN_SYNC if have is None else Word.DRIFTED, "" if have is None else "left alone")

@@ -51,10 +51,9 @@ class Pass:
         self.denied = False
         self.released: dict[str, Outcome] = {}
 
-    def consider(self, *, guarding: bool = True) -> tuple[Verdict, Observation]:
+    def consider(self) -> tuple[Verdict, Observation]:
         """Look and decide as a pass would, and stop there. Changes nothing."""
-        observation = self._observe()
-        return self._decide(observation) if guarding else (decide(observation.facts), observation)
+        return self._decide(self._observe())
 
     def _observe(self, before: Observation | None = None, guard: Guard = Guard.UNASKED) -> Observation:
         return observe(self.scope, before, assumed=self.role, denied=self.denied, guard=guard)

@@ -11,7 +11,7 @@ from nvkeep.errors import CommandTimeout
 from nvkeep.host.base import Completed
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root", "SYSTEMD_COLORS": "0"}
-LAST_BREATH = 0.5  # seconds a killed command has to go; one that hangs in the kernel is left behind
+KILL_LIMIT_S = 0.5  # a killed command has to go; one that hangs in the kernel is left behind
 
 
 def run(argv: Sequence[str], timeout: float) -> Completed:
@@ -41,7 +41,7 @@ def _abandon(process: subprocess.Popen[str]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     try:
-        process.communicate(timeout=LAST_BREATH)
+        process.communicate(timeout=KILL_LIMIT_S)
     except subprocess.TimeoutExpired:
         for stream in (process.stdout, process.stderr):
             if stream:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LINKS_AND_ADDRESSES = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
-CHUNK = 65536
+CHUNK_BYTES = 65536
 Notify = Callable[[], None]
 
 
@@ -63,7 +63,7 @@ class Events:
 
         def drained() -> None:
             with contextlib.suppress(OSError):  # BlockingIOError: empty; ENOBUFS: some were lost, and one was enough
-                while opened.recv(CHUNK):
+                while opened.recv(CHUNK_BYTES):
                     pass
             notify()
 
@@ -94,7 +94,7 @@ class Lines:
     def drain(self, descriptor: int) -> Iterator[str]:
         """Give every whole line that is there now."""
         with contextlib.suppress(BlockingIOError):
-            while chunk := os.read(descriptor, CHUNK):
+            while chunk := os.read(descriptor, CHUNK_BYTES):
                 *whole, self.rest = (self.rest + chunk.decode(errors="replace")).split("\n")
                 yield from whole
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from nvkeep.errors import Busy
 
-POLL = 0.02  # seconds between two tries for a lock
+LOCK_POLL_S = 0.02  # between two tries for a lock
 BYTES = "surrogateescape"  # how text carries bytes that are not UTF-8: other people's files are written back as they were
 
 
@@ -57,7 +57,7 @@ def remove(path: str, *, durable: bool = False) -> None:
 def unwritable(directory: str) -> str:
     """Say why no file can be written in a directory (or where it will be made); empty when one can. Writes nothing."""
     try:
-        there = next(one for one in (Path(directory), *Path(directory).parents) if one.is_dir())
+        there = next(parent for parent in (Path(directory), *Path(directory).parents) if parent.is_dir())
         seen = os.statvfs(there)
     except OSError as error:
         return str(error.strerror)
@@ -131,4 +131,4 @@ def _wait_for(handle: int, path: str, timeout: float) -> None:
         if time.monotonic() >= deadline:
             pid = os.pread(handle, 32, 0).decode(errors="replace").strip()
             raise Busy(f"another pass holds {path} (pid {pid or 'unknown'}) for more than {timeout:g} s")
-        time.sleep(POLL)
+        time.sleep(LOCK_POLL_S)

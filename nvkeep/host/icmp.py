@@ -13,7 +13,7 @@ ECHO_4, REPLY_4 = 8, 0
 ECHO_6, REPLY_6 = 128, 129
 IPV4 = 4
 WORDS = 0xFFFF
-LONGEST = 2048
+PACKET_BYTES = 2048
 
 
 def pings(address: str, timeout: float) -> bool:
@@ -30,7 +30,7 @@ def _answered(opened: socket.socket, address: str, mark: bytes, deadline: float)
     while (left := deadline - time.monotonic()) > 0:
         opened.settimeout(left)
         try:
-            packet, sender = opened.recvfrom(LONGEST)
+            packet, sender = opened.recvfrom(PACKET_BYTES)
         except TimeoutError:
             return False
         if sender[0] == address and _reply(packet, opened.family) == mark:

@@ -41,14 +41,14 @@ def read(host: Reader, file: str) -> Lease:
     if not version:
         return Lease(0, None)
     try:
-        found = json.loads(host.read(str(_name(file, version))))
+        record = json.loads(host.read(str(_name(file, version))))
     except FileNotFoundError:
         if _highest(host, file) == version:
             raise
         return read(host, file)  # it was replaced between the two looks
-    if not isinstance(found, dict) or not isinstance(found.get("holder", 0), str | None):
+    if not isinstance(record, dict) or not isinstance(record.get("holder", 0), str | None):
         raise ValueError(f"{_name(file, version)} does not name a holder")  # noqa: TRY004 - the file is wrong, not a type of ours
-    return Lease(version, found["holder"])
+    return Lease(version, record["holder"])
 
 
 def _highest(host: Reader, file: str) -> int:

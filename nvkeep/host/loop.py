@@ -6,19 +6,19 @@ from pathlib import Path
 from nvkeep.errors import CommandError
 from nvkeep.host.command import run
 
-TRIES = 20  # loop numbers are global to the machine: another process may take the free one first
+ATTACH_ATTEMPTS = 20  # loop numbers are global to the machine: another process may take the free one first
 BUSY = "busy"
-SECONDS = 10.0
+COMMAND_TIMEOUT_S = 10.0
 
 
 def attach(file: str, link: str) -> str:
     """Bind FILE to a free loop device, direct I/O, and point LINK at it. Raises CommandError."""
     if bound(link) == file:
         return ""
-    for _ in range(TRIES):
+    for _ in range(ATTACH_ATTEMPTS):
         device = _checked("losetup", "--find")
         _point(link, device)
-        done = run(("losetup", "--direct-io=on", device, file), SECONDS)
+        done = run(("losetup", "--direct-io=on", device, file), COMMAND_TIMEOUT_S)
         if done.code == 0:
             return device
         if BUSY not in done.err.lower():
@@ -46,7 +46,7 @@ def bound(link: str) -> str | None:
 
 
 def _checked(*argv: str) -> str:
-    done = run(argv, SECONDS)
+    done = run(argv, COMMAND_TIMEOUT_S)
     if done.code:
         raise CommandError(argv, done.code, done.err)
     return done.out.strip()

@@ -14,8 +14,8 @@ from nvkeep.host import Completed, Host
 
 NO_SUCH_PROGRAM = 127
 NO_CONNECTION = 255  # as ssh(1) and scp(1) give it: they themselves failed
-CONNECT = 5  # seconds
-OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT}", "-o", "ServerAliveInterval=5")
+CONNECT_TIMEOUT_S = 5
+OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}", "-o", "ServerAliveInterval=5")
 
 
 class Peer:
@@ -60,5 +60,5 @@ def json_of(name: str, done: Completed) -> Any:  # noqa: ANN401 - any JSON value
                 return json.JSONDecoder().raw_decode("".join(lines[number:]))[0]
             except ValueError:
                 continue
-    said = next((line.strip() for line in (*lines, *reversed(done.err.splitlines())) if line.strip()), "no message")
-    raise ValueError(f"`{' '.join(done.argv)}` on {name} ended with {done.code}, and printed no JSON: {said}")
+    message = next((line.strip() for line in (*lines, *reversed(done.err.splitlines())) if line.strip()), "no message")
+    raise ValueError(f"`{' '.join(done.argv)}` on {name} ended with {done.code}, and printed no JSON: {message}")

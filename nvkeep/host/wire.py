@@ -21,7 +21,7 @@ OVERRIDE = 0x20000000
 IPV6_HOPS = 255
 SHORTEST_ADDRESS = 8  # bytes of an address in a sockaddr_ll, at least
 IPV4 = 4
-LONGEST = 2048  # bytes of a frame that are read
+FRAME_BYTES = 2048  # bytes of a frame that are read
 
 
 def answers(interface: str, address: str, timeout: float) -> bool:
@@ -144,7 +144,7 @@ class Listener:
         heard = False
         with suppress(BlockingIOError):
             while True:
-                heard |= self._is_answer(self.socket.recv(LONGEST, socket.MSG_DONTWAIT))
+                heard |= self._is_answer(self.socket.recv(FRAME_BYTES, socket.MSG_DONTWAIT))
         return heard
 
     def _is_answer(self, frame: bytes) -> bool:
@@ -159,6 +159,6 @@ def listen(listeners: Sequence[Listener], timeout: float) -> bool:
     deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:
         ready = select.select(list(by_socket), [], [], left)[0]
-        if any([by_socket[one].answered() for one in ready]):  # noqa: C419 - every socket is read
+        if any([by_socket[socket].answered() for socket in ready]):  # noqa: C419 - every socket is read
             return True
     return False

@@ -29,10 +29,10 @@ def drifted(host: Host, cluster: Cluster) -> Finding | None:
     """Name what in keepalived's files is not as generated; None when all is. Runs nothing."""
     try:
         file, text = standing(host)
-        found = MADE.match(text)
-        if not found or not found[2]:
+        header = MADE.match(text)
+        if not header or not header[2]:
             return _drift(f"{file} was not made by this nvkeep")
-        wanted = configuration(cluster, host.name, build_of(host, Version.parse(found[2])))
+        wanted = configuration(cluster, host.name, build_of(host, Version.parse(header[2])))
     except FileNotFoundError as error:
         return _drift(f"{error.filename or PART} is missing")
     except OSError as error:
@@ -55,7 +55,11 @@ def standing(host: Host) -> tuple[str, str]:
 
 def includes(main: str) -> bool:
     """Return whether a keepalived.conf includes our part."""
-    return any(included(one) == PART and not one.blocks for one in statements(main) if one.words[0].startswith("include"))
+    return any(
+        included(statement) == PART and not statement.blocks
+        for statement in statements(main)
+        if statement.words[0].startswith("include")
+    )
 
 
 def difference(file: str, text: str, wanted: str) -> Finding | None:
@@ -64,9 +68,9 @@ def difference(file: str, text: str, wanted: str) -> Finding | None:
         return None
     have, want = text.splitlines(), wanted.splitlines()
     number = next((n for n, (a, b) in enumerate(zip(have, want, strict=False)) if a != b), min(len(have), len(want)))
-    said = f"says `{have[number].strip()}`" if number < len(have) else "ends too early"
+    what = f"says `{have[number].strip()}`" if number < len(have) else "ends too early"
     would = f"`{want[number].strip()}`" if number < len(want) else "nothing more"
-    return _drift(f"{file}:{number + 1} {said}, cluster.yaml makes it {would}")
+    return _drift(f"{file}:{number + 1} {what}, cluster.yaml makes it {would}")
 
 
 def _drift(why: str) -> Finding:

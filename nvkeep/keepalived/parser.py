@@ -63,7 +63,7 @@ def statements(text: str, file: str = CONF) -> Iterator[Statement]:
 
 def _tokens(line: str) -> list[str]:
     """Split a line; ! and # begin a comment outside of quotes, @ a condition."""
-    bare = re.sub(r"(\"[^\"]*\"|'[^']*')|[!#].*", lambda found: found[1] or "", line)
+    bare = re.sub(r"(\"[^\"]*\"|'[^']*')|[!#].*", lambda match: match[1] or "", line)
     tokens = [token.strip("\"'") for token in TOKEN.findall(bare)]
     return tokens[1:] if tokens and tokens[0].startswith("@") else tokens
 
@@ -79,9 +79,9 @@ def included(statement: Statement) -> str:
 
 def whole(host: Host, text: str, file: str = CONF, depth: int = 0) -> Iterator[Statement]:
     """Read the statements of a file and of what it includes, without our own part."""
-    for one in statements(text, file):
-        yield one
-        pattern = included(one)
+    for statement in statements(text, file):
+        yield statement
+        pattern = included(statement)
         for path in _matching(host, pattern) if pattern and depth < DEPTH else ():
             if path not in (PART, file):
                 yield from whole(host, _read(host, path), path, depth + 1)
@@ -99,15 +99,15 @@ def _read(host: Host, path: str) -> str:
         return ""  # keepalived says so itself: `keepalived -t` is asked before anything is put in place
 
 
-def instances(found: list[Statement]) -> list[Instance]:
+def instances(statements: list[Statement]) -> list[Instance]:
     """Gather the vrrp_instances."""
     gathered: dict[str, Instance] = {}
-    for one in found:
-        if not one.blocks and one.words[0] == "vrrp_instance" and len(one.words) > 1:
-            gathered[one.words[1]] = Instance(one.words[1], one.place)
-        elif one.blocks and one.blocks[0].startswith("vrrp_instance "):
-            name = one.blocks[0].split()[1]
-            gathered[name] = _with(gathered.get(name, Instance(name, one.place)), one.words)
+    for statement in statements:
+        if not statement.blocks and statement.words[0] == "vrrp_instance" and len(statement.words) > 1:
+            gathered[statement.words[1]] = Instance(statement.words[1], statement.place)
+        elif statement.blocks and statement.blocks[0].startswith("vrrp_instance "):
+            name = statement.blocks[0].split()[1]
+            gathered[name] = _with(gathered.get(name, Instance(name, statement.place)), statement.words)
     return list(gathered.values())
 
 

@@ -12,7 +12,7 @@ from nvkeep.model.role import Roles
 from nvkeep.state.files import RUN
 
 PIDS = ((PARENT_PID, CHILD_PID), ("/run/keepalived/keepalived.pid", "/run/keepalived/vrrp.pid"))  # usual; with use_pid_dir
-PATIENCE = 1.0  # seconds; an answer takes about one millisecond
+ANSWER_TIMEOUT_S = 1.0  # an answer takes about one millisecond
 ONLY_ROOT = "only root may ask keepalived; run it as root"
 PRIVATE = "/run/keepalived-dump"  # made by our drop-in for keepalived.service: only root may write there
 SHARED = "/tmp"  # noqa: S108 - where keepalived writes without TMPDIR, and before 2.2 always
@@ -107,10 +107,10 @@ def _dump(host: Host, process: Process, way: Way) -> Roles:
     for directory in directories:
         host.remove(f"{directory}/{way.file}")
     host.signal(process.pid, way.number)
-    deadline, before = host.now() + PATIENCE, ""
+    deadline, before = host.now() + ANSWER_TIMEOUT_S, ""
     while host.now() < deadline:
         host.sleep(way.pause)
-        text = next((text for one in directories if (text := _written(host, one, way.file))), "")
+        text = next((text for directory in directories if (text := _written(host, directory, way.file))), "")
         try:
             words = way.read(text)
         except ValueError:
@@ -119,8 +119,10 @@ def _dump(host: Host, process: Process, way: Way) -> Roles:
             before = text
             continue
         same = process.ident == _ident(host, process.child)
-        return Roles(words, process.ident) if same else Roles(why="keepalived was restarted while it was asked")
-    return Roles(why=f"keepalived (pid {process.pid}) does not answer within {PATIENCE:g} s{_planted(host, directories, way)}")
+        return Roles(words, process.ident) if same else Roles(why="keepalived restarted while nvkeep was asking")
+    return Roles(
+        why=f"keepalived (pid {process.pid}) does not answer within {ANSWER_TIMEOUT_S:g} s{_planted(host, directories, way)}"
+    )
 
 
 def _written(host: Host, directory: str, file: str) -> str:
@@ -141,10 +143,12 @@ def _of_root(host: Host, path: str) -> bool:
 
 def _planted(host: Host, directories: dict[str, None], way: Way) -> str:
     """Say where somebody else's file lies in the way of keepalived's."""
-    found = [
-        f"{one}/{way.file}" for one in directories if host.exists(f"{one}/{way.file}") and not _written(host, one, way.file)
+    unread = [
+        f"{directory}/{way.file}"
+        for directory in directories
+        if host.exists(f"{directory}/{way.file}") and not _written(host, directory, way.file)
     ]
-    return f"; {found[0]} is a link or another user's: remove it" if found else ""
+    return f"; {unread[0]} is a link or another user's: remove it" if unread else ""
 
 
 def temporary(host: Host, pid: int) -> str:
@@ -158,13 +162,13 @@ def temporary(host: Host, pid: int) -> str:
 
 def parse(text: str) -> Words:
     """Read keepalived.json; `json_version 2` (2.3) puts the list under a key. Raises ValueError while it is not complete."""
-    found = json.loads(text)
+    answer = json.loads(text)
     try:
-        listed = found["vrrp"] if isinstance(found, dict) else found
-        data: Iterable[dict[str, object]] = [one["data"] for one in listed]
-        return tuple((str(one["iname"]), STATES.get(int(str(one["state"])), "UNKNOWN")) for one in data)
+        listed = answer["vrrp"] if isinstance(answer, dict) else answer
+        data: Iterable[dict[str, object]] = [instance["data"] for instance in listed]
+        return tuple((str(instance["iname"]), STATES.get(int(str(instance["state"])), "UNKNOWN")) for instance in data)
     except (TypeError, KeyError) as error:
-        raise ValueError(f"keepalived.json has another shape: {error}") from error
+        raise ValueError(f"keepalived.json has an unexpected shape: {error}") from error
 
 
 def parse_text(text: str) -> Words:
@@ -176,7 +180,7 @@ def parse_text(text: str) -> Words:
 
 
 def _word(name: str, body: str) -> str:
-    found = STATE.search(body)
-    if not found:
+    state = STATE.search(body)
+    if not state:
         raise ValueError(f"keepalived.data gives {name} no state")
-    return found[1] if found[1] in STATES.values() else STATES.get(int(found[1]) if found[1].isdigit() else -1, "UNKNOWN")
+    return state[1] if state[1] in STATES.values() else STATES.get(int(state[1]) if state[1].isdigit() else -1, "UNKNOWN")

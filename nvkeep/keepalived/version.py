@@ -8,7 +8,7 @@ from nvkeep.host import Host
 
 COMMAND = ("keepalived", "--version")
 NO_SUCH_PROGRAM = 127
-SAY = "say for which one: nvkeep keepalived --for-version 2.2.7"
+SAY = "name its version: nvkeep keepalived --for-version 2.2.7"
 
 
 class Version(NamedTuple):
@@ -21,10 +21,10 @@ class Version(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read 2.2.7. Raises Unsuited."""
-        found = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", text.strip())
-        if not found:
+        match = re.fullmatch(r"v?(\d+)\.(\d+)\.(\d+)", text.strip())
+        if not match:
             raise Unsuited(f"{text!r} is no version of keepalived; write three numbers, as in 2.2.7")
-        return cls(*map(int, found.groups()))
+        return cls(*map(int, match.groups()))
 
     def __str__(self) -> str:
         return ".".join(map(str, self))
@@ -44,22 +44,22 @@ def here(host: Host) -> Version:
         raise Unsuited(f"{error}; {SAY}") from error
     if done.code == NO_SUCH_PROGRAM:
         raise Unsuited(f"keepalived is not installed here; install it, or {SAY}")
-    return said(done.err + done.out)
+    return printed(done.err + done.out)
 
 
-def said(text: str) -> Version:
+def printed(text: str) -> Version:
     """Read what `keepalived --version` prints, on stderr. Raises Unsuited."""
-    found = re.search(r"^Keepalived v(\d+\.\d+\.\d+)", text, re.MULTILINE)
-    if not found:
+    match = re.search(r"^Keepalived v(\d+\.\d+\.\d+)", text, re.MULTILINE)
+    if not match:
         raise Unsuited(f"`{' '.join(COMMAND)}` gives no version; {SAY}")
-    return Version.parse(found[1])
+    return Version.parse(match[1])
 
 
 def refuse(version: Version, most_hosts: int) -> None:
     """Raise Unsuited for a version that nvkeep cannot live with."""
     newer = "install a newer one"
     if version < OLDEST:
-        raise Unsuited(f"keepalived {version} is older than {OLDEST}, the first that can tell of changes by a FIFO; {newer}")
+        raise Unsuited(f"keepalived {version} is older than {OLDEST}, the first that reports changes through a FIFO; {newer}")
     if CHECKSUMS[0] <= version < CHECKSUMS[1]:
         raise Unsuited(f"keepalived {version} sends VRRPv3 adverts by unicast with wrong checksums; {newer} ({CHECKSUMS[1]})")
     if version < MANY and most_hosts > 2:  # noqa: PLR2004 - two hosts: one peer

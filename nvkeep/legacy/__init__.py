@@ -51,9 +51,9 @@ def _loaded(text: str, page: Page, top: Word, *, sure: bool) -> list[Mistake]:
     try:
         config.parse(text)
     except ConfigError as error:
-        found = [(page.places.get(problem.path) or (_nearest(page, problem.path) or top if sure else None), problem.text)
+        mistakes = [(page.places.get(problem.path) or (_nearest(page, problem.path) or top if sure else None), problem.text)
                  for problem in error.problems]  # fmt: skip
-        return [Mistake(at, words) for at, words in found if at and at.line]
+        return [Mistake(at, words) for at, words in mistakes if at and at.line]
     return []
 
 
@@ -64,7 +64,7 @@ def _nearest(page: Page, path: str) -> Word | None:
     return page.places.get(path)
 
 
-def _sorted(found: list[Mistake], first: str) -> tuple[Mistake, ...]:
+def _sorted(mistakes: list[Mistake], first: str) -> tuple[Mistake, ...]:
     """Put them in the order of the files, each once, and each in one line."""
-    once = dict.fromkeys(Mistake(one.at._replace(text=""), clean(one.text)) for one in found)
-    return tuple(sorted(once, key=lambda one: (one.at.file != first, one.at.line, one.at.column)))
+    once = dict.fromkeys(Mistake(mistake.at._replace(text=""), clean(mistake.text)) for mistake in mistakes)
+    return tuple(sorted(once, key=lambda mistake: (mistake.at.file != first, mistake.at.line, mistake.at.column)))

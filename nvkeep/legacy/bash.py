@@ -52,9 +52,7 @@ class Reader:
 
     def _normal(self, text: str) -> str:
         if "\r" in text:
-            words = (
-                "the lines end as on Windows, and bash takes that for a part of the words; convert it: sed -i 's/\\r$//' FILE"
-            )
+            words = "the lines end with CRLF, and bash reads the CR as part of a word; convert it: sed -i 's/\\r$//' FILE"
             self.mistakes.append(Mistake(spot(self.file, text, text.index("\r")), words))
         return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -72,8 +70,8 @@ class Reader:
         self.broken |= {named[1]} if named else set()
         end = text.find("\n", max(self._scan.at, start)) % (len(text) + 1)  # the end of the text where there is no line break
         goes_on = text.count("(", start, end) > text.count(")", start, end)
-        found = NEXT.search(text, end) if goes_on else None
-        self._scan.at = found.start() if found else len(text) if goes_on else end
+        match = NEXT.search(text, end) if goes_on else None
+        self._scan.at = match.start() if match else len(text) if goes_on else end
 
     def _value(self, name: str) -> str:
         """Give the value of a variable. Raises Refused."""
@@ -90,22 +88,22 @@ class Reader:
 
     def _assignment(self) -> None:
         start = self._scan.at
-        found = ASSIGNMENT.match(self._scan.text, start)
-        if not found or found[2] != "=":
-            raise Refused(start, self._no_assignment(found))
-        self._scan.at = found.end()
+        match = ASSIGNMENT.match(self._scan.text, start)
+        if not match or match[2] != "=":
+            raise Refused(start, self._no_assignment(match))
+        self._scan.at = match.end()
         listed = self._scan.sees("(")
         words = self._list() if listed else self._scalar()
         self._refuse_more()
-        if found[1] in self.values:
-            raise Refused(start, f"{found[1]} stands here a second time; keep one of the two")
-        self.values[found[1]] = Value(words, listed, self._spot(start, found[1]))
+        if match[1] in self.values:
+            raise Refused(start, f"{match[1]} is set here a second time; keep one of the two")
+        self.values[match[1]] = Value(words, listed, self._spot(start, match[1]))
 
-    def _no_assignment(self, found: re.Match[str] | None) -> str:
-        if found:
-            return f"{found[1]} is changed in part; write the whole of it at once: {found[1]}=(WORD WORD)"
-        said = ANYTHING.match(self._scan.text, self._scan.at)
-        return f"{shown(said[0] if said else '')} is not an assignment; write NAME=VALUE or NAME=(WORD WORD)"
+    def _no_assignment(self, match: re.Match[str] | None) -> str:
+        if match:
+            return f"{match[1]} is changed only in part; write the whole list at once: {match[1]}=(WORD WORD)"
+        text = ANYTHING.match(self._scan.text, self._scan.at)
+        return f"{shown(text[0] if text else '')} is not an assignment; write NAME=VALUE or NAME=(WORD WORD)"
 
     def _refuse_more(self) -> None:
         if self._scan.at < len(self._scan.text) and not self._scan.sees(" \t\n;"):
@@ -131,7 +129,7 @@ class Reader:
         """Read a word of a list, and give what it becomes."""
         start = self._scan.at
         if self._scan.sees(";"):
-            raise Refused(start, "; cannot stand in a list; separate the words by blanks")
+            raise Refused(start, "; is not allowed in a list; separate the words by blanks")
         atoms = self._scan.word(in_list=True)
         return [self._spot(start, text) for text in _expanded(atoms, start)]
 
@@ -140,6 +138,6 @@ def _expanded(atoms: tuple[Atom, ...], start: int) -> list[str]:
     if sum(atom.sign and atom.text == "{" for atom in atoms) > MOST_BRACES:
         raise Refused(start, f"more than {MOST_BRACES} braces in one word; write the words out")
     try:
-        return [text for one in expand(atoms) for text in split(one)]
+        return [text for word in expand(atoms) for text in split(word)]
     except TooMany:
-        raise Refused(start, "this becomes too many words, or odd ones; write out those that are meant") from None
+        raise Refused(start, "the braces expand to too many words, or to odd ones; write out the words you mean") from None

@@ -30,9 +30,9 @@ class TooMany(Exception):
 def expand(atoms: Atoms) -> list[Atoms]:
     """Expand the braces of a word. Raises TooMany."""
     for start, atom in enumerate(atoms):
-        found = _group(atoms, start) if atom.sign and atom.text == "{" else None
-        if found:
-            end, choices = found
+        group = _group(atoms, start) if atom.sign and atom.text == "{" else None
+        if group:
+            end, choices = group
             tails = expand(atoms[end + 1 :])
             middles = [middle for choice in choices for middle in expand(choice)]
             if len(middles) * len(tails) > MOST:
@@ -50,9 +50,9 @@ def _group(atoms: Atoms, start: int) -> tuple[int, list[Atoms]] | None:
         if sign == "," and depth == 1:
             cuts.append(index)
         if depth == 0:
-            choices = [atoms[one + 1 : other] for one, other in pairwise([*cuts, index])]
-            found = choices if len(choices) > 1 else _sequence(choices[0])
-            return (index, found) if found else None
+            choices = [atoms[cut + 1 : other] for cut, other in pairwise([*cuts, index])]
+            words = choices if len(choices) > 1 else _sequence(choices[0])
+            return (index, words) if words else None
     return None
 
 
@@ -64,10 +64,10 @@ def _sequence(inside: Atoms) -> list[Atoms]:
     if any(len(part or "") > LONGEST for part in match.groups()):
         raise TooMany
     if match[1] is None:
-        return [(Atom(chr(one)),) for one in _letters(match[4], match[5], int(match[6] or 0))]
-    padded = any(re.fullmatch(r"[-+]?0\d+", one) for one in match.group(1, 2))
+        return [(Atom(chr(letter)),) for letter in _letters(match[4], match[5], int(match[6] or 0))]
+    padded = any(re.fullmatch(r"[-+]?0\d+", number) for number in match.group(1, 2))
     width = max(map(len, match.group(1, 2))) if padded else 0
-    return [(Atom(f"{one:0{width}d}"),) for one in _between(int(match[1]), int(match[2]), int(match[3] or 0))]
+    return [(Atom(f"{number:0{width}d}"),) for number in _between(int(match[1]), int(match[2]), int(match[3] or 0))]
 
 
 def _letters(first: str, last: str, by: int) -> Iterator[int]:

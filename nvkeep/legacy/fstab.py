@@ -63,9 +63,9 @@ def _plain(word: Word) -> Word:
 
 
 def _options(given: Word | None) -> tuple[Word, ...]:
-    found, column = [], given.column if given else 0
+    words, column = [], given.column if given else 0
     for text in given.text.split(",") if given else ():
         if given and text:
-            found.append(given._replace(text=text, column=column))
+            words.append(given._replace(text=text, column=column))
         column += len(text) + 1
-    return tuple(found)
+    return tuple(words)

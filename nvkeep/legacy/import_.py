@@ -18,13 +18,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from nvkeep.config.document import LARGEST
+from nvkeep.cli import REFUSED
+from nvkeep.config.document import LARGEST_BYTES
 from nvkeep.errors import ConfigError, NvkeepError, Problem
 from nvkeep.host import LocalHost
 from nvkeep.legacy import Imported, convert
 
 CONF = "/etc/nvkeep/nvkeep_service.conf"
-BAD = 2
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     fstab = arguments.fstab or str(Path(arguments.conf).parent / "fstab")
     made = convert((arguments.conf, _read(arguments.conf)), (fstab, _read(fstab)))
     if made.mistakes:
-        print(*(f"{one.at.file}:{one.at.line}:{one.at.column}: {one.text}" for one in made.mistakes), sep="\n", file=sys.stderr)
-        return BAD
+        print(
+            *(f"{mistake.at.file}:{mistake.at.line}:{mistake.at.column}: {mistake.text}" for mistake in made.mistakes),
+            sep="\n",
+            file=sys.stderr,
+        )
+        return REFUSED
     if arguments.output:
         _write(arguments.output, made, force=arguments.force)
     else:
@@ -52,11 +56,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _read(path: str) -> str:
     try:
         with Path(path).open("rb") as stream:
-            data = stream.read(LARGEST + 1)
+            data = stream.read(LARGEST_BYTES + 1)
     except OSError as error:
         raise _unread(path, f"{error.strerror}; name the files: nvkeep import CONF FSTAB") from None
-    if len(data) > LARGEST:
-        raise _unread(path, f"larger than {LARGEST} bytes; this is not a file of the original's")
+    if len(data) > LARGEST_BYTES:
+        raise _unread(path, f"larger than {LARGEST_BYTES} bytes; this is not a file of the original's")
     try:
         return data.decode()
     except UnicodeDecodeError as error:

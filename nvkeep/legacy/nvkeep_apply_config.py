@@ -12,9 +12,8 @@ exit codes:
 import argparse
 
 from nvkeep import config
+from nvkeep.cli import REFUSED
 from nvkeep.legacy.common import end, refuse_unconverted
-
-WRONG = 2
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -31,4 +30,4 @@ def run(arguments: argparse.Namespace) -> int:
     from nvkeep.cli import main  # noqa: PLC0415 - the same program, by its own name
 
     code = main(["setup", "--yes", "-f", arguments.file])
-    return code if code == WRONG else end(well=code == 0)
+    return code if code == REFUSED else end(well=code == 0)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 from nvkeep.cli.common import load
 from nvkeep.config import DEFAULT_FILE
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.legacy.common import local, of_peers, refuse_unconverted, side_options
@@ -56,17 +56,20 @@ def _told(heading: str, host: Host, cluster: Cluster, services: Sequence[str]) -
     print(heading)
     well = True
     for service in services:
-        one = service_status(Pass(host, cluster, service))
-        print("\n".join(_text(one)))
-        well &= one.summary in WELL
+        status = service_status(Scope(host, cluster, service))
+        print("\n".join(_text(status)))
+        well &= status.summary in WELL
     if not services:
         print("  none")
     return well
 
 
-def _text(one: ServiceStatus) -> list[str]:
-    worth = [*(f"  . {order}" for order in one.orders), *(f"  ! {warning}" for warning in (*one.warnings, *one.blockers))]
-    return [f"{one.service}: {one.summary}: {one.why}", *worth, *(f"  {marked(line)}" for line in one.lines)]
+def _text(status: ServiceStatus) -> list[str]:
+    worth = [
+        *(f"  . {order}" for order in status.orders),
+        *(f"  ! {warning}" for warning in (*status.warnings, *status.blockers)),
+    ]
+    return [f"{status.service}: {status.summary}: {status.why}", *worth, *(f"  {marked(line)}" for line in status.lines)]
 
 
 def marked(line: Line) -> str:

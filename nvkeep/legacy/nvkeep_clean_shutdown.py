@@ -21,7 +21,8 @@ from functools import partial
 
 from nvkeep.admin.drain import is_gone
 from nvkeep.admin.orders import stop_here
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.observe import observe
+from nvkeep.core.scope import Scope
 from nvkeep.host import Host
 from nvkeep.legacy.common import KEEPALIVED, end, ordered, runs, side_by_side, side_options, trouble
 from nvkeep.model.override import Kind
@@ -29,7 +30,7 @@ from nvkeep.model.spec import Cluster
 from nvkeep.state.orders import Overrides
 from nvkeep.status.service import called
 
-STOP = 60.0  # seconds
+STOP_TIMEOUT_S = 60.0
 REASON = "nvkeep_clean_shutdown"
 
 
@@ -59,9 +60,9 @@ def _release(host: Host, cluster: Cluster, services: Sequence[str]) -> bool:
 
 def _announce(host: Host, cluster: Cluster, service: str) -> None:
     """Say a line for each step there is to do."""
-    one = Pass(host, cluster, service)
-    _, observation = one.consider(guarding=False)
-    there = [resource for resource in reversed(one.resources) if observation.seen[resource.key] is not None]
+    scope = Scope(host, cluster, service)
+    seen = observe(scope).seen
+    there = [resource for resource in reversed(scope.resources) if seen[resource.key] is not None]
     for resource in there:
         print("* Stopping {}: {}".format(*called(resource)), flush=True)
     if not there:
@@ -76,7 +77,7 @@ def _not_stopped() -> bool:
 def _keepalived(host: Host, services: Sequence[str]) -> bool:
     """Stop keepalived, which from now on keeps this host from taking anything, instead of the orders of before."""
     print("* Stopping keepalived", flush=True)
-    host.run(("systemctl", "stop", KEEPALIVED), STOP)
+    host.run(("systemctl", "stop", KEEPALIVED), STOP_TIMEOUT_S)
     if runs(host):
         print("keepalived does not stop; systemctl status keepalived", file=sys.stderr)
         return False

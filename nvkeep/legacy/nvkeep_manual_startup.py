@@ -18,10 +18,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from nvkeep.admin.orders import serves, start_here
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.observe import observe
+from nvkeep.core.scope import Scope
 from nvkeep.host import Host
 from nvkeep.legacy.common import end, of_peers, ordered, runs, side_by_side, side_options, trouble
-from nvkeep.model.decision import Action
+from nvkeep.model.decision import Action, decide
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
@@ -52,10 +53,10 @@ def _start(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report
 
 def _announce(host: Host, cluster: Cluster, service: str) -> None:
     """Say a line for each step there is to do, as far as it depends on this host."""
-    one = Pass(host, cluster, service, role=Role.MASTER)
-    verdict, observation = one.consider(guarding=False)
-    missing = [resource for resource in one.resources if observation.seen[resource.key] is None]
-    for resource in missing if verdict.action in (Action.ACQUIRE, Action.SERVE) else ():
+    scope = Scope(host, cluster, service)
+    observation = observe(scope, assumed=Role.MASTER)
+    missing = [resource for resource in scope.resources if observation.seen[resource.key] is None]
+    for resource in missing if decide(observation.facts).action in (Action.ACQUIRE, Action.SERVE) else ():
         print("* Starting {}: {}".format(*called(resource)), flush=True)
     if not missing:
         print(f"* All of {service} is here already", flush=True)
@@ -68,8 +69,8 @@ def _well(host: Host, cluster: Cluster, report: Report, elsewhere: Sequence[str]
     if report.did is Action.YIELD:
         others = [name for name in cluster.services[report.service].hosts if name != host.name]
         who = others[0] if len(others) == 1 else f"one of {', '.join(others)}"
-        said = f"{who} serves it, and it stays there; to have it here: nvkeep move {report.service} --to {host.name}"
-        print(f"{report.service}: {said}", file=sys.stdout if report.service in elsewhere else sys.stderr)
+        text = f"{who} serves it, and it stays there; to have it here: nvkeep move {report.service} --to {host.name}"
+        print(f"{report.service}: {text}", file=sys.stdout if report.service in elsewhere else sys.stderr)
         return report.service in elsewhere
     trouble(report)
     return False

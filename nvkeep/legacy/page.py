@@ -61,7 +61,7 @@ class Page:
         """Write it all."""
         head = HEAD.format(conf=clean(files[0]), fstab=clean(files[1])) + "".join(_remarks(notes))
         hosts = "".join(self._host(side) for side in both)
-        body = "\n".join(self._service(name, one, services) for one in services)
+        body = "\n".join(self._service(name, service, services) for service in services)
         return f"{head}cluster: {name}\n\nhosts: # names as in `hostname -s`\n{hosts}\n{TIMING}\nservices:\n{body}"
 
     def _host(self, side: Side) -> str:
@@ -70,45 +70,45 @@ class Page:
         address = self.put(f"{path}.heartbeats[0].address", side.scalars["STATIC_IPADDR"])
         return f"  {self.put(path, side.host)}: {{heartbeats: [{{interface: {interface}, address: {address}}}]}}\n"
 
-    def _service(self, cluster: str, one: Planned, services: Sequence[Planned]) -> str:
-        path, side = f"services.{one.name}", one.side
+    def _service(self, cluster: str, service: Planned, services: Sequence[Planned]) -> str:
+        path, side = f"services.{service.name}", service.side
         self.places[path] = side.key("NVMESHVOLS")
         units = tuple(naming.unit(word) for word in side.lists["SERVICES"])
         return "".join((
-            f"  {one.name}: # what {side.suffix} was: it prefers {clean(side.host.text)}\n",
-            f"    hosts: {self._row(f'{path}.hosts', one.hosts)} # preferred first\n",
-            *self._volumes(path, one),
-            *self._mounts(path, one),
-            *self._addresses(path, one),
+            f"  {service.name}: # what {side.suffix} was: it prefers {clean(side.host.text)}\n",
+            f"    hosts: {self._row(f'{path}.hosts', service.hosts)} # preferred first\n",
+            *self._volumes(path, service),
+            *self._mounts(path, service),
+            *self._addresses(path, service),
             f"    units: {self._row(f'{path}.units', units)} # in this order; not enabled at boot\n" if units else "",
             self._ping(path, side),
             SERVICE.format(host=clean(side.host.text)),
-            *_router_id(cluster, one, services),
+            *_router_id(cluster, service, services),
         ))  # fmt: skip
 
     def _row(self, path: str, words: Sequence[Word]) -> str:
         return f"[{', '.join(self.put(f'{path}[{index}]', word) for index, word in enumerate(words))}]"
 
-    def _volumes(self, path: str, one: Planned) -> Iterator[str]:
-        yield "    volumes:\n" if one.side.lists["NVMESHVOLS"] else ""
-        for index, word in enumerate(one.side.lists["NVMESHVOLS"]):
+    def _volumes(self, path: str, service: Planned) -> Iterator[str]:
+        yield "    volumes:\n" if service.side.lists["NVMESHVOLS"] else ""
+        for index, word in enumerate(service.side.lists["NVMESHVOLS"]):
             yield f"      - {{name: {self.put(f'{path}.volumes[{index}].name', word)}}}\n"
 
-    def _mounts(self, path: str, one: Planned) -> Iterator[str]:
-        yield "    mounts:\n" if one.mounted else ""
-        for index, each in enumerate(one.mounted):
-            here, entry = f"{path}.mounts[{index}]", each.entry
-            point = self.put(f"{here}.path", each.point._replace(text=entry.path.text))
+    def _mounts(self, path: str, service: Planned) -> Iterator[str]:
+        yield "    mounts:\n" if service.mounted else ""
+        for index, mount in enumerate(service.mounted):
+            here, entry = f"{path}.mounts[{index}]", mount.entry
+            point = self.put(f"{here}.path", mount.point._replace(text=entry.path.text))
             kind = self.put(f"{here}.fstype", entry.fstype)
-            options = f", options: {self._row(f'{here}.options', one.options[index])}" if one.options[index] else ""
-            yield f"      - {{volume: {quoted(each.volume)}, path: {point}, fstype: {kind}{options}}}\n"
+            options = f", options: {self._row(f'{here}.options', service.options[index])}" if service.options[index] else ""
+            yield f"      - {{volume: {quoted(mount.volume)}, path: {point}, fstype: {kind}{options}}}\n"
 
-    def _addresses(self, path: str, one: Planned) -> Iterator[str]:
-        yield "    addresses:\n" if one.addresses else ""
-        for index, (interface, address) in enumerate(one.addresses):
+    def _addresses(self, path: str, service: Planned) -> Iterator[str]:
+        yield "    addresses:\n" if service.addresses else ""
+        for index, (interface, address) in enumerate(service.addresses):
             here = f"{path}.addresses[{index}]"
             device = self.put(f"{here}.interface", interface._replace(text=interface.text.partition(":")[0]))
-            label = f", label: {quoted(one.labels[index])}" if index in one.labels else ""
+            label = f", label: {quoted(service.labels[index])}" if index in service.labels else ""
             yield f"      - {{address: {self.put(f'{here}.address', address)}, interface: {device}{label}}}\n"
 
     def _ping(self, path: str, side: Side) -> str:
@@ -124,14 +124,14 @@ def quoted(text: str) -> str:
 
 
 def _remarks(notes: Iterable[Mistake]) -> Iterator[str]:
-    told = [f"#   {clean(f'{note.at.file}:{note.at.line}: {note.text}')}\n" for note in notes]
-    if told:
+    lines = [f"#   {clean(f'{note.at.file}:{note.at.line}: {note.text}')}\n" for note in notes]
+    if lines:
         yield "# What could not be carried over, or is worth a look:\n"
-        yield from told
+        yield from lines
 
 
-def _router_id(cluster: str, one: Planned, services: Sequence[Planned]) -> Iterator[str]:
+def _router_id(cluster: str, service: Planned, services: Sequence[Planned]) -> Iterator[str]:
     """Write a virtual router id only where two services would derive the same."""
-    earlier = [derived_router_id(cluster, each.name) for each in services[: services.index(one)]]
-    if derived_router_id(cluster, one.name) in earlier:
+    earlier = [derived_router_id(cluster, other.name) for other in services[: services.index(service)]]
+    if derived_router_id(cluster, service.name) in earlier:
         yield f"    router_id: {earlier[0] % 255 + 1} # the one derived from the name is that of another service\n"

@@ -42,7 +42,7 @@ def _words(words: tuple[Word, ...]) -> str:
 
 def mounts(side: Side, entries: Entries, fstab: str) -> tuple[list[Mounted], list[Mistake]]:
     """Look the mountpoints of a set up in the fstab."""
-    found, mistakes = [], []
+    mounted, mistakes = [], []
     for point in side.lists["MOUNTPOINTS"]:
         entry = entries.get(point.text.rstrip("/") or "/")
         if entry is None:
@@ -57,27 +57,27 @@ def mounts(side: Side, entries: Entries, fstab: str) -> tuple[list[Mounted], lis
             text = f"{shown(entry.device.text)} is not a volume of NVMesh; write {DEVICES}VOLUME, or leave the mountpoint out"
             mistakes.append(Mistake(entry.device, text))
         else:
-            found.append(Mounted(point, entry, entry.device.text.removeprefix(DEVICES)))
-    return found, mistakes
+            mounted.append(Mounted(point, entry, entry.device.text.removeprefix(DEVICES)))
+    return mounted, mistakes
 
 
 def volumes(side: Side, mounted: list[Mounted], other: Side | None) -> Iterator[Mistake]:
     """Compare the volumes of a set with those that its mountpoints are on: name those that only one of the two has."""
     listed = side.lists["NVMESHVOLS"]
     names = {word.text for word in listed}
-    strange = [one for one in mounted if one.volume not in names]
-    partitions = [one for one in strange if any(_partition(one.volume, name) for name in names)]
-    without = [word for word in listed if word.text not in {one.volume for one in mounted}]
-    for word, one in _likely(without, [one for one in strange if one not in partitions]):
-        strange.remove(one)
-        yield Mistake(word, _misnamed(word, one, side))
-    for one in strange:
-        yield Mistake(one.entry.device, _unlisted(one, side, other))
+    strange = [mount for mount in mounted if mount.volume not in names]
+    partitions = [mount for mount in strange if any(_partition(mount.volume, name) for name in names)]
+    without = [word for word in listed if word.text not in {mount.volume for mount in mounted}]
+    for word, mount in _likely(without, [mount for mount in strange if mount not in partitions]):
+        strange.remove(mount)
+        yield Mistake(word, _misnamed(word, mount, side))
+    for mount in strange:
+        yield Mistake(mount.entry.device, _unlisted(mount, side, other))
 
 
 def unused(side: Side, mounted: list[Mounted]) -> list[Word]:
     """Name the volumes of a set that none of its mountpoints is on."""
-    used = {one.volume for one in mounted}
+    used = {mount.volume for mount in mounted}
     return [word for word in side.lists["NVMESHVOLS"] if word.text not in used]
 
 
@@ -92,30 +92,32 @@ def _likely(without: list[Word], strange: list[Mounted]) -> Iterator[tuple[Word,
             yield word, best
 
 
-def _closeness(name: str, one: Mounted) -> float:
-    return _alike(name, one.volume)
+def _closeness(name: str, mount: Mounted) -> float:
+    return _alike(name, mount.volume)
 
 
-def _misnamed(word: Word, one: Mounted, side: Side) -> str:
-    device = one.entry.device
-    where = f"mountpoint {one.point.text} is on {device.text} ({device.file}:{device.line})"
+def _misnamed(word: Word, mount: Mounted, side: Side) -> str:
+    device = mount.entry.device
+    where = f"mountpoint {mount.point.text} is on {device.text} ({device.file}:{device.line})"
     return (f"volume {shown(word.text)} is on no mountpoint of {side.suffix}, but {where}; "
-            f"write {one.volume} here if that is its name (ls {DEVICES}), else fix that line")  # fmt: skip
+            f"write {mount.volume} here if that is its name (ls {DEVICES}), else fix that line")  # fmt: skip
 
 
-def _unlisted(one: Mounted, side: Side, other: Side | None) -> str:
+def _unlisted(mount: Mounted, side: Side, other: Side | None) -> str:
     key = f"NVMESHVOLS_{side.suffix}"
-    whole = next((word.text for word in side.lists["NVMESHVOLS"] if _partition(one.volume, word.text)), None)
+    whole = next((word.text for word in side.lists["NVMESHVOLS"] if _partition(mount.volume, word.text)), None)
     if whole:
-        return f"{one.entry.device.text} is a partition of volume {whole}; nvkeep mounts whole volumes: write {DEVICES}{whole}"
-    where = f"volume {shown(one.volume)} of mountpoint {one.point.text} is not in {key}"
-    if other and one.volume in {word.text for word in other.lists["NVMESHVOLS"]}:
+        return (
+            f"{mount.entry.device.text} is a partition of volume {whole}; nvkeep mounts whole volumes: write {DEVICES}{whole}"
+        )
+    where = f"volume {shown(mount.volume)} of mountpoint {mount.point.text} is not in {key}"
+    if other and mount.volume in {word.text for word in other.lists["NVMESHVOLS"]}:
         return f"{where} but in NVMESHVOLS_{other.suffix}; write volume and mountpoint into the same set"
     return f"{where}; add it there"
 
 
-def _alike(one: str, other: str) -> float:
-    return SequenceMatcher(None, one, other).ratio()
+def _alike(name: str, other: str) -> float:
+    return SequenceMatcher(None, name, other).ratio()
 
 
 def _partition(name: str, volume: str) -> bool:

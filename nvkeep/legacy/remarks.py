@@ -13,7 +13,7 @@ from nvkeep.model.spec import LABEL_BYTES
 MEANINGLESS = frozenset({"defaults", "rw", "_netdev"})  # what nvkeep does anyway
 FOR_OTHERS = re.compile(r"(auto|noauto|nofail|user|users|nouser|owner|group|(x-|comment=|X-).*)")
 LABEL = re.compile(r"[^:]+:[A-Za-z0-9]+")
-ALLOWED = f"a label stands on one IPv4 address, with letters and digits after its interface, {LABEL_BYTES} characters in all"
+ALLOWED = f"a label belongs to one IPv4 address and has letters and digits after its interface, {LABEL_BYTES} characters in all"
 INSTEAD = {
     "MOUNT_CMD": "nvkeep mounts by itself; what the command did beside that goes into options: of the mount",
     "UMOUNT_CMD": "nvkeep unmounts by itself, and names or ends who is in the way (holders:, docs/releasing.md)",
@@ -24,7 +24,7 @@ def options(entry: Entry) -> tuple[list[Word], list[Mistake]]:
     """Pick the options that are carried over; the others only mean something to those who read /etc/fstab."""
     known = [word for word in entry.options if word.text not in MEANINGLESS]
     left_out = [word for word in known if FOR_OTHERS.fullmatch(word.text)]
-    text = "option {} left out: it is for those who mount by /etc/fstab"
+    text = "option {} left out: it matters only to what mounts by /etc/fstab"
     return [word for word in known if word not in left_out], [Mistake(word, text.format(word.text)) for word in left_out]
 
 
@@ -75,7 +75,7 @@ def bare(words: Sequence[Word]) -> Iterator[Mistake]:
 
 def unused(entries: Entries, mounted: Sequence[Mounted]) -> Iterator[Mistake]:
     """Name lines of the fstab that no set uses."""
-    used = {one.entry.path.text for one in mounted}
+    used = {mount.entry.path.text for mount in mounted}
     for path, entry in entries.items():
         if path not in used:
             yield Mistake(entry.path, f"{path} left out: it is in no MOUNTPOINTS")

@@ -18,7 +18,7 @@ SIGNS = {
 }
 ONLY_IN_A_SHELL = "a variable that only a running shell has; write its value"
 SHELLS_OWN = "@*#?-$!0123456789"
-HOME = "~ stands for a directory of somebody; write the path from / on"
+HOME = "~ is somebody's home directory; write the full path"
 OPERATORS = "&|<>()"
 PATTERNS = "*?["
 ESCAPED = '$`"\\\n'  # what a backslash means something before, between double quotes
@@ -48,8 +48,8 @@ class Scanner:
 
     def skip(self, blank: re.Pattern[str]) -> bool:
         """Skip blanks and comments; return whether anything follows."""
-        found = blank.match(self.text, self.at)
-        self.at = found.end() if found else self.at
+        blanks = blank.match(self.text, self.at)
+        self.at = blanks.end() if blanks else self.at
         return self.at < len(self.text)
 
     def word(self, *, in_list: bool) -> tuple[Atom, ...]:
@@ -86,7 +86,7 @@ class Scanner:
         self.at += length
         sign = self.text[self.at - 1 : self.at]
         if not sign.isprintable():
-            raise Refused(self.at - 1, f"the character {shown(clean(sign))} cannot stand in a value; remove it")
+            raise Refused(self.at - 1, f"the character {shown(clean(sign))} is not allowed in a value; remove it")
         return sign
 
     def _escape(self) -> list[Atom]:
@@ -126,14 +126,14 @@ class Scanner:
         return [Atom(self._take(1))]
 
     def _dollar(self, *, bare: bool) -> Atom:
-        found = VARIABLE.match(self.text, self.at)
-        if not found:
+        match = VARIABLE.match(self.text, self.at)
+        if not match:
             return self._no_variable(bare=bare)
         try:
-            value = self._value(found[1] or found[2])
+            value = self._value(match[1] or match[2])
         except Refused as refused:
             raise Refused(self.at, refused.text) from None
-        self.at = found.end()
+        self.at = match.end()
         return Atom(value, splits=bare)
 
     def _no_variable(self, *, bare: bool) -> Atom:

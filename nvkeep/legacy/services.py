@@ -31,7 +31,7 @@ class Planner:
         return services
 
     def _service(self, side: Side, *, alone: bool) -> Planned:
-        other = next(one for one in self.both if one is not side)
+        other = next(candidate for candidate in self.both if candidate is not side)
         addresses, uneven = pairing.addresses(side)
         mounted, unknown = pairing.mounts(side, self.entries, self.fstab)
         self.mistakes += [*uneven, *unknown, *pairing.volumes(side, mounted, other)]
@@ -43,10 +43,10 @@ class Planner:
         labels, unlabelled = remarks.labels(addresses, self.labels)
         self.notes += unlabelled
         name, hosts = naming.service(side, alone=alone), (side.host, other.host)
-        return Planned(name, side, hosts, mounted, addresses, labels, [self._options(one) for one in mounted])
+        return Planned(name, side, hosts, mounted, addresses, labels, [self._options(mount) for mount in mounted])
 
-    def _options(self, one: Mounted) -> list[Word]:
-        kept, left_out = remarks.options(one.entry)
-        self.notes += [*left_out, *remarks.numbers(one.entry)]
-        self.mistakes += remarks.guessed(one.entry)
+    def _options(self, mount: Mounted) -> list[Word]:
+        kept, left_out = remarks.options(mount.entry)
+        self.notes += [*left_out, *remarks.numbers(mount.entry)]
+        self.mistakes += remarks.guessed(mount.entry)
         return kept

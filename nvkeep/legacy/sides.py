@@ -47,8 +47,8 @@ class Side:
 
 def sides(reader: Reader) -> tuple[list[Side], list[Mistake]]:
     """Sort the keys. What is missing is a mistake, and something without a place stands for it."""
-    found = [_side(reader, suffix) for suffix in SUFFIXES]
-    return found, [*_missing(reader), *_unlike(reader), *_same(found)]
+    sides = [_side(reader, suffix) for suffix in SUFFIXES]
+    return sides, [*_missing(reader), *_unlike(reader), *_same(sides)]
 
 
 def _side(reader: Reader, suffix: str) -> Side:
@@ -92,10 +92,10 @@ def _unlike(reader: Reader) -> Iterator[Mistake]:
             yield Mistake(value.key, f"unknown key {key}; did you mean {close[0]}?")
 
 
-def _same(found: list[Side]) -> Iterator[Mistake]:
-    first, second = (one.host for one in found)
+def _same(sides: list[Side]) -> Iterator[Mistake]:
+    first, second = (side.host for side in sides)
     if first.text == second.text:
         text = (
-            f"{shown(second.text)} is already HOSTNAME_{found[0].suffix}, and a pair has two hosts; write the other one's name"
+            f"{shown(second.text)} is already HOSTNAME_{sides[0].suffix}, and a pair has two hosts; write the other one's name"
         )
         yield Mistake(second, text)

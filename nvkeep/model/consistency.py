@@ -26,26 +26,28 @@ def digest(text: str) -> str:
     return sha256(text.encode(errors="replace")).hexdigest()[:16]
 
 
-def shared(cluster: Cluster, one: str, other: str) -> tuple[str, ...]:
+def shared(cluster: Cluster, host: str, other: str) -> tuple[str, ...]:
     """Name the services that both hosts may run."""
-    return tuple(name for name in cluster.services_of(one) if name in cluster.services_of(other))
+    return tuple(name for name in cluster.services_of(host) if name in cluster.services_of(other))
 
 
 def compare(cluster: Cluster, me: str, mine: Parts, name: str, theirs: Parts) -> tuple[Difference, ...]:
     """Name what differs between this host and another, as far as both spoke of it."""
     both = shared(cluster, me, name)
-    found = []
+    differences = []
     for part in mine.keys() & theirs.keys():
         services = _concerned(cluster, both, part)
         text = _worded(part, me, mine[part], name, theirs[part])
         if services and text:
-            found.append(Difference(services, text))
-    return tuple(sorted(found))
+            differences.append(Difference(services, text))
+    return tuple(sorted(differences))
 
 
 def _concerned(cluster: Cluster, services: tuple[str, ...], part: str) -> tuple[str, ...]:
     """Pick the services that a part concerns: a listed file those that list it, anything else all that both may run."""
-    return tuple(one for one in services if part in cluster.services[one].agree) if part.startswith("/") else services
+    return (
+        tuple(service for service in services if part in cluster.services[service].agree) if part.startswith("/") else services
+    )
 
 
 def _worded(part: str, me: str, mine: str, name: str, theirs: str) -> str:

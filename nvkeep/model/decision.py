@@ -26,7 +26,7 @@ HOLDERS = {
     Holder.ME: "this host",
     Holder.ANOTHER: "another host",
     Holder.NOBODY: "nobody",
-    Holder.UNTOLD: "not this host (this storage tells no more)",
+    Holder.UNTOLD: "not this host (this storage does not name the holder)",
     Holder.UNKNOWN: "unknown",
 }  # for people, and for a host that asks another
 
@@ -55,7 +55,7 @@ class Guard(StrEnum):
 
 @dataclass(frozen=True)
 class Facts:
-    """All that a decision rests on. `told`, `cooling`, `maintenance`: the reason, empty where there is none.
+    """All that a decision rests on. `release_why`, `cooling`, `maintenance`: the reason, empty where there is none.
 
     `waited`: this host has backed off once, has listened since and heard nobody, and no `health:` can determine whether what
     answers for the address also serves.
@@ -64,7 +64,7 @@ class Facts:
     role: Role
     holder: Holder
     ours: bool = False
-    told: str = ""
+    release_why: str = ""
     carrier: bool = True
     io: bool = True
     witness: bool = True
@@ -161,14 +161,14 @@ LINES: dict[int, Line] = {
         lambda _: "another host has taken the volume from this host",
     ),
     2: Line(
-        "told to release (keepalived stopped by hand, held, shutting down), or no carrier on the service network for 2 seconds",
+        "ordered to release (keepalived stopped by hand, held, shutdown), or no carrier on the service network for 2 seconds",
         "releases in order; then the flag is 0",
-        lambda f: bool(f.told) or not f.carrier,
+        lambda f: bool(f.release_why) or not f.carrier,
         lambda _: Action.RELEASE,
-        lambda f: f.told or "the service network has no carrier",
+        lambda f: f.release_why or "the service network has no carrier",
     ),
     3: Line(
-        "the own volume does no I/O, or does not answer, for 10 seconds",
+        "this host's volume does no I/O, or does not answer, for 10 seconds",
         "isolates",
         lambda f: f.holder in (Holder.ME, Holder.UNKNOWN) and not f.io,
         lambda _: Action.ISOLATE,

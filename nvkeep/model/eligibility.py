@@ -24,7 +24,7 @@ def eligible(facts: Facts, beside: Reasons) -> tuple[bool, str]:
     if facts.maintenance:
         return facts.ours, "" if facts.ours else facts.maintenance
     reasons = (
-        facts.told,
+        facts.release_why,
         "" if facts.carrier else "the service network has no carrier",
         "" if facts.io else "the volume does no I/O",
         "" if facts.holder is not Holder.UNKNOWN or facts.ours else "this host cannot determine who holds the volume",

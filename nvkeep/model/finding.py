@@ -1,8 +1,10 @@
 """A precondition of serving, as it was found on a host, and how it is said. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from typing import NamedTuple
+
+from nvkeep.errors import NvkeepError
 
 
 class Mark(StrEnum):
@@ -49,12 +51,37 @@ class Finding(NamedTuple):
         return "; ".join(filter(None, (self.why, self.fix)))
 
 
-def lacking(found: Iterable[Found]) -> list[Finding]:
+class Lack(NamedTuple):
+    """Why something is out of this host's reach, and the command that fixes it."""
+
+    why: str
+    fix: str
+
+
+def looked(what: str, look: Callable[[], Lack | str]) -> Found:
+    """Look at one precondition: `look` gives what is wrong, or else says what it saw; what it cannot determine is unknown."""
+    try:
+        return seen(what, look())
+    except (NvkeepError, OSError) as error:
+        return unknown(what, error)
+
+
+def seen(what: str, outcome: Lack | str) -> Found:
+    """Report what a look has given."""
+    return Found(what, Mark.OK, outcome) if isinstance(outcome, str) else Found(what, Mark.NOT_OK, *outcome)
+
+
+def unknown(what: str, error: Exception) -> Found:
+    """Report a precondition that cannot be determined, in one line."""
+    return Found(what, Mark.UNKNOWN, " ".join(str(error).split()))
+
+
+def lacking(looks: Iterable[Found]) -> list[Finding]:
     """Pick what does not hold; what is unknown is not unmet."""
-    return [Finding(one.what, one.why, one.fix, one.code) for one in found if one.mark is Mark.NOT_OK]
+    return [Finding(look.what, look.why, look.fix, look.code) for look in looks if look.mark is Mark.NOT_OK]
 
 
-def told(found: Sequence[Finding]) -> str:
-    """Say the first, and how many more there are; empty when there is none."""
-    more = f" (and {len(found) - 1} more: nvkeep check --host)" if len(found) > 1 else ""
-    return f"{found[0]}{more}" if found else ""
+def brief(findings: Sequence[Finding]) -> str:
+    """Report the first, and how many more there are; empty when there is none."""
+    more = f" (and {len(findings) - 1} more: nvkeep check --host)" if len(findings) > 1 else ""
+    return f"{findings[0]}{more}" if findings else ""

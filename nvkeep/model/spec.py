@@ -70,8 +70,8 @@ class _AnyBackend:
     def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         tagged: Any = None
         for name, spec in sorted(BACKENDS.items()):
-            one = Annotated[spec, Tag(f"{TAG}{name}")]  # type: ignore[valid-type]  # the registry is filled at run time
-            tagged = one if tagged is None else tagged | one
+            volume = Annotated[spec, Tag(f"{TAG}{name}")]  # type: ignore[valid-type]  # the registry is filled at run time
+            tagged = volume if tagged is None else tagged | volume
         return handler.generate_schema(Annotated[tagged, Discriminator(_backend)])
 
 

@@ -36,7 +36,7 @@ def parse(text: str) -> tuple[Entry, ...]:
     try:
         return tuple(_entry(link, info) for link in json.loads(text) for info in link.get("addr_info", []) if info.get("local"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProbeError(f"`{' '.join(COMMAND)}` printed something else: {error}") from error
+        raise ProbeError(f"`{' '.join(COMMAND)}` printed something unexpected: {error}") from error
 
 
 def _entry(link: dict[str, Any], info: dict[str, Any]) -> Entry:

@@ -38,15 +38,15 @@ def read(host: Host, resource: str) -> Entry:
 
 def parse(text: str, resource: str) -> Entry:
     """Parse the `exists` lines. Raises ProbeError when the resource is not among them."""
-    found = [_words(line) for line in text.splitlines() if line.startswith("exists ")]
-    role = next((words.get("role") for kind, words in found if kind == "resource"), None)
+    events = [_words(line) for line in text.splitlines() if line.startswith("exists ")]
+    role = next((words.get("role") for kind, words in events if kind == "resource"), None)
     if role is None:
         raise ProbeError(f"DRBD resource {resource} is not up here", f"drbdadm up {resource}")
-    devices = [words for kind, words in found if kind == "device"]
-    suspended = any(kind == "resource" and words.get("suspended", "no") != "no" for kind, words in found)
+    devices = [words for kind, words in events if kind == "device"]
+    suspended = any(kind == "resource" and words.get("suspended", "no") != "no" for kind, words in events)
     good = all(words.get("disk") == "UpToDate" and words.get("quorum", "yes") == "yes" for words in devices)
-    copies = {words.get("peer-node-id"): words.get("peer-disk", "?") for kind, words in found if kind == "peer-device"}
-    peers = tuple(_peer(words, copies) for kind, words in found if kind == "connection")
+    copies = {words.get("peer-node-id"): words.get("peer-disk", "?") for kind, words in events if kind == "peer-device"}
+    peers = tuple(_peer(words, copies) for kind, words in events if kind == "connection")
     disks = ", ".join(sorted({words.get("disk", "?") for words in devices}))
     return Entry(role, bool(devices) and good and not suspended, disks, peers)
 

@@ -7,7 +7,7 @@ from nvkeep.host import Host
 
 FIFO = "/run/nvkeep/vrrp.fifo"
 CHILD_PID = "/run/vrrp.pid"
-FIX = "keepalived writes its events to a FIFO that was removed: roles are only heard by asking; systemctl reload keepalived"
+FIX = "keepalived writes its events to a FIFO that was removed, so nvkeep has to poll for roles; systemctl reload keepalived"
 
 
 def deaf(host: Host) -> str:

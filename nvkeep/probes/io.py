@@ -7,7 +7,7 @@ kernel has released it.
 from nvkeep.errors import CommandTimeout, ProbeError
 from nvkeep.host import Host
 
-DEADLINE = 3.0  # seconds
+READ_TIMEOUT_S = 3.0
 STILL_ASKED = 75  # EX_TEMPFAIL: what flock ends with when an earlier child has the lock
 CANNOT_RUN = (126, 127)
 READ = ("dd", "of=/dev/null", "bs=4096", "count=1", "iflag=direct", "status=none")
@@ -24,9 +24,9 @@ def does_io(host: Host, device: str) -> bool:
     if number is None:
         return False
     try:
-        done = host.run(alone(f"/sys/dev/block/{number}", (*READ, f"if={device}")), DEADLINE)
+        done = host.run(alone(f"/sys/dev/block/{number}", (*READ, f"if={device}")), READ_TIMEOUT_S)
     except CommandTimeout:
         return False
     if done.code in CANNOT_RUN:
-        raise ProbeError(f"{device} cannot be tried: {done.err.strip()}")
+        raise ProbeError(f"cannot read from {device}: {done.err.strip()}")
     return done.code == 0

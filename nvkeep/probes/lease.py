@@ -8,7 +8,7 @@ from nvkeep.host import Host, lease
 from nvkeep.host.lease import Lease, Reader
 from nvkeep.probes import mountinfo
 
-PATIENCE = 3.0  # seconds for one look at the directory, and for one at the lease in it
+LOOK_TIMEOUT_S = 3.0  # for one look at the directory, and for one at the lease in it
 LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "tmpfs", "xfs", "zfs"})
 
 
@@ -33,8 +33,8 @@ def there(host: Host, file: str) -> bool:
 
 def _reader(host: Host, file: str) -> Reader:
     """Choose by the mount that the file's name is below; the name itself is not looked up, which could hang as well."""
-    above = [one for one in mountinfo.read(host) if file.startswith(f"{one.path.rstrip('/')}/")]
-    nearest = max(above, key=lambda one: len(one.path), default=None)
+    above = [mount for mount in mountinfo.read(host) if file.startswith(f"{mount.path.rstrip('/')}/")]
+    nearest = max(above, key=lambda mount: len(mount.path), default=None)
     return host if nearest is None or nearest.fstype in LOCAL else Patient(host)
 
 
@@ -53,7 +53,7 @@ class Patient:
         return self._said("ls", "--almost-all", directory).splitlines()
 
     def _said(self, *argv: str) -> str:
-        done = self.host.run(argv, PATIENCE)
+        done = self.host.run(argv, LOOK_TIMEOUT_S)
         if done.code:
             raise FileNotFoundError(done.err.strip()) if "No such file" in done.err else OSError(done.err.strip())
         return done.out

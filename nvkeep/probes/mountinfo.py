@@ -59,7 +59,7 @@ def _entry(line: str) -> Entry:
     before, dash, after = line.partition(" - ")
     front, back = before.split(" "), after.split(" ")
     if not dash or len(front) < 6 or len(back) < 3:  # noqa: PLR2004 - the fields of proc(5)
-        raise ProbeError(f"{TABLE}: a line of another shape: {line!r}")
+        raise ProbeError(f"{TABLE}: cannot parse the line: {line!r}")
     return Entry(
         device=front[2],
         root=plain(front[3]),

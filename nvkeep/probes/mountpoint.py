@@ -41,4 +41,4 @@ def _link(host: Host, path: str) -> str:
     """Name the first part of a path that is a link: mount(8) follows it, and the mount table shows another place then."""
     parts = path.strip("/").split("/")
     every = (f"/{'/'.join(parts[: number + 1])}" for number in range(len(parts)))
-    return next((one for one in every if host.link_target(one) is not None), "")
+    return next((part for part in every if host.link_target(part) is not None), "")

@@ -25,18 +25,18 @@ def read(host: Host, device: str) -> Entry:
     except NvkeepError as error:
         raise ProbeError(str(error)) from error
     if done.code:
-        said = (done.err.strip().splitlines() or ["no message"])[0]
-        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {said}")
+        message = (done.err.strip().splitlines() or ["no message"])[0]
+        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {message}")
     return parse(done.out)
 
 
 def parse(text: str) -> Entry:
     """Parse the JSON. Raises ProbeError."""
     try:
-        found = json.loads(text)
-        registrants = found.get("regctlext", found.get("regctl_eds", []))
-        holders = [int(one["rkey"]) for one in registrants if int(one["rcsts"]) & HOLDS]
-        keys = frozenset(int(one["rkey"]) for one in registrants)
-        return Entry(holders[0] if holders else 0, int(found["rtype"]), keys)
+        report = json.loads(text)
+        registrants = report.get("regctlext", report.get("regctl_eds", []))
+        holders = [int(registrant["rkey"]) for registrant in registrants if int(registrant["rcsts"]) & HOLDS]
+        keys = frozenset(int(registrant["rkey"]) for registrant in registrants)
+        return Entry(holders[0] if holders else 0, int(report["rtype"]), keys)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ProbeError(f"nvme resv-report printed something else: {error}") from error
+        raise ProbeError(f"nvme resv-report printed something unexpected: {error}") from error

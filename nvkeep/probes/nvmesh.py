@@ -13,8 +13,8 @@ from nvkeep.host import Host
 EXCLUSIVE = "EXCLUSIVE_READ_WRITE"
 LIVE = frozenset({"Live, with IO", "Live, with IO, no protection"})
 PREEMPTED = 0x10  # the attach status in the high byte of dbg
-TRIES = 3
-BETWEEN = 0.05  # seconds; the file is rewritten in place
+READ_ATTEMPTS = 3
+READ_DELAY_S = 0.05  # the file is rewritten in place
 READY = "module state=1"
 
 
@@ -33,20 +33,20 @@ def read(host: Host, proc: str, volume: str) -> Entry | None:
     """Read one attachment, None when there is none here. Raises ProbeError when the client cannot tell."""
     _ready(host, proc)
     path = f"{proc}/volumes/{volume}/status.json"
-    for attempt in range(TRIES):
+    for attempt in range(READ_ATTEMPTS):
         try:
             return parse(host.read(path))
         except FileNotFoundError:
             if volume not in host.names(f"{proc}/volumes"):
                 return None
-            told = "status.json is missing"
+            why = "status.json is missing"
         except OSError as error:
-            told = error.strerror or str(error)
+            why = error.strerror or str(error)
         except ProbeError as error:
-            told = str(error)
-        if attempt < TRIES - 1:
-            host.sleep(BETWEEN)
-    raise ProbeError(f"{path}: {told}")
+            why = str(error)
+        if attempt < READ_ATTEMPTS - 1:
+            host.sleep(READ_DELAY_S)
+    raise ProbeError(f"{path}: {why}")
 
 
 def _ready(host: Host, proc: str) -> None:
@@ -66,28 +66,28 @@ def unready(host: Host, proc: str) -> str:
 def parse(text: str) -> Entry | None:
     """Parse status.json; None for a hidden attachment of NVMesh's own. Raises ProbeError."""
     try:
-        found = json.loads(text)
-        return None if _hidden(found) else _entry(found)
+        status = json.loads(text)
+        return None if _hidden(status) else _entry(status)
     except (ValueError, TypeError, AttributeError) as error:
         raise ProbeError(f"not the status of a volume: {error}") from error
 
 
-def _hidden(found: dict[str, Any]) -> bool:
-    return found.get("type") == "hidden" or found.get("reservation") == "Recovery Only"
+def _hidden(status: dict[str, Any]) -> bool:
+    return status.get("type") == "hidden" or status.get("reservation") == "Recovery Only"
 
 
-def _entry(found: dict[str, Any]) -> Entry:
-    dbg = _number(found.get("dbg"))
-    attach, status = found.get("attach_status"), str(found.get("status", ""))
-    mine, highest = _number(found.get("reservation_version")), _number(found.get("RVMS"))
+def _entry(known: dict[str, Any]) -> Entry:
+    dbg = _number(known.get("dbg"))
+    attach, status = known.get("attach_status"), str(known.get("status", ""))
+    mine, highest = _number(known.get("reservation_version")), _number(known.get("RVMS"))
     outdated = mine is not None and highest is not None and highest > mine
     flagged = dbg is not None and bool((dbg >> 8) & PREEMPTED)
     preempted = attach == "Preempted" or status.startswith("Reservation Preempted") or outdated or flagged
-    detaching = attach in ("Detaching", "DetUpging") or "status" not in found or dbg is None
-    enabled = "io_enabled" not in found or _number(found["io_enabled"]) == 1
+    detaching = attach in ("Detaching", "DetUpging") or "status" not in known or dbg is None
+    enabled = "io_enabled" not in known or _number(known["io_enabled"]) == 1
     live = status in LIVE and dbg is not None and dbg & 0xFF == 0 and attach in (None, "Attached")
     return Entry(
-        found.get("reservation"), mine, live and enabled and not preempted, preempted, detaching, status or str(attach)
+        known.get("reservation"), mine, live and enabled and not preempted, preempted, detaching, status or str(attach)
     )
 
 

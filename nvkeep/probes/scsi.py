@@ -15,7 +15,7 @@ NONE = re.compile(r"there is NO reservation held")
 HELD = re.compile(r"Key\s*=\s*0x([0-9a-f]+)", re.IGNORECASE)
 KEYS = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.IGNORECASE | re.MULTILINE)
 ATTENTION = 6  # SG_LIB_CAT_UNIT_ATTENTION: the disk first tells, once for each event, what happened to its registrations
-TRIES = 3
+COMMAND_ATTEMPTS = 3
 RUNNING = "running"
 NO_KEYS = re.compile(r"there are NO registered reservation keys|\b0 registered reservation key\b")  # the second: mpathpersist
 
@@ -58,32 +58,34 @@ def _state(host: Host, path: str) -> str:
 
 def _asked(host: Host, disk: str, argv: tuple[str, ...]) -> str:
     try:
-        done = next((done for _ in range(TRIES) if (done := host.run(alone(disk, argv), 5.0)).code != ATTENTION), None)
+        done = next(
+            (done for _ in range(COMMAND_ATTEMPTS) if (done := host.run(alone(disk, argv), 5.0)).code != ATTENTION), None
+        )
     except NvkeepError as error:
         raise ProbeError(str(error)) from error
     if done is None:
-        raise ProbeError(f"`{' '.join(argv)}`: the disk goes on telling of unit attentions")
+        raise ProbeError(f"`{' '.join(argv)}`: the disk keeps reporting unit attentions")
     if done.code == STILL_ASKED:
         raise ProbeError(f"{argv[-1]} has not answered an earlier `{argv[0]}`, which hangs in the kernel")
     if done.code:
-        said = ((done.err + done.out).strip().splitlines() or ["no message"])[0]
-        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {said}")
+        message = ((done.err + done.out).strip().splitlines() or ["no message"])[0]
+        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {message}")
     return done.out
 
 
 def parse_holder(text: str) -> int:
     """Parse --read-reservation. Raises ProbeError when it says neither that there is one nor that there is none."""
-    found = HELD.search(text)
-    if found:
-        return int(found[1], 16)
+    match = HELD.search(text)
+    if match:
+        return int(match[1], 16)
     if NONE.search(text):
         return 0
-    raise ProbeError(f"a reservation in words that are not known: {text.strip()!r}")
+    raise ProbeError(f"cannot parse the reservation: {text.strip()!r}")
 
 
 def parse_keys(text: str) -> frozenset[int]:
     """Parse --read-keys. Raises ProbeError when it names no key and does not say that there are none."""
-    found = frozenset(int(key, 16) for key in KEYS.findall(text))
-    if not found and not NO_KEYS.search(text):
-        raise ProbeError(f"registered keys in words that are not known: {text.strip()!r}")
-    return found
+    keys = frozenset(int(key, 16) for key in KEYS.findall(text))
+    if not keys and not NO_KEYS.search(text):
+        raise ProbeError(f"cannot parse the registered keys: {text.strip()!r}")
+    return keys

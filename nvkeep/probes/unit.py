@@ -50,10 +50,10 @@ def read(host: Host, unit: str) -> Entry:
 
 def installed(host: Host, units: Sequence[str]) -> dict[str, Install]:
     """Ask systemd about the files of some units, in one call. Raises ProbeError."""
-    told = _shown(host, INSTALLED, units).strip().split("\n\n")
-    if len(told) != len(units):
-        raise ProbeError(f"systemctl show told of {len(told)} units, asked about {len(units)}")
-    return {unit: parse_install(text) for unit, text in zip(units, told, strict=True)}
+    texts = _shown(host, INSTALLED, units).strip().split("\n\n")
+    if len(texts) != len(units):
+        raise ProbeError(f"systemctl show printed {len(texts)} units, not the {len(units)} that were asked for")
+    return {unit: parse_install(text) for unit, text in zip(units, texts, strict=True)}
 
 
 def _shown(host: Host, properties: str, units: Sequence[str]) -> str:
@@ -77,12 +77,12 @@ def enabled(host: Host, unit: str) -> bool:
 
 def parse_install(text: str) -> Install:
     """Parse KEY=VALUE lines. Raises ProbeError when a state is missing."""
-    found = _pairs(text)
+    properties = _pairs(text)
     try:
-        pulled = frozenset(f"{found.get('WantedBy', '')} {found.get('RequiredBy', '')}".split())
-        return Install(found["LoadState"], found.get("UnitFileState", ""), pulled)
+        pulled = frozenset(f"{properties.get('WantedBy', '')} {properties.get('RequiredBy', '')}".split())
+        return Install(properties["LoadState"], properties.get("UnitFileState", ""), pulled)
     except KeyError as error:
-        raise ProbeError(f"systemctl show printed something else: {error}") from error
+        raise ProbeError(f"systemctl show printed something unexpected: {error}") from error
 
 
 def _pairs(text: str) -> dict[str, str]:
@@ -91,16 +91,16 @@ def _pairs(text: str) -> dict[str, str]:
 
 def parse(text: str) -> Entry:
     """Parse KEY=VALUE lines. Raises ProbeError when a state is missing."""
-    found = _pairs(text)
+    properties = _pairs(text)
     try:
         return Entry(
-            load=found["LoadState"],
-            active=found["ActiveState"],
-            sub=found["SubState"],
-            result=found.get("Result", ""),
-            job=found.get("Job", "0") not in ("", "0"),
-            pid=int(found.get("MainPID", "0") or 0),
-            inactive_since=int(found.get("InactiveEnterTimestampMonotonic", "0") or 0) / 1e6,
+            load=properties["LoadState"],
+            active=properties["ActiveState"],
+            sub=properties["SubState"],
+            result=properties.get("Result", ""),
+            job=properties.get("Job", "0") not in ("", "0"),
+            pid=int(properties.get("MainPID", "0") or 0),
+            inactive_since=int(properties.get("InactiveEnterTimestampMonotonic", "0") or 0) / 1e6,
         )
     except (KeyError, ValueError) as error:
-        raise ProbeError(f"systemctl show printed something else: {error}") from error
+        raise ProbeError(f"systemctl show printed something unexpected: {error}") from error

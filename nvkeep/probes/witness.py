@@ -15,8 +15,8 @@ from typing import NamedTuple
 from nvkeep.host import Host
 from nvkeep.model.spec import Service
 
-TIMEOUT = 0.3  # seconds for one answer; within a site it comes in milliseconds
-TRIES = 2
+ANSWER_TIMEOUT_S = 0.3  # for one answer; within a site it comes in milliseconds
+PING_ATTEMPTS = 2
 NOWHERE_4, NOWHERE_6 = "00000000", "0" * 32
 GATEWAY = 0x2  # RTF_GATEWAY
 FIELDS_6 = 10
@@ -34,15 +34,15 @@ def answers(host: Host, service: Service) -> bool:
     if service.ping == "none":
         return True
     if service.ping:
-        return any(_pinged(host, tuple(map(str, service.ping))) for _ in range(TRIES))
-    found = gateways(host, {address.interface for address in service.addresses})
-    return not found or any(_heard(host, found) for _ in range(TRIES))
+        return any(_pinged(host, tuple(map(str, service.ping))) for _ in range(PING_ATTEMPTS))
+    nearest = gateways(host, {address.interface for address in service.addresses})
+    return not nearest or any(_heard(host, nearest) for _ in range(PING_ATTEMPTS))
 
 
 def gateways(host: Host, interfaces: set[str]) -> list[Gateway]:
     """Name the default gateways on some interfaces."""
-    found = (*_gateways_4(_lines(host, "/proc/net/route")), *_gateways_6(_lines(host, "/proc/net/ipv6_route")))
-    return [one for one in found if one.interface in interfaces]
+    routes = (*_gateways_4(_lines(host, "/proc/net/route")), *_gateways_6(_lines(host, "/proc/net/ipv6_route")))
+    return [gateway for gateway in routes if gateway.interface in interfaces]
 
 
 def _lines(host: Host, path: str) -> list[list[str]]:
@@ -67,12 +67,12 @@ def _gateways_6(lines: list[list[str]]) -> Iterator[Gateway]:
 
 
 def _pinged(host: Host, addresses: tuple[str, ...]) -> bool:
-    return _any([partial(host.pings, one, TIMEOUT) for one in addresses])
+    return _any([partial(host.pings, address, ANSWER_TIMEOUT_S) for address in addresses])
 
 
-def _heard(host: Host, found: list[Gateway]) -> bool:
+def _heard(host: Host, gateways: list[Gateway]) -> bool:
     """Ask a gateway by ARP or neighbour discovery: many answer no ping, and all answer that."""
-    return _any([partial(host.answers, *one, TIMEOUT) for one in found])
+    return _any([partial(host.answers, *gateway, ANSWER_TIMEOUT_S) for gateway in gateways])
 
 
 def _any(probes: list[Callable[[], bool]]) -> bool:

@@ -45,12 +45,12 @@ class VolumeResource(Resource):
 
 def volumes(needed: Iterable[Resource]) -> list[VolumeResource]:
     """Pick the volumes."""
-    return [one for one in needed if isinstance(one, VolumeResource)]
+    return [resource for resource in needed if isinstance(resource, VolumeResource)]
 
 
 def specs(kind: Kind[Spec, Any], needed: Iterable[Resource]) -> list[Spec]:
     """Give what is asked of the resources of one kind."""
-    return [one.spec for one in needed if one.kind is kind]
+    return [resource.spec for resource in needed if resource.kind is kind]
 
 
 def equipped(host: Host, resource: Resource) -> Resource:

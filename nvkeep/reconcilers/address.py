@@ -1,13 +1,19 @@
-"""The kind `address`: a floating address on its interface, and the neighbours told."""
+"""The kind `address`: a floating address on its interface, announced to the neighbours."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from nvkeep.host import Host
+from nvkeep.model.finding import Found, Lack, looked
 from nvkeep.model.spec import IPV6, Address
 from nvkeep.probes import address as probe
+from nvkeep.probes import carrier
 from nvkeep.reconcilers.base import Kind, Steps, steps
 
-TIMEOUT = 5.0  # seconds; these commands only talk to the kernel
+COMMAND_TIMEOUT_S = 5.0  # these commands only talk to the kernel
+ANSWER_WITHIN_S = 0.1  # a neighbour answers for its address within milliseconds
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,7 @@ class AddressKind(Kind[Address, AddressState]):
         """Add, then tell the neighbours. IPv6 without DAD: the guard and the volume have decided whose it is."""
         family, rest = ("-6", ("nodad",)) if spec.address.version == IPV6 else ("-4", ("label", spec.label or spec.interface))
         command = ("ip", family, "addr", "replace", str(spec.address), "dev", spec.interface, *rest)
-        return steps(command, ("nvkeep", "announce", spec.interface, str(spec.address.ip)), timeout=TIMEOUT)
+        return steps(command, ("nvkeep", "announce", spec.interface, str(spec.address.ip)), timeout=COMMAND_TIMEOUT_S)
 
     def release(self, spec: Address, have: AddressState) -> Steps:
         """Remove exactly what is there: another prefix or interface than asked for is another address to the kernel."""
@@ -68,7 +74,29 @@ class AddressKind(Kind[Address, AddressState]):
         """Tentative: duplicate address detection still asks around."""
         return have is not None and not leaving and have.phase == "tentative"
 
+    def prerequisites(self, host: Host, specs: Sequence[Address], *, thorough: bool) -> Iterator[Found]:  # noqa: ARG002 - quick
+        """Every interface is there, up, and has a carrier."""
+        for name in dict.fromkeys(spec.interface for spec in specs):
+            yield looked(f"INTERFACE {name}", partial(_interface, host, name))
+
+    def elsewhere(self, host: Host, spec: Address) -> Lack | str:
+        """Ask the neighbours; without a carrier nobody is asked, and the interface's line says so."""
+        ip = str(spec.address.ip)
+        with suppress(OSError):
+            if host.answers(spec.interface, ip, ANSWER_WITHIN_S):
+                why = f"nobody holds the volumes, and yet somebody answers for {ip}"
+                return Lack(why, f"ip neigh get {ip} dev {spec.interface}")
+        return "nobody else answers for it"
+
+
+def _interface(host: Host, name: str) -> Lack | str:
+    if carrier.up(host, name):
+        return "up, with a carrier"
+    if not host.exists(f"/sys/class/net/{name}"):
+        return Lack(f"there is no interface {name} here", "ip -br link")
+    return Lack(f"{name} is down, or has no carrier", f"ip link set dev {name} up")
+
 
 def _remove(spec: Address, copies: tuple[tuple[str, int], ...]) -> Steps:
     commands = (("ip", "addr", "del", f"{spec.address.ip}/{prefix}", "dev", interface) for interface, prefix in copies)
-    return steps(*commands, timeout=TIMEOUT)
+    return steps(*commands, timeout=COMMAND_TIMEOUT_S)

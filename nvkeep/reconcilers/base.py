@@ -17,17 +17,21 @@
     confirm(spec, verb) -> float            seconds after which a success has to be seen once more
     judge(spec, done) -> StepError          a command that failed: denied, worth another try, or neither
     failure(host, spec) -> str              why the resource is not there although every command succeeded
+    prerequisites(host, specs, thorough)    what this host needs for them, and whether it has it
+    elsewhere(host, spec) -> Lack | str     a sign that another host has it, while nobody may; else what was seen
 
-Only equip, observe and failure get the host; the rest is pure, so its tests are tables. State is a flat frozen type; fields
-marked compare=False are told, not compared.
+Only those with `host` look at it; the rest is pure, so its tests are tables. State is a flat frozen type; fields
+marked compare=False are reported, not compared.
 """
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
 from nvkeep.errors import CommandError, StepError
 from nvkeep.host import Completed, Host
+from nvkeep.model.finding import Found, Lack
 from nvkeep.model.plan import Step, Steps, Verb, steps
 
 __all__ = ["Kind", "Step", "Steps", "steps"]
@@ -112,3 +116,11 @@ class Kind(ABC, Generic[Spec, State]):
     def failure(self, host: Host, spec: Spec) -> str:  # noqa: ARG002 - part of the contract
         """Say why it is not there although every command succeeded."""
         return "every command succeeded, but it is not there"
+
+    def prerequisites(self, host: Host, specs: Sequence[Spec], *, thorough: bool) -> Iterator[Found]:  # noqa: ARG002 - contract
+        """Look at what this host needs for all of these; `thorough`: also at what takes a moment. Changes nothing."""
+        yield from ()
+
+    def elsewhere(self, host: Host, spec: Spec) -> Lack | str:  # noqa: ARG002 - part of the contract
+        """Look for a sign that another host has it, while nobody may; empty: there is nothing to look at."""
+        return ""

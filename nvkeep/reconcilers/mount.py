@@ -1,16 +1,19 @@
 """The kind `mount`: a file system of a volume at its place."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from nvkeep.errors import CommandError, StepError, Transient
 from nvkeep.host import Completed, Host
+from nvkeep.model.finding import Found, Lack, looked
 from nvkeep.model.plan import Verb
 from nvkeep.model.spec import Mount, Policy
-from nvkeep.probes import mountinfo, superblock
+from nvkeep.probes import filesystems, fstab, mountinfo, mountpoint, superblock
 from nvkeep.reconcilers.base import Kind, Steps, steps
 
-TIMEOUT = 30.0  # seconds; a mount replays the journal of a file system that was cut off
-HURRY = 8.0  # seconds a host that isolates itself gives an umount: what is to be written out may never be
+COMMAND_TIMEOUT_S = 30.0  # a mount replays the journal of a file system that was cut off
+HURRY_S = 8.0  # a host that isolates itself gives an umount: what is to be written out may never be
 UMOUNT = ("nvkeep", "umount")
 LATE = 124  # exit code of a command that was given up
 BUSY = ("target is busy", "already mounted", "mount point busy")
@@ -45,7 +48,7 @@ class MountKind(Kind[MountAsk, MountState]):
     title = "MOUNTPOINT"
     turn = 2
     keeps = True
-    hurry = HURRY
+    hurry = HURRY_S
 
     def observe(self, host: Host, spec: MountAsk) -> MountState | None:
         """Look at the last entry for the path: what is mounted on top is what people see."""
@@ -77,15 +80,15 @@ class MountKind(Kind[MountAsk, MountState]):
         """Mount; a missing mount point is made. _netdev: at shutdown, systemd unmounts it before network and storage go."""
         options = ",".join((*spec.spec.options, "_netdev", "X-mount.mkdir"))
         command = ("mount", "-t", spec.spec.fstype, "-o", options, spec.device, spec.spec.path)
-        return steps(command, timeout=TIMEOUT)
+        return steps(command, timeout=COMMAND_TIMEOUT_S)
 
     def release(self, spec: MountAsk, have: MountState) -> Steps:  # noqa: ARG002 - whatever is there has to go
         """Unmount, by the escalation if it is busy; never lazily, because a lazy umount leaves writers behind."""
-        return _umount(spec, TIMEOUT)
+        return _umount(spec, COMMAND_TIMEOUT_S)
 
     def isolate(self, spec: MountAsk, have: MountState) -> Steps:
         """Unmount soon. What is unmounted and cannot be written out ends with the device."""
-        return () if have.hidden else _umount(spec, HURRY)
+        return () if have.hidden else _umount(spec, HURRY_S)
 
     def settled(self, spec: MountAsk, have: MountState | None, verb: Verb) -> bool:
         """Call a host that isolates itself done when nobody can reach the file system any more."""
@@ -99,7 +102,7 @@ class MountKind(Kind[MountAsk, MountState]):
         if (have.device, have.fstype, have.writable) != (wanted.device, wanted.fstype, wanted.writable):
             return None
         options = ",".join(("remount", *spec.spec.options))
-        return steps(("mount", "-o", options, spec.spec.path), timeout=TIMEOUT)
+        return steps(("mount", "-o", options, spec.spec.path), timeout=COMMAND_TIMEOUT_S)
 
     def ours(self, spec: MountAsk, have: MountState | None) -> bool:
         """Mounted from the right device."""
@@ -114,12 +117,53 @@ class MountKind(Kind[MountAsk, MountState]):
             return Transient(str(CommandError(done.argv, done.code, done.err)))
         return super().judge(spec, done)
 
+    def prerequisites(self, host: Host, specs: Sequence[MountAsk], *, thorough: bool) -> Iterator[Found]:  # noqa: ARG002 - quick
+        """Nobody else mounts it, the mount point is a directory or can become one, and the kernel knows the file system."""
+        for spec in specs:
+            path, fstype = spec.spec.path, spec.spec.fstype
+            yield looked(f"{self.title} {path}", partial(_place, host, path, spec.device))
+            yield looked(f"FILE SYSTEM {fstype}", partial(_fstype, host, fstype))
+
 
 def _umount(spec: MountAsk, within: float) -> Steps:
     units = ("--units", ",".join(spec.units)) if spec.units else ()
     beside = ("--beside", ",".join(spec.beside)) if spec.beside else ()
     policy = ("--holders", spec.holders, *units, *beside, "--within", f"{within:g}")
     return steps((*UMOUNT, spec.spec.path, "--device", spec.device, *policy), timeout=within)
+
+
+def _place(host: Host, path: str, device: str) -> Lack | str:
+    if rival := _rival(host, path, device):
+        return rival
+    seen = mountpoint.read(host, path)
+    if seen.link:
+        return Lack(
+            f"{seen.link} is a symbolic link: {path} would be mounted elsewhere", f"write the real path: realpath {path}"
+        )
+    if seen.names is None:
+        return Lack(f"{path}, or a part of it, is not a directory", f"ls -ld {path}")
+    if seen.unwritable:
+        return Lack(f"{path} is not there, and cannot be made ({seen.unwritable})", f"mkdir -p {path}")
+    if seen.names and not seen.mounted:  # that keeps nobody from serving
+        return f"there, but not empty ({seen.names} entries), and a mount hides them; ls -A {path}"
+    return "mounted" if seen.mounted else "there" if seen.there else "not there; it is made with the first mount"
+
+
+def _rival(host: Host, path: str, device: str) -> Lack | None:
+    """Name who else would mount it: systemd unmounts, too, what it believes to be its own."""
+    if line := fstab.line_for(host, path, device):
+        fix = f"sed -i '{line}s/^/# /' {fstab.TABLE} && systemctl daemon-reload"
+        return Lack(f"line {line} of {fstab.TABLE} mounts it as well", fix)
+    name = fstab.unit_for(host, path)
+    return Lack(f"{name} is enabled, and mounts it as well", f"systemctl disable {name}") if name else None
+
+
+def _fstype(host: Host, fstype: str) -> Lack | str:
+    if filesystems.known(host, fstype):
+        return "can be mounted"
+    helped = fstype in filesystems.HELPED or "." in fstype
+    fix = f"install the package that brings /sbin/mount.{fstype}" if helped else f"modprobe {fstype}"
+    return Lack(f"this host cannot mount {fstype}", fix)
 
 
 # The options that the kernel prints for every file system. Others may be in force without being shown (acl, barrier=1):

@@ -45,8 +45,13 @@ class Turn:
 def changes(host: Host, order: Order) -> tuple[str, ...]:
     """Say what setting up would change here. Raises Unsuited, NotHere, ProbeError, OSError."""
     made = draft(host, order.cluster, here(host))
-    turns = [turn(host, one) for one in (*(Switch(name) for name in OURS), keepalived(host, order))]
-    return (*_killed(host), *_files(host, order, made), *_reload(host, order, made), *(str(one) for one in turns if one))
+    turns = [turn(host, change) for change in (*(Switch(name) for name in OURS), keepalived(host, order))]
+    return (
+        *_killed(host),
+        *_files(host, order, made),
+        *_reload(host, order, made),
+        *(str(change) for change in turns if change),
+    )
 
 
 def keepalived(host: Host, order: Order) -> Switch:
@@ -85,7 +90,7 @@ def _files(host: Host, order: Order, made: Draft) -> Iterator[str]:
     if made.old.part != made.new.part:
         yield f"write {PART}"
     if made.old.main != made.new.main:
-        yield f"{'write' if made.old.main is None else 'have our part included in'} {CONF}"
+        yield f"{'write' if made.old.main is None else 'include the part of nvkeep in'} {CONF}"
     if not host.exists(FIFO):
         yield f"make {FIFO}"
 

@@ -4,10 +4,10 @@ import os
 from typing import NamedTuple
 
 from nvkeep import __version__
-from nvkeep.checks.readiness import Finding
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
 from nvkeep.host.ssh import Peer, json_of
+from nvkeep.model.finding import Finding
 from nvkeep.setup import order as orders
 from nvkeep.setup.order import DIRECTORY, FILE, STAGED, Order
 from nvkeep.setup.steps import Ended
@@ -16,9 +16,9 @@ from nvkeep.setup.survey import INSTALL, Survey, clock
 NO_SUCH_PROGRAM = 127
 AGENT = "SSH_AUTH_SOCK"  # no command of nvkeep is given it: what runs at night has none either
 MINE = "with the keys of root on this host; your ssh agent is not asked"
-LOOK = 120.0  # seconds for a survey; keepalived is asked, and so are the tools of the storage
-STEP = 400.0  # seconds for a step; the longest waits for a service to be released
-SKEW = 3.0  # seconds that a clock may differ: nothing is decided by it, but two logs should be read side by side
+SURVEY_TIMEOUT_S = 120.0  # for a survey; keepalived is asked, and so are the tools of the storage
+STEP_TIMEOUT_S = 400.0  # for a step; the longest waits for a service to be released
+MOST_SKEW_S = 3.0  # that a clock may differ: nothing is decided by it, but two logs should be read side by side
 
 
 class Look(NamedTuple):
@@ -49,7 +49,7 @@ class Member:
     def step(self, name: str) -> Ended:
         """Let the host do one step. What goes wrong is told, not raised: the others have to be taken back."""
         try:
-            done = self._run(("nvkeep", "setup", "--step", name, "--digest", self.order.digest, *self._boot()), STEP)
+            done = self._run(("nvkeep", "setup", "--step", name, "--digest", self.order.digest, *self._boot()), STEP_TIMEOUT_S)
         except (Unreachable, CommandTimeout) as error:
             return Ended(well=False, lines=(str(error),))
         lines = tuple(line.removeprefix("nvkeep: ") for line in (done.out + done.err).splitlines() if line.strip())
@@ -70,7 +70,7 @@ class Member:
         """Return whether the host has another nvkeep than this one, which would not understand the rest."""
         if not self.peer:
             return None
-        done = self._run(("nvkeep", "--version"), LOOK)
+        done = self._run(("nvkeep", "--version"), SURVEY_TIMEOUT_S)
         mine, theirs = f"nvkeep {__version__}", done.out.strip()
         if done.code == NO_SUCH_PROGRAM:
             why = f"it is not installed; {self.host.name} has {__version__}"
@@ -80,23 +80,25 @@ class Member:
             return None
         return Look(self.name, None, (Finding("nvkeep", why, INSTALL),))
 
-    def _unreachable(self, said: str) -> Finding:
+    def _unreachable(self, message: str) -> Finding:
         """Name a command that fails as nvkeep does: an agent that somebody brought along would let it succeed."""
-        why = f"cannot reach {self.name} over ssh: {said}"
+        why = f"cannot reach {self.name} over ssh: {message}"
         if AGENT in os.environ:
             return Finding("ssh", f"{why} ({MINE})", f"env -u {AGENT} ssh -o BatchMode=yes {self.name} true")
         return Finding("ssh", why, f"ssh {self.name} true")
 
     def _looked(self) -> Look:
         before = clock(self.host)
-        done = self._run(("nvkeep", "setup", "--check", "--json", "-f", FILE, "--as", self.name, *self._boot()), LOOK)
+        done = self._run(
+            ("nvkeep", "setup", "--check", "--json", "-f", FILE, "--as", self.name, *self._boot()), SURVEY_TIMEOUT_S
+        )
         try:
-            found = Survey.parse(json_of(self.name, done))
+            survey = Survey.parse(json_of(self.name, done))
         except (ValueError, TypeError, KeyError):
-            said = " ".join((done.err or done.out).split()) or "no message"
-            why = f"`nvkeep setup --check` ended with {done.code}: {said}"
+            message = " ".join((done.err or done.out).split()) or "no message"
+            why = f"`nvkeep setup --check` ended with {done.code}: {message}"
             return Look(self.name, None, (Finding("nvkeep", why, f"nvkeep setup --check -f {FILE}"),))
-        return Look(self.name, found, found.unmet, self._skew(found.clock, before, clock(self.host)))
+        return Look(self.name, survey, survey.unmet, self._skew(survey.clock, before, clock(self.host)))
 
     def _unsent(self) -> Look | None:
         """Send the order there; tell why it could not be written. Raises Unreachable only where ssh itself is why."""
@@ -112,13 +114,13 @@ class Member:
             return self._unwritten(error.said)
         return None
 
-    def _unwritten(self, said: str) -> Look:
-        why = f"no file can be written there: {' '.join(said.split()) or 'no message'}"
+    def _unwritten(self, message: str) -> Look:
+        why = f"cannot write a file there: {' '.join(message.split()) or 'no message'}"
         return Look(self.name, None, (Finding(DIRECTORY, why, f"df {DIRECTORY}; findmnt -T {DIRECTORY}"),))
 
     def _skew(self, there: float, before: float, after: float) -> tuple[Finding, ...]:
         off = min(0.0, there - before) or max(0.0, there - after)
-        if abs(off) <= SKEW:
+        if abs(off) <= MOST_SKEW_S:
             return ()
         why = f"it is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} that of {self.host.name}"
         return (Finding("clock", why, "timedatectl set-ntp true"),)

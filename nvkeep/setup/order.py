@@ -41,10 +41,10 @@ def read(host: Host, path: str, at_boot: bool | None = None) -> Order:
 
 def staged(host: Host, digest: str, at_boot: bool | None) -> Order:
     """Read the order that waits here. Raises NotHere when another one does."""
-    found = read(host, FILE, at_boot) if host.exists(FILE) else None
-    if found is None or found.digest != digest:
+    known = read(host, FILE, at_boot) if host.exists(FILE) else None
+    if known is None or known.digest != digest:
         raise NotHere(f"{FILE} is not the file that was sent to {host.name}: another setup is under way; try again after it")
-    return found
+    return known
 
 
 def stage(host: Host, order: Order) -> None:

@@ -13,19 +13,19 @@ from nvkeep.setup.talk import NONE, Loc, Talk, drop, put
 from nvkeep.setup.template import written
 
 HELLO = """\
-There is no {path} yet. A few questions, and one is written; an empty answer takes what stands in [brackets].
+There is no {path} yet. Answer a few questions, and nvkeep writes it; an empty answer takes the value in [brackets].
 Ctrl-C ends this at any time, and nothing is written."""
 
 
 def interview(host: Host, path: str, talk: Talk | None = None) -> None:
     """Ask for everything, and write the file when that is wanted. Raises NotHere when it is not."""
-    one = Interview(host, talk or Talk())
-    one.talk.say(HELLO.format(path=path))
-    one.everything()
-    text = written(one.talk.document, path)
+    interview = Interview(host, talk or Talk())
+    interview.talk.say(HELLO.format(path=path))
+    interview.everything()
+    text = written(interview.talk.document, path)
     config.parse(text, path)
-    one.talk.say(f"\n{text}")
-    if one.talk.ask(f"Write this to {path}?", "y").lower() not in ("y", "yes"):
+    interview.talk.say(f"\n{text}")
+    if interview.talk.ask(f"Write this to {path}?", "y").lower() not in ("y", "yes"):
         raise NotHere("nothing was written")
     host.write(path, text, durable=True)
 
@@ -65,36 +65,36 @@ class Interview:
 
     def _heartbeats(self) -> None:
         """Ask for one network after the other, on all hosts: the n-th heartbeats of all hosts are one network."""
-        found = {name: seen.addresses(self.host, name) for name in self.hosts}
+        entries = {name: seen.addresses(self.host, name) for name in self.hosts}
         for name in self.hosts:
-            if not found[name]:
+            if not entries[name]:
                 self.talk.say(
                     f"  the addresses of {name} cannot be seen from here (ssh {name} true): nothing to propose for it"
                 )
         number = 0
-        while self._network(number, found):
+        while self._network(number, entries):
             number += 1
 
-    def _network(self, number: int, found: dict[str, tuple[Entry, ...]]) -> bool:
+    def _network(self, number: int, entries: dict[str, tuple[Entry, ...]]) -> bool:
         """Ask for the ends of one heartbeat network; return whether there is one."""
         first, *others = self.hosts
-        free = [self._free(name, found[name]) for name in self.hosts]
+        free = [self._free(name, entries[name]) for name in self.hosts]
         proposed = seen.shared(free) or (None if number else seen.beat(free[0]))
-        if not self._end(first, number, found[first], proposed):
+        if not self._end(first, number, entries[first], proposed):
             return self._left_out(number)
         chosen = self.talk.document["hosts"][first]["heartbeats"][number]["address"]
-        near = next((seen.network(one) for one in found[first] if one.address == chosen), "")
+        near = next((seen.network(entry) for entry in entries[first] if entry.address == chosen), "")
         for name, its in zip(others, free[1:], strict=True):
-            if not self._end(name, number, found[name], seen.beat(its, near)):
-                self.talk.say(f"  without {name} it is no network of all hosts: it is left out")
+            if not self._end(name, number, entries[name], seen.beat(its, near)):
+                self.talk.say(f"  without {name} it does not reach all hosts, so it is left out")
                 self._left_out(number)
-                return self._network(number, found)
+                return self._network(number, entries)
         return True
 
-    def _free(self, name: str, found: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    def _free(self, name: str, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         """Leave out the interfaces that carry a heartbeat already."""
         used = [beat["interface"] for beat in self.talk.document["hosts"][name].get("heartbeats", [])]
-        return tuple(one for one in found if one.interface not in used)
+        return tuple(entry for entry in entries if entry.interface not in used)
 
     def _left_out(self, number: int) -> bool:
         """Forget a network on every host, and tell that there is none."""
@@ -102,7 +102,7 @@ class Interview:
             del self.talk.document["hosts"][name]["heartbeats"][number:]
         return False
 
-    def _end(self, name: str, number: int, found: tuple[Entry, ...], proposed: Entry | None) -> bool:
+    def _end(self, name: str, number: int, entries: tuple[Entry, ...], proposed: Entry | None) -> bool:
         """Ask for one host's end of a network; return whether there is one: after the first network there need not be."""
         optional, begins = number > 0, name == self.hosts[0]
         loc: Loc = ("hosts", name, "heartbeats", number)
@@ -112,7 +112,7 @@ class Interview:
         if interface is None:
             return False
         there = [proposed.address] if proposed and proposed.interface == interface else []
-        there += [one.address for one in found if one.interface == interface]
+        there += [entry.address for entry in entries if entry.interface == interface]
         address = self._part((*loc, "address"), f"  its address on {name}", next(iter(there), ""), optional=optional)
         return address is not None
 

@@ -33,9 +33,9 @@ class Record(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `dump` wrote. Raises ValueError, TypeError, KeyError."""
-        found: dict[str, Any] = json.loads(text)
-        return cls({path: Text(*one) for path, one in found["texts"].items()},
-                   {name: Unit(*one) for name, one in found["units"].items()}, found.get("digest", ""))  # fmt: skip
+        saved: dict[str, Any] = json.loads(text)
+        return cls({path: Text(*text) for path, text in saved["texts"].items()},
+                   {name: Unit(*unit) for name, unit in saved["units"].items()}, saved.get("digest", ""))  # fmt: skip
 
     def dump(self) -> str:
         """Write it for the next process."""
@@ -52,8 +52,8 @@ def standing(host: Host) -> Record | None:
 
 def foreign(host: Host, digest: str) -> bool:
     """Return whether the record here is that of another setup than the one that asks; a hand (no digest) may touch any."""
-    found = standing(host)
-    return bool(digest) and found is not None and found.digest != digest
+    kept = standing(host)
+    return bool(digest) and kept is not None and kept.digest != digest
 
 
 def carried(old: Record | None, now: Record) -> Record:
@@ -63,7 +63,7 @@ def carried(old: Record | None, now: Record) -> Record:
     """
     if old is None:
         return now
-    texts = {path: _carried(old.texts.get(path), one) for path, one in now.texts.items()}
+    texts = {path: _carried(old.texts.get(path), text) for path, text in now.texts.items()}
     return Record(texts, now.units | old.units, now.digest)
 
 

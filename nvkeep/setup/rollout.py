@@ -11,8 +11,8 @@ from nvkeep.setup.steps import Ended
 
 Say = Callable[[str], None]
 Answer = TypeVar("Answer")
-TRIES = 2  # for what every host has to do last: a connection that broke off once is no reason to bother anybody
-FORGET = "do not type nvkeep setup --undo there, it would bring that back; once it answers, again: nvkeep setup"
+FINISH_ATTEMPTS = 2  # for what every host has to do last: a connection that broke off once is no reason to bother anybody
+FORGET = "do not type nvkeep setup --undo there: it would restore that state; once the host answers, type again: nvkeep setup"
 
 
 class Code(IntEnum):
@@ -36,11 +36,11 @@ class Rollout:
 
     def look(self) -> list[Look]:
         """Look at every host at once."""
-        return together(lambda one: one.look(), self.members)
+        return together(lambda member: member.look(), self.members)
 
     def clear(self) -> None:
         """Leave no trace on any host that can be reached."""
-        together(lambda one: one.clear(), self.members)
+        together(lambda member: member.clear(), self.members)
 
     def carry_out(self, looks: Sequence[Look]) -> Code:
         """Change every host that needs it: files on one after the other, those that serve nothing first; then let them run."""
@@ -58,59 +58,59 @@ class Rollout:
 
     def _ordered(self, looks: Sequence[Look]) -> list[Member]:
         """Put hosts that serve last; leave out those on which nothing is to be changed."""
-        seen = {one.name: one.survey for one in looks}
-        due = [(one, survey) for one in self.members if (survey := seen[one.name]) and survey.changes]
-        return [one for one, survey in sorted(due, key=lambda pair: bool(pair[1].serves))]
+        seen = {look.name: look.survey for look in looks}
+        due = [(member, survey) for member in self.members if (survey := seen[member.name]) and survey.changes]
+        return [member for member, survey in sorted(due, key=lambda pair: bool(pair[1].serves))]
 
     def _files(self, members: Sequence[Member]) -> list[str]:
         """Put files in place, host by host; say what the first that could not said."""
-        for one in members:
-            self.begun.append(one)
-            ended = one.step("commit")
+        for member in members:
+            self.begun.append(member)
+            ended = member.step("commit")
             if not ended.well:
-                return _named(one, ended)
-            self.say(f"{one.name}: {'; '.join(ended.lines) or 'its files are in place'}")
+                return _named(member, ended)
+            self.say(f"{member.name}: {'; '.join(ended.lines) or 'its files are in place'}")
         return []
 
     def _together(self, step: str, members: Sequence[Member]) -> list[str]:
         """Let all hosts do it at the same moment: so the preferred one is master, and not the first one."""
-        ended = together(lambda one: one.step(step), members)
+        ended = together(lambda member: member.step(step), members)
         failed = []
-        for one, said in zip(members, ended, strict=True):
-            if not said.well:
-                failed += _named(one, said)
-            for line in _named(one, said) if said.well else ():
+        for member, end in zip(members, ended, strict=True):
+            if not end.well:
+                failed += _named(member, end)
+            for line in _named(member, end) if end.well else ():
                 self.say(line)
         return failed
 
     def _finish(self, members: Sequence[Member]) -> Code:
         """Let hosts forget how they were; what one goes on knowing would one day take back a host that is well set up."""
-        left = [(one, Ended(well=False)) for one in members]
-        for _ in range(TRIES):
-            again = [one for one, _ in left]
-            ended = together(lambda one: one.step("finish"), again)
-            left = [(one, said) for one, said in zip(again, ended, strict=True) if not said.well]
-        for one, said in left:
+        left = [(member, Ended(well=False)) for member in members]
+        for _ in range(FINISH_ATTEMPTS):
+            again = [member for member, _ in left]
+            ended = together(lambda member: member.step("finish"), again)
+            left = [(member, end) for member, end in zip(again, ended, strict=True) if not end.well]
+        for member, end in left:
             self.say(
-                f"{one.name}: set up, but its record of the state before could not be removed: "
-                f"{'; '.join(said.lines)}; {FORGET}"
+                f"{member.name}: set up, but its record of the state before could not be removed: "
+                f"{'; '.join(end.lines)}; {FORGET}"
             )
         return Code.UNFINISHED if left else Code.DONE
 
     def _take_back(self) -> Code:
         """Make every host that was begun as it was; each by itself, so that one that cannot be reached is all that is left."""
-        ended = together(lambda one: one.step("undo"), self.begun)
-        for one, said in zip(self.begun, ended, strict=True):
-            words = "; ".join(said.lines)
+        ended = together(lambda member: member.step("undo"), self.begun)
+        for member, end in zip(self.begun, ended, strict=True):
+            words = "; ".join(end.lines)
             self.say(
-                f"{one.name}: {words}" if said.well else f"{one.name}: NOT taken back: {words}; there: nvkeep setup --undo"
+                f"{member.name}: {words}" if end.well else f"{member.name}: NOT taken back: {words}; there: nvkeep setup --undo"
             )
-        return Code.TAKEN_BACK if all(said.well for said in ended) else Code.BROKEN
+        return Code.TAKEN_BACK if all(end.well for end in ended) else Code.BROKEN
 
 
-def _named(one: Member, said: Ended) -> list[str]:
+def _named(member: Member, end: Ended) -> list[str]:
     """Give what a host said, with its name."""
-    return [f"{one.name}: {line}" for line in said.lines or (() if said.well else ("it did not say why",))]
+    return [f"{member.name}: {line}" for line in end.lines or (() if end.well else ("it did not say why",))]
 
 
 def together(does: Callable[[Member], Answer], members: Sequence[Member]) -> list[Answer]:

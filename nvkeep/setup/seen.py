@@ -20,43 +20,43 @@ def addresses(host: Host, name: str) -> tuple[Entry, ...]:
     """List the addresses of this host or, by ssh, of another one, that may carry a heartbeat; none when nobody answers."""
     try:
         here = name == host.name
-        found = address.read(host) if here else address.parse(Peer(host, name).run(address.COMMAND).out)
+        entries = address.read(host) if here else address.parse(Peer(host, name).run(address.COMMAND).out)
     except NvkeepError:
         return ()
-    return tuple(one for one in found if _usable(one))
+    return tuple(entry for entry in entries if _usable(entry))
 
 
-def _usable(one: Entry) -> bool:
-    parsed = ip_address(one.address)
+def _usable(entry: Entry) -> bool:
+    parsed = ip_address(entry.address)
     return not (parsed.is_loopback or parsed.is_link_local)
 
 
-def network(one: Entry) -> str:
+def network(entry: Entry) -> str:
     """Name the network of an address."""
-    return str(ip_interface(f"{one.address}/{one.prefix}").network)
+    return str(ip_interface(f"{entry.address}/{entry.prefix}").network)
 
 
 def beat(free: Iterable[Entry], near: str = "") -> Entry | None:
     """Choose an address for a heartbeat of those that carry none yet: the first, or the first in a network that is given."""
-    return next((one for one in free if near in ("", network(one))), None)
+    return next((entry for entry in free if near in ("", network(entry))), None)
 
 
 def shared(free: Sequence[Sequence[Entry]]) -> Entry | None:
     """Choose the first host's end of a network that every host has. docker0 has one address on all of them: it is none."""
-    for one in free[0]:
-        ends = [beat(each, network(one)) for each in free]
+    for entry in free[0]:
+        ends = [beat(end, network(entry)) for end in free]
         if len({end.address for end in ends if end}) == len(free):
-            return one
+            return entry
     return None
 
 
-def interface(found: Iterable[Entry], floating: str) -> str:
+def interface(entries: Iterable[Entry], floating: str) -> str:
     """Name the interface whose network has a floating address; empty when none has."""
     try:
         wanted = ip_interface(floating).ip
     except ValueError:
         return ""
-    return next((one.interface for one in found if wanted in ip_interface(f"{one.address}/{one.prefix}").network), "")
+    return next((entry.interface for entry in entries if wanted in ip_interface(f"{entry.address}/{entry.prefix}").network), "")
 
 
 def backend(host: Host) -> str:

@@ -17,8 +17,8 @@ from nvkeep.setup.changes import OURS, RUNS, Switch, Turn, is_enabled, keepalive
 from nvkeep.setup.order import TARGET, Order
 from nvkeep.setup.record import Record, Text, Unit
 
-FOREIGN = "nothing of this setup here, but of another one; where none is under way: nvkeep setup --undo"
-START = 180.0  # seconds; the units wait for the network and for the storage client
+FOREIGN = "this host has the record of another setup; if none is under way: nvkeep setup --undo"
+START_TIMEOUT_S = 180.0  # the units wait for the network and for the storage client
 
 
 class Ended(NamedTuple):
@@ -46,9 +46,9 @@ def start(host: Host, _: Order) -> Ended:
 
 def lead(host: Host, order: Order) -> Ended:
     """Let keepalived run, and see that it knows every instance: from now on this host may become master."""
-    one = turn(host, keepalived(host, order))
-    ended = _turned(host, [one])
-    if not one.start:
+    change = turn(host, keepalived(host, order))
+    ended = _turned(host, [change])
+    if not change.start:
         return ended
     if problem := installer.come(host, every_instance(order.cluster, host.name)):
         return Ended(well=False, lines=(f"{problem}; journalctl -u keepalived",))
@@ -84,16 +84,16 @@ def _previous(host: Host, made: Draft) -> Iterator[tuple[str, str | None]]:
 def _turned(host: Host, turns: list[Turn]) -> Ended:
     """Enable, disable and start in as few commands as there are verbs: systemd orders them."""
     for verb in ("enable", "disable", "start"):
-        if names := [one.name for one in turns if getattr(one, verb)]:
+        if names := [change.name for change in turns if getattr(change, verb)]:
             _run(host, "systemctl", verb, "--", *names)
     return Ended(well=True, lines=tuple(_said(turns)))
 
 
 def _said(turns: list[Turn]) -> Iterator[str]:
-    yield from (f"done: {one}" for one in turns if one)
+    yield from (f"done: {change}" for change in turns if change)
 
 
-def _run(host: Host, *argv: str, within: float = START) -> None:
+def _run(host: Host, *argv: str, within: float = START_TIMEOUT_S) -> None:
     done = host.run(argv, within)
     if done.code:
         raise CommandError(argv, done.code, done.err)

@@ -21,7 +21,7 @@ from nvkeep.state.files import RUN
 from nvkeep.state.service import Store
 
 INSTALL = "make install"
-AGAIN = "nvkeep setup"
+SETUP = "nvkeep setup"
 # What readiness may miss, and setup itself brings: files, the FIFO, a keepalived that has read them.
 BROUGHT = (FindingCode.NOT_GENERATED, FindingCode.NO_FIFO, FindingCode.NOT_LOADED)
 
@@ -40,14 +40,14 @@ class Survey(NamedTuple):
     def dump(self) -> str:
         """Write it for the host that asked."""
         rows = {"unmet": self.unmet, "warnings": self.warnings}
-        return json.dumps(self._asdict() | {key: [one._asdict() for one in its] for key, its in rows.items()}, indent=2)
+        return json.dumps(self._asdict() | {key: [row._asdict() for row in its] for key, its in rows.items()}, indent=2)
 
     @classmethod
-    def parse(cls, found: dict[str, Any]) -> Self:
+    def parse(cls, answer: dict[str, Any]) -> Self:
         """Read what another host wrote. Raises TypeError, KeyError."""
-        lists = {key: tuple(found[key]) for key in ("serves", "changes")}
-        rows = {key: tuple(_parsed(row) for row in found[key]) for key in ("unmet", "warnings")}
-        return cls(**found | lists | rows)
+        lists = {key: tuple(answer[key]) for key in ("serves", "changes")}
+        rows = {key: tuple(_parsed(row) for row in answer[key]) for key in ("unmet", "warnings")}
+        return cls(**answer | lists | rows)
 
 
 def _parsed(row: dict[str, str]) -> Finding:
@@ -56,8 +56,8 @@ def _parsed(row: dict[str, str]) -> Finding:
 
 def survey(host: Host, order: Order, name: str) -> Survey:
     """Look at this host, which cluster.yaml calls `name`. Raises ProbeError when it has no clock."""
-    found = tuple(dict.fromkeys(_missing(host, order, name)))
-    missing = tuple(one for one in found if not left(one))
+    findings = tuple(dict.fromkeys(_missing(host, order, name)))
+    missing = tuple(finding for finding in findings if not left(finding))
     return Survey(
         host.name,
         __version__,
@@ -65,7 +65,7 @@ def survey(host: Host, order: Order, name: str) -> Survey:
         tuple(service for service in order.cluster.services_of(host.name) if Store(host, service).claimed()),
         missing,
         () if missing else changes(host, order),
-        tuple(one for one in found if left(one)),
+        tuple(finding for finding in findings if left(finding)),
     )
 
 
@@ -84,9 +84,9 @@ def _missing(host: Host, order: Order, name: str) -> Iterator[Finding]:
         yield Finding("host name", why, f"hostnamectl set-hostname {name}")
         return
     looks = (_installed, _writable, _target, _orphans, _keepalived)
-    found = [one for look in looks for one in _told(look, host, order)]
-    yield from found
-    yield from (one for one in _told(_unready, host, order) if not said(one, found))
+    findings = [finding for look in looks for finding in _told(look, host, order)]
+    yield from findings
+    yield from (finding for finding in _told(_unready, host, order) if not repeats(finding, findings))
 
 
 def _told(look: Callable[[Host, Order], Iterator[Finding]], host: Host, order: Order) -> Iterator[Finding]:
@@ -97,19 +97,19 @@ def _told(look: Callable[[Host, Order], Iterator[Finding]], host: Host, order: O
         tool = "apt-get" if host.exists("/usr/bin/apt-get") else "dnf"
         yield Finding("keepalived", str(error).partition(";")[0], f"{tool} install keepalived")
     except (NvkeepError, OSError) as error:
-        yield Finding("unknown", " ".join(str(error).split()), AGAIN)
+        yield Finding("unknown", " ".join(str(error).split()), SETUP)
 
 
 def _installed(host: Host, _: Order) -> Iterator[Finding]:
     for name in OURS:
         if unit.read(host, name).load != "loaded":
-            yield Finding(f"unit {name}", "systemd does not know it; nvkeep is not wholly installed", INSTALL)
+            yield Finding(f"unit {name}", "systemd does not know it; nvkeep is only partly installed", INSTALL)
 
 
 def _writable(host: Host, _: Order) -> Iterator[Finding]:
     for directory in (DIRECTORY, "/etc/keepalived"):
         if why := host.unwritable(directory):
-            yield Finding(directory, f"no file can be written there: {why}", f"df {directory}; findmnt -T {directory}")
+            yield Finding(directory, f"cannot write a file there: {why}", f"df {directory}; findmnt -T {directory}")
 
 
 def _target(host: Host, order: Order) -> Iterator[Finding]:
@@ -119,7 +119,7 @@ def _target(host: Host, order: Order) -> Iterator[Finding]:
         yield Finding(TARGET, why, f"chown root {TARGET} && chmod go-w {TARGET}")
     link = host.link_target(TARGET)
     if link is not None and written(host, TARGET) != order.text:
-        why = f"it is a link to {link}, which something else manages, and says otherwise; bring this cluster.yaml there instead"
+        why = f"it is a link to {link}, which something else manages and which differs; put this cluster.yaml there instead"
         yield Finding(TARGET, f"{why}, or remove the link", f"rm {TARGET}")
 
 
@@ -127,7 +127,9 @@ def _orphans(host: Host, order: Order) -> Iterator[Finding]:
     """Name what this host serves and would not know any more: it would run on, and nobody would look after it."""
     for service in host.names(f"{RUN}/claim"):
         if service not in order.cluster.services_of(host.name) and Store(host, service).claimed():
-            why = "it is served here, and this cluster.yaml does not give it to this host; write it there until it is released"
+            why = (
+                "this host serves it, and this cluster.yaml does not list it here; keep it in the file until it is released"
+            )
             yield Finding(f"service {service}", why, f"nvkeep move {service}")
 
 
@@ -138,22 +140,22 @@ def _keepalived(host: Host, order: Order) -> Iterator[Finding]:
     with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
         version = here(host)
         made = draft(host, order.cluster, version)
-        found = objections(host, order.cluster, version, made, fifo=False)
-        wrong = [finding for finding in found if finding.code is not FindingCode.HEARTBEAT]
+        conflicts = objections(host, order.cluster, version, made, fifo=False)
+        wrong = [finding for finding in conflicts if finding.code is not FindingCode.HEARTBEAT]
         yield from (as_row("keepalived", finding) for finding in wrong)
-        if not wrong and not beats and not made.same and (said := tried(host, made.new, version)):
-            yield Finding("keepalived", " ".join(said.split()), f"$EDITOR {CONF} && keepalived -t")
+        if not wrong and not beats and not made.same and (message := tried(host, made.new, version)):
+            yield Finding("keepalived", " ".join(message.split()), f"$EDITOR {CONF} && keepalived -t")
 
 
 def _unready(host: Host, order: Order) -> Iterator[Finding]:
     """Name what the readiness of this host lacks, without what setting up brings."""
     for service in order.cluster.services_of(host.name):
-        yield from (one for one in readiness.unmet(host, order.cluster, service) if not brought(one))
+        yield from (finding for finding in readiness.unmet(host, order.cluster, service) if not brought(finding))
 
 
 def as_row(what: str, finding: Finding) -> Finding:
     """Name a finding for the table of setup, on one line, with something to type."""
-    return finding._replace(what=what, why=" ".join(finding.why.split()), fix=finding.fix or AGAIN)
+    return finding._replace(what=what, why=" ".join(finding.why.split()), fix=finding.fix or SETUP)
 
 
 def brought(finding: Finding) -> bool:
@@ -166,6 +168,6 @@ def left(finding: Finding) -> bool:
     return finding.code is FindingCode.NOT_RESTARTED
 
 
-def said(one: Finding, found: Sequence[Finding]) -> bool:
+def repeats(finding: Finding, findings: Sequence[Finding]) -> bool:
     """Return whether readiness only says again, in the same words, what was found here."""
-    return any(other.why == one.why for other in found)
+    return any(other.why == finding.why for other in findings)

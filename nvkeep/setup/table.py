@@ -33,11 +33,11 @@ def planned(looks: Sequence[Look]) -> str:
 
 
 def _rows(look: Look, here: str) -> Iterator[Row]:
-    for one in look.unmet:
-        host = f"{look.name} (from {here})" if one.what == ASKED else look.name
-        yield Row(host, f"{one.what}: {one.why}", one.fix)
-    for one in (*look.warnings, *(look.survey.warnings if look.survey else ())):
-        yield Row(look.name, f"{one.what} (only a warning): {one.why}", one.fix)
+    for finding in look.unmet:
+        host = f"{look.name} (from {here})" if finding.what == ASKED else look.name
+        yield Row(host, f"{finding.what}: {finding.why}", finding.fix)
+    for finding in (*look.warnings, *(look.survey.warnings if look.survey else ())):
+        yield Row(look.name, f"{finding.what} (only a warning): {finding.why}", finding.fix)
 
 
 def _drawn(rows: Sequence[Row]) -> str:

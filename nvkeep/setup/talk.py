@@ -60,8 +60,8 @@ class Talk:
 
     def wrong(self, loc: Loc, *, below: bool = True) -> list[str]:
         """Name the mistakes at a place (and below it), not those of what has not been asked yet."""
-        found = config.mistakes(self.document)
-        return [text for at, text in found if at == loc or (below and at[: len(loc)] == loc)]
+        mistakes = config.mistakes(self.document)
+        return [text for at, text in mistakes if at == loc or (below and at[: len(loc)] == loc)]
 
     def _elsewhere(self, loc: Loc, before: Collection[tuple[Loc, str]]) -> list[str]:
         """Name what an answer makes wrong of earlier answers: of two that do not go together, the file names the one below.
@@ -69,9 +69,11 @@ class Talk:
         What is asked together with it, and may only show now, is judged as a whole.
         """
         beside = loc[:-1]
-        found = [(at, text) for at, text in config.mistakes(self.document) if at[: len(beside)] != beside]
+        mistakes = [(at, text) for at, text in config.mistakes(self.document) if at[: len(beside)] != beside]
         return [
-            f"{'.'.join(map(str, at))}: {text}" for at, text in found if (at, text) not in before and given(self.document, at)
+            f"{'.'.join(map(str, at))}: {text}"
+            for at, text in mistakes
+            if (at, text) not in before and given(self.document, at)
         ]
 
 

@@ -39,7 +39,7 @@ def written(document: Mapping[str, Any], path: str) -> str:
     """Write a document as people like to find it."""
     head = HEAD.format(path=path, cluster=scalar(document["cluster"]))
     hosts = "".join(_host(name, member) for name, member in document["hosts"].items())
-    return head + hosts + TIMING + "".join("".join(_service(*one)) for one in document["services"].items())
+    return head + hosts + TIMING + "".join("".join(_service(*service)) for service in document["services"].items())
 
 
 def _host(name: str, member: Mapping[str, Any]) -> str:
@@ -52,7 +52,7 @@ def _service(name: str, service: Mapping[str, Any]) -> Iterator[str]:
     yield SERVICE.format(name=scalar(name), hosts=hosts, volume=flow({"name": volume["name"], **volume}))
     for key in ("mounts", "addresses"):
         if key in service:
-            yield f"    {key}:\n" + "".join(f"      - {flow(one)}\n" for one in service[key])
+            yield f"    {key}:\n" + "".join(f"      - {flow(item)}\n" for item in service[key])
     if "units" in service:
         yield f"    units: {flow(service['units'])} # what nvkeep starts must not start at boot: systemctl disable\n"
     if "health" in service:
@@ -63,7 +63,7 @@ def _service(name: str, service: Mapping[str, Any]) -> Iterator[str]:
 def flow(value: Any) -> str:  # noqa: ANN401 - any YAML value
     """Write a value on one line."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {flow(one)}" for key, one in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return f"[{', '.join(map(flow, value))}]"
     return str(value) if isinstance(value, int) else scalar(str(value))

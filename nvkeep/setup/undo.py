@@ -19,7 +19,7 @@ from nvkeep.state.service import Store
 
 HAND_OVER = "nvkeep-shutdown.service"
 PERMIT = f"/run/systemd/system/{HAND_OVER}.d/setup-undo.conf"
-ENDING = 300.0  # seconds for the services to be released
+RELEASE_LIMIT_S = 300.0  # for the services to be released
 AGENT, TIMER = "nvkeep.service", "nvkeep-reconcile.timer"
 BESIDE = ("nvkeep-reconcile.service", "nvkeep-failback.timer", "nvkeep-failback.service")  # what those two let run
 NOTHING = "nothing to take back here"
@@ -112,8 +112,8 @@ def _gone(host: Host, before: Record) -> tuple[str, ...]:
     gone = [name for name in (*OURS, UNIT) if before.units[name].active and not _stays(host, name)]
     if gone:
         host.run(("systemctl", "reset-failed", "--", *gone), 10.0)  # it may have died too often to be started again
-        host.run(("systemctl", "start", "--", *gone), ENDING)  # it is looked at what runs
-        host.sleep(installer.SETTLE)
+        host.run(("systemctl", "start", "--", *gone), RELEASE_LIMIT_S)  # it is looked at what runs
+        host.sleep(installer.SETTLE_S)
     return tuple(name.removesuffix(".service") for name in gone if not _stays(host, name))
 
 
@@ -134,6 +134,6 @@ def _runs(host: Host, name: str) -> bool:
 
 
 def _run(host: Host, *argv: str) -> None:
-    done = host.run(argv, ENDING)
+    done = host.run(argv, RELEASE_LIMIT_S)
     if done.code:
         raise CommandError(argv, done.code, done.err)

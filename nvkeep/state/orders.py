@@ -49,7 +49,7 @@ class Overrides:
             self.host.remove(path, durable=True)
         return there
 
-    def told(self, service: str) -> str:
+    def release_order(self, service: str) -> str:
         """Say which order lets a service go here; empty when there is none. Raises ProbeError."""
         return next((str(order) for order in self._of(service, ORDERS) if not order.over(self.host.wall())), "")
 
@@ -85,8 +85,8 @@ class Timestamps:
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep a second move of the service away. Raises Busy."""
-        said = f"{self.service} is being moved already; nvkeep status --all"
-        return alone(self.host, f".move-{self.service}", 0.0, lambda: Busy(said))
+        problem = f"{self.service} is being moved already; nvkeep status --all"
+        return alone(self.host, f".move-{self.service}", 0.0, lambda: Busy(problem))
 
     def moving(self) -> bool:
         """Return whether `nvkeep move` releases the service now; one that was killed is over after its time."""

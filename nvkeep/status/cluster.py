@@ -7,7 +7,7 @@ from typing import Any
 
 from nvkeep.checks import consistency
 from nvkeep.checks.consistency import Compared
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.scope import Scope
 from nvkeep.errors import Unreachable
 from nvkeep.host import Host
 from nvkeep.host.ssh import Peer, json_of
@@ -55,7 +55,7 @@ def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
         comparing = pool.submit(consistency.renew, host, cluster)
         answers = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
     # After the comparison, whose outcome it has among its warnings.
-    here = {service: asdict(service_status(Pass(host, cluster, service))) for service in services}
+    here = {service: asdict(service_status(Scope(host, cluster, service))) for service in services}
     statuses = {service: _gathered(cluster, host.name, here[service], answers, service) for service in services}
     compared = {name: comparison for name, comparison in comparing.result().items() if name in others}
     return Everywhere(statuses, compared, [line for name in compared for line in _agreeing(host, name, compared[name])])
@@ -78,13 +78,13 @@ def _ask(host: Host, name: str) -> dict[str, Status] | str:
     except ValueError as error:
         return f"{error}; ssh {name} nvkeep status"
     except (KeyError, TypeError):
-        return f"`{' '.join(COMMAND)}` on {name} printed something else; ssh {name} nvkeep status"
+        return f"`{' '.join(COMMAND)}` on {name} printed something unexpected; ssh {name} nvkeep status"
 
 
 def _of(answer: dict[str, Status] | str, service: str) -> Status:
     if isinstance(answer, str):
         return {"unheard": answer}
-    return answer.get(service, {"unheard": f"it says nothing of {service}: its cluster.yaml may be another one"})
+    return answer.get(service, {"unheard": f"it does not list {service}; its cluster.yaml may differ"})
 
 
 def served_by(hosts: Mapping[str, Status]) -> list[str]:
@@ -110,7 +110,7 @@ def _code(status: Status) -> int:
 
 def _block(service: str, hosts: Mapping[str, Status]) -> Iterator[str]:
     unheard = any("unheard" in status for status in hosts.values())
-    nobody = "nobody that could be asked" if unheard else "nobody"
+    nobody = "no host that answered" if unheard else "nobody"
     yield f"{service}: served by {' and '.join(served_by(hosts)) or nobody}"
     for name, status in hosts.items():
         yield f"  {name}: {_line(status)}"

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nvkeep.core.act import WANT
-from nvkeep.core.observe import Observation
+from nvkeep.core.observe import Observation, observe
 from nvkeep.core.plan import Want
-from nvkeep.core.reconcile import Pass
-from nvkeep.model.decision import HOLDERS, Action, Holder, Obstacle
+from nvkeep.core.scope import Scope
+from nvkeep.model.decision import HOLDERS, Action, Holder, Obstacle, decide
 from nvkeep.model.plan import State, Unknown
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.summary import Summary, summarize
@@ -15,7 +15,7 @@ from nvkeep.reconcilers import Resource
 from nvkeep.status import warnings
 
 SCHEMA = 2  # of the JSON; grows when a key changes its meaning or goes
-NOT_YET = "this host takes from nobody yet"
+NOT_YET = "this host does not take over from another host yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
@@ -59,52 +59,53 @@ class ServiceStatus:
     journal: tuple[str, ...]
 
 
-def service_status(one: Pass) -> ServiceStatus:
+def service_status(scope: Scope) -> ServiceStatus:
     """Tell how one service stands now. Changes nothing."""
-    verdict, observation = one.consider(guarding=False)
-    last, timers = one.store.report(), one.store.timers()
+    observation = observe(scope)
+    verdict = decide(observation.facts)
+    last, timers = scope.store.report(), scope.store.timers()
     outcomes = [
-        _remembered(_outcome(resource, observation.seen[resource.key], verdict.judged_by), last) for resource in one.resources
+        _remembered(_outcome(resource, observation.seen[resource.key], verdict.judged_by), last) for resource in scope.resources
     ]
-    warned = warnings.warnings(one, observation, last)
-    held, new = warnings.held(one), not one.store.listened()
-    orders = warnings.orders(one)
-    yielding, well = one.host.now() < timers.yield_until, one.store.flag() and not warned
-    unfit = _unfit(one, last)
+    warned = warnings.warnings(scope, observation, last)
+    held, new = warnings.held(scope), not scope.store.listened()
+    orders = warnings.orders(scope)
+    yielding, well = scope.host.now() < timers.yield_until, scope.store.flag() and not warned
+    unfit = _unfit(scope, last)
     # No record counts as having been fenced, and is not that.
     summed_up = verdict._replace(obstacles=verdict.obstacles - {Obstacle.FENCED}) if new else verdict
     summary = summarize(summed_up, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
     return ServiceStatus(
         schema=SCHEMA,
-        service=one.service,
+        service=scope.service,
         summary=summary,
-        role=_role(one, observation),
+        role=_role(scope, observation),
         holder_word=observation.facts.holder,
         settled=all(outcome.word is Word.IN_SYNC for outcome in outcomes),
         holder=HOLDERS[observation.facts.holder] + (f" ({observation.holders.by})" if observation.holders.by else ""),
         why=observation.holders.unknown or (NOT_YET if new and verdict.barred else verdict.why),
         eligible=not unfit,
         eligible_why=unfit,
-        last_pass=f"{warnings.age(one, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
+        last_pass=f"{warnings.age(scope, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
         warnings=tuple(warned),
         orders=tuple(orders),
-        notes=tuple(warnings.notes(one)),
-        blockers=tuple(warnings.blockers(one)) if observation.facts.holder is Holder.ME else (),
-        lines=tuple(_line(resource, outcome) for resource, outcome in zip(one.resources, outcomes, strict=True)),
+        notes=tuple(warnings.notes(scope)),
+        blockers=tuple(warnings.blockers(scope)) if observation.facts.holder is Holder.ME else (),
+        lines=tuple(_line(resource, outcome) for resource, outcome in zip(scope.resources, outcomes, strict=True)),
         journal=warnings.journal(
-            one, [held.key] if held else [outcome.key for outcome in outcomes if outcome.word is Word.FAILED]
+            scope, [held.key] if held else [outcome.key for outcome in outcomes if outcome.word is Word.FAILED]
         ),
     )
 
 
-def _unfit(one: Pass, last: dict[str, Any]) -> str:
+def _unfit(scope: Scope, last: dict[str, Any]) -> str:
     """Say why this host is not to take the service over: by its flag, or because nothing goes by that any more."""
-    return warnings.late(one, last) if one.store.flag() else str(last.get("eligible_why") or "no pass yet")
+    return warnings.late(scope, last) if scope.store.flag() else str(last.get("eligible_why") or "no pass yet")
 
 
-def _role(one: Pass, observation: Observation) -> str:
+def _role(scope: Scope, observation: Observation) -> str:
     if observation.asked.by_hand:
-        return f"{observation.facts.role} (by hand; nvkeep role {one.service} --unset)"
+        return f"{observation.facts.role} (by hand; nvkeep role {scope.service} --unset)"
     return f"{observation.facts.role}{f' ({observation.asked.roles.why})' if observation.asked.roles.why else ''}"
 
 

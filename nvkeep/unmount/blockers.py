@@ -17,7 +17,7 @@ from nvkeep.unmount.blocker import Blocker, Sort, gone_is
 
 NFS_SERVER = "nfs-server.service"
 EXPORTS = "/proc/fs/nfsd/exports"
-SECONDS = 2.0  # for losetup, which asks the kernel for one device
+LOSETUP_TIMEOUT_S = 2.0  # for losetup, which asks the kernel for one device
 
 
 class Tables(NamedTuple):
@@ -56,20 +56,20 @@ def _look(host: Host, path: str, number: str | None, *, deep: bool) -> Iterator[
     yield from (blocker for blocker, _ in loops)
     yield from mounted(tables.ours, path, numbers)
     yield from _kernels(host, tables.ours, numbers)
-    every = (*tables.ours, *(one for table in tables.others.values() for one in table))
-    points = frozenset(one.entry.path for one in every if one.entry.device in numbers)
+    every = (*tables.ours, *(mount for table in tables.others.values() for mount in table))
+    points = frozenset(mount.entry.path for mount in every if mount.entry.device in numbers)
     sought = processes.Sought(numbers, points, tables.devices, deep)
     apart = {space for space, table in tables.others.items() if kept_apart(tables.ours, table, numbers)}
     for pid in pids:
-        found = processes.find(host, pid, sought)
-        if found is None and spaces[pid] in apart:
+        uses = processes.find(host, pid, sought)
+        if uses is None and spaces[pid] in apart:
             apart.discard(spaces[pid])  # one process is enough to name it
             for where in kept_apart(tables.ours, tables.others[spaces[pid]], numbers):
                 does = f"has it mounted at {where} in a mount namespace of its own"
                 named = processes.named(host, Blocker(Sort.NAMESPACE, where, does, pid), deep=deep)
                 yield from (named,) if named else ()
-        if found is not None:
-            yield found
+        if uses is not None:
+            yield uses
 
 
 def read_tables(host: Host, spaces: Mapping[int, str]) -> Tables:
@@ -91,33 +91,33 @@ def devices_at(table: Iterable[Place], path: str, number: str | None) -> frozens
 
     Never the one that / is on: its users are all processes.
     """
-    below = {one.entry.device for one in table if mountinfo.within(one.entry.path, path)}
-    elsewhere = {one.entry.device for one in table if not mountinfo.within(one.entry.path, path)}
-    root = {one.entry.device for one in table if one.entry.path == "/"}
+    below = {mount.entry.device for mount in table if mountinfo.within(mount.entry.path, path)}
+    elsewhere = {mount.entry.device for mount in table if not mountinfo.within(mount.entry.path, path)}
+    root = {mount.entry.device for mount in table if mount.entry.path == "/"}
     return frozenset(((below - elsewhere) | ({number} if number else set())) - root)
 
 
 def mounted(table: Iterable[Place], path: str, numbers: frozenset[str]) -> Iterator[Blocker]:
     """Give what is mounted below the path, and the same file systems mounted elsewhere."""
-    for one in table:
-        where = one.entry.path
+    for mount in table:
+        where = mount.entry.path
         if where != path and mountinfo.within(where, path):
             yield Blocker(Sort.MOUNT, where, f"{where} is mounted below it")
-        elif where != path and one.entry.device in numbers:
+        elif where != path and mount.entry.device in numbers:
             yield Blocker(Sort.MOUNT, where, f"it is mounted at {where} as well")
 
 
 def kept_apart(ours: Iterable[Place], theirs: Iterable[Place], numbers: frozenset[str]) -> tuple[str, ...]:
     """Give where another mount namespace has it mounted and would not follow an umount here, deepest first."""
-    groups = {one.group for one in ours if one.entry.device in numbers and one.group}
-    mine = (one for one in theirs if one.entry.device in numbers)
-    return tuple(sorted((one.entry.path for one in mine if not groups & {one.group, one.follows}), reverse=True))
+    groups = {mount.group for mount in ours if mount.entry.device in numbers and mount.group}
+    mine = (mount for mount in theirs if mount.entry.device in numbers)
+    return tuple(sorted((mount.entry.path for mount in mine if not groups & {mount.group, mount.follows}), reverse=True))
 
 
 def on(table: Iterable[Place], path: str) -> Place | None:
     """Give the mount that a path written by the kernel is on: no link is in it, so the mount table alone tells."""
-    fitting = [one for one in table if mountinfo.within(path, one.entry.path.rstrip("/"))]
-    return max(fitting, key=lambda one: len(one.entry.path), default=None)
+    fitting = [mount for mount in table if mountinfo.within(path, mount.entry.path.rstrip("/"))]
+    return max(fitting, key=lambda mount: len(mount.entry.path), default=None)
 
 
 def _is_on(table: Iterable[Place], path: str, numbers: frozenset[str]) -> bool:
@@ -143,7 +143,7 @@ def _backed_by(host: Host, name: str, numbers: frozenset[str]) -> bool:
     """Make sure by number: the same path may be another file system's in another mount namespace."""
     argv = ("losetup", "--list", "--noheadings", "--output", "BACK-MAJ:MIN", f"/dev/{name}")
     try:
-        done = host.run(argv, SECONDS)
+        done = host.run(argv, LOSETUP_TIMEOUT_S)
     except NvkeepError:
         return True  # it cannot be asked any more: the path alone has to do
     return bool(done.code) or done.out.strip() in numbers | {""}

@@ -19,12 +19,12 @@ from nvkeep.probes import mountinfo, superblock
 from nvkeep.unmount import blockers
 from nvkeep.unmount.blocker import PROTECTED, Blocker, Sort, gone_is
 
-GENTLE = 5.0  # seconds between SIGTERM and SIGKILL, at most
-PATIENCE = 3.0  # seconds for holders that may not be ended: some go by themselves
-FIRM = 10.0  # seconds in which those who come back are killed again, at most
-TRIES = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2)  # seconds before each umount of a round: what was killed needs a moment to be gone
-UMOUNT = 5.0  # seconds for an umount of what is in the way
-NAMED = 5  # holders that a sentence names
+TERM_LIMIT_S = 5.0  # between SIGTERM and SIGKILL, at most
+FOREIGN_LIMIT_S = 3.0  # for holders that may not be ended: some go by themselves
+KILL_LIMIT_S = 10.0  # in which those who come back are killed again, at most
+UMOUNT_DELAYS_S = (0.0, 0.005, 0.02, 0.05, 0.1, 0.2)  # before each umount of a round: what was killed needs a moment to be gone
+UMOUNT_TIMEOUT_S = 5.0  # for an umount of what is in the way
+MOST_NAMED = 5  # holders that a sentence names
 
 
 @dataclass(frozen=True)
@@ -57,25 +57,25 @@ class Escalation:
         if self._released():
             return ""
         self.say(f"{self.task.path} is not released: {self.said}")
-        found: tuple[Blocker, ...] = ()
+        present: tuple[Blocker, ...] = ()
         while True:
-            before, found = found, blockers.look(self.host, self.task.path, self.number)
-            if found != before:
-                self.say(f"held by: {named(found, len(found))}")
-            self._clear_the_way(found)
-            targets = [one for one in found if self.may_end(one)]
+            before, present = present, blockers.look(self.host, self.task.path, self.number)
+            if present != before:
+                self.say(f"held by: {named(present, len(present))}")
+            self._clear_the_way(present)
+            targets = [blocker for blocker in present if self.may_end(blocker)]
             self._signal(targets)
-            if any(self._released(after) for after in TRIES):
+            if any(self._released(after) for after in UMOUNT_DELAYS_S):
                 self.say(f"{self.task.path} is released")
                 return ""
-            if self._over(self._patience(found, targets)):
+            if self._over(self._patience(present, targets)):
                 return self._sentence(blockers.look(self.host, self.task.path, self.number))
 
     # --- umount -------------------------------------------------------------------------------------------------------
 
     def _number(self) -> str | None:
         """Give the device by its number, also where its node is gone: what is mounted last at the path is then meant."""
-        last = [one.device for one in mountinfo.read(self.host) if one.path == self.task.path]
+        last = [entry.device for entry in mountinfo.read(self.host) if entry.path == self.task.path]
         return self.host.device_number(self.task.device) or (last[-1] if last else None)
 
     def _released(self, after: float = 0.0) -> bool:
@@ -86,13 +86,13 @@ class Escalation:
         while self._mounted():
             if not self._umount(self.task.path, max(1.0, self._left)) and self._mounted():
                 return False
-        if any(one.path in self.task.beside for one in mountinfo.read(self.host)):
+        if any(entry.path in self.task.beside for entry in mountinfo.read(self.host)):
             return True
         self.said = "it is unmounted, but the kernel still has it"
         return not superblock.alive(self.host, self.number)
 
     def _mounted(self) -> bool:
-        return any(one.path == self.task.path for one in mountinfo.read(self.host))
+        return any(entry.path == self.task.path for entry in mountinfo.read(self.host))
 
     def _umount(self, path: str, seconds: float) -> bool:
         return self._run(("umount", path), seconds)
@@ -106,45 +106,50 @@ class Escalation:
         self.said = done.err.strip() or f"`{' '.join(argv)}` ended with {done.code}"
         return not done.code
 
-    def _clear_the_way(self, found: Iterable[Blocker]) -> None:
+    def _clear_the_way(self, present: Iterable[Blocker]) -> None:
         """Unmount what is mounted on it, deepest first; by policy also what holds it elsewhere."""
-        for one in reversed(tuple(found)):
-            if one.path in self.task.beside:
+        for blocker in reversed(tuple(present)):
+            if blocker.path in self.task.beside:
                 continue
-            below = one.sort is Sort.MOUNT and mountinfo.within(one.path, self.task.path)
-            ours = one.sort is Sort.NAMESPACE and self.may_end(one)
-            if below or ours or (one.sort in (Sort.MOUNT, Sort.LOOP) and self.task.policy == "all"):
-                self._remedy(one)
+            below = blocker.sort is Sort.MOUNT and mountinfo.within(blocker.path, self.task.path)
+            ours = blocker.sort is Sort.NAMESPACE and self.may_end(blocker)
+            if below or ours or (blocker.sort in (Sort.MOUNT, Sort.LOOP) and self.task.policy == "all"):
+                self._remedy(blocker)
 
-    def _remedy(self, one: Blocker) -> None:
+    def _remedy(self, blocker: Blocker) -> None:
         """Run the command that ends what is no process; report it when that ends otherwise than before."""
-        done = self._run(one.cure, self._short)
-        if self.tried.get(one.remedy) != done:
-            self.say(f"`{one.remedy}`: {'done' if done else self.said}")
-        self.tried[one.remedy] = done
+        done = self._run(blocker.cure, self._short)
+        if self.tried.get(blocker.remedy) != done:
+            self.say(f"`{blocker.remedy}`: {'done' if done else self.said}")
+        self.tried[blocker.remedy] = done
 
     # --- end who holds ------------------------------------------------------------------------------------------------
 
-    def may_end(self, one: Blocker) -> bool:
+    def may_end(self, blocker: Blocker) -> bool:
         """Return whether the policy lets a holder be ended."""
-        if one.sort not in (Sort.PROCESS, Sort.NAMESPACE) or one.pid == 1 or one.pid in self.family or one.unit in PROTECTED:
+        if (
+            blocker.sort not in (Sort.PROCESS, Sort.NAMESPACE)
+            or blocker.pid == 1
+            or blocker.pid in self.family
+            or blocker.unit in PROTECTED
+        ):
             return False
-        return self.task.policy == "all" or (self.task.policy == "unit" and one.unit in self.task.units)
+        return self.task.policy == "all" or (self.task.policy == "unit" and blocker.unit in self.task.units)
 
     def _signal(self, targets: Iterable[Blocker]) -> None:
         number = signal.SIGKILL if self._over(self._gentle) else signal.SIGTERM
-        for one in targets:
-            if one.sort is Sort.PROCESS and (one.pid, number) not in self.sent:
-                self.sent.add((one.pid, number))
-                self.say(f"{number.name} to {one}")
+        for blocker in targets:
+            if blocker.sort is Sort.PROCESS and (blocker.pid, number) not in self.sent:
+                self.sent.add((blocker.pid, number))
+                self.say(f"{number.name} to {blocker}")
                 with suppress(ProcessLookupError):
-                    self.host.signal(one.pid, number)
+                    self.host.signal(blocker.pid, number)
 
     # --- time, and words ----------------------------------------------------------------------------------------------
 
     @property
     def _gentle(self) -> float:
-        return min(GENTLE, self.task.within / 4)
+        return min(TERM_LIMIT_S, self.task.within / 4)
 
     @property
     def _left(self) -> float:
@@ -152,46 +157,46 @@ class Escalation:
 
     @property
     def _short(self) -> float:
-        return min(UMOUNT, max(1.0, self._left))
+        return min(UMOUNT_TIMEOUT_S, max(1.0, self._left))
 
-    def _patience(self, found: tuple[Blocker, ...], targets: list[Blocker]) -> float:
-        if not found and not self._mounted():
+    def _patience(self, present: tuple[Blocker, ...], targets: list[Blocker]) -> float:
+        if not present and not self._mounted():
             return self.task.within  # it is being written out
-        return FIRM + self._gentle if targets else PATIENCE
+        return KILL_LIMIT_S + self._gentle if targets else FOREIGN_LIMIT_S
 
     def _over(self, seconds: float) -> bool:
         return self._left <= 0 or self.host.now() - self.begun >= seconds
 
-    def _sentence(self, found: tuple[Blocker, ...]) -> str:
+    def _sentence(self, present: tuple[Blocker, ...]) -> str:
         path = self.task.path
-        if not found:
+        if not present:
             return (
                 f"{path}: {self.said}, and nobody is seen to hold it: it is being written out, or its storage does not answer"
             )
-        remedies = "; ".join(dict.fromkeys(one.remedy for one in found[:NAMED]))
-        return f"{path} is held: {named(found, NAMED)} ({self._why(found)}); type: {remedies}"
+        remedies = "; ".join(dict.fromkeys(blocker.remedy for blocker in present[:MOST_NAMED]))
+        return f"{path} is held: {named(present, MOST_NAMED)} ({self._why(present)}); type: {remedies}"
 
-    def _why(self, found: tuple[Blocker, ...]) -> str:
-        sorts = {one.sort for one in found if self.may_end(one)}
+    def _why(self, present: tuple[Blocker, ...]) -> str:
+        sorts = {blocker.sort for blocker in present if self.may_end(blocker)}
         if Sort.PROCESS in sorts:
             return "it was killed, and is back or hangs in the kernel"
         return "its umount there was refused" if sorts else f"holders: {self.task.policy} leaves it alone"
 
 
-def named(found: tuple[Blocker, ...], most: int) -> str:
+def named(present: tuple[Blocker, ...], most: int) -> str:
     """Name those who hold; the first ones, and how many more there are."""
-    more = f"; and {len(found) - most} more, see nvkeep holders" if len(found) > most else ""
-    return "; ".join(map(str, found[:most])) + more if found else "nobody that can be seen"
+    more = f"; and {len(present) - most} more, see nvkeep holders" if len(present) > most else ""
+    return "; ".join(map(str, present[:most])) + more if present else "nobody that can be seen"
 
 
 def family(host: Host, pid: int) -> frozenset[int]:
     """Give a process and its parents."""
-    found = set()
+    numbers = set()
     while pid > 0:
-        found.add(pid)
+        numbers.add(pid)
         stat = gone_is("", host.read, f"/proc/{pid}/stat")
         pid = int(stat.rpartition(")")[2].split()[1]) if stat else 0
-    return frozenset(found)
+    return frozenset(numbers)
 
 
 def own_names(host: Host, units: tuple[str, ...]) -> tuple[str, ...]:

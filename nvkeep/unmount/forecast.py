@@ -36,10 +36,10 @@ def forecast(host: Host, service: Service, *, deep: bool) -> Iterator[Forecast]:
     """Look at who holds the file systems of a service that are on this host. Raises ProbeError."""
     devices = {volume.name: volume.device for volume in service.volumes}
     table = {entry.path for entry in mountinfo.read(host)}
-    own = {one.path for one in service.mounts}
+    own = {mount.path for mount in service.mounts}
     for mount in service.mounts:
         number = host.device_number(devices[mount.volume])
         if mount.path in table or superblock.alive(host, number):
-            for one in blockers.look(host, mount.path, number, deep=deep):
-                if one.sort is not Sort.MOUNT or one.path not in own:
-                    yield Forecast(mount.path, one, one.unit in service.units, service.holders)
+            for blocker in blockers.look(host, mount.path, number, deep=deep):
+                if blocker.sort is not Sort.MOUNT or blocker.path not in own:
+                    yield Forecast(mount.path, blocker, blocker.unit in service.units, service.holders)

@@ -31,13 +31,13 @@ ORDERED = 4  # the exit code of `nvkeep status` where something was ordered by h
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with remote.lab(PG, NAMES, TIMING) as made:
-        for server in made:
-            server.run(("systemctl", "stop", "nvkeep-failback.timer"))  # it is time all day: the tests say when
         yield made
 
 
 @pytest.fixture
 def pair(lab: Lab) -> Pair:
+    for server in lab:  # before each test: a reboot starts it again
+        server.run(("systemctl", "stop", "nvkeep-failback.timer"))  # it is time all day: the tests say when
     return Pair(lab)
 
 

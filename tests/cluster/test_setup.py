@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PAIR = ("srv-a", "srv-b")
 CONF, PART = "/etc/keepalived/keepalived.conf", "/etc/keepalived/nvkeep.conf"
 BEFORE = "/etc/nvkeep/.staged/before.json"
-NOTHING = "nothing was changed on any host; fix this, then again: nvkeep setup\n"
+NOTHING = "nothing was changed on any host; fix this, then type again: nvkeep setup\n"
 DIRECTORY = FILE.rpartition("/")[0]
 FAILS = "/etc/systemd/system/keepalived.service.d/fails.conf"
 MOUNT = "srv-pg.mount"
@@ -136,7 +136,7 @@ def test_a_host_that_cannot_be_written_to_leaves_all_as_they_are(unset: Lab, opt
         b.run(("sh", "-c", f"head -c 4096 /dev/zero > {DIRECTORY}/full"))
     fix = f"df {DIRECTORY}; findmnt -T {DIRECTORY}"
     try:
-        lacks(unset, "srv-b", f"{DIRECTORY}: no file can be written there: {said}", fix)
+        lacks(unset, "srv-b", f"{DIRECTORY}: cannot write a file there: {said}", fix)
         assert b.run(("sh", "-c", fix)).returncode == 0
     finally:
         b.run(("umount", DIRECTORY))

@@ -218,6 +218,6 @@ def assert_says_so(server: Server) -> None:
     """Assert that status tells that keepalived was not started, is not at boot, and what to type."""
     until(lambda: server.run(("nvkeep", "status"), check=False).returncode == 1, within=20, what="status is not degraded")
     told = server.run(("nvkeep", "status"), check=False).stdout
-    assert "keepalived was not started since this host booted: no role until: systemctl start keepalived" in told
+    assert "keepalived has not been started since this host booted, so it has no role; systemctl start keepalived" in told
     assert ". keepalived is not enabled at boot" in told
     assert FLOATING not in protected.addresses(server)

@@ -90,7 +90,7 @@ def test_code_that_does_not_run_is_not_installed_and_not_become(pair: Pair, tmp_
     server.run(("cp", "-a", f"/usr/lib/nvkeep/{before}", "/usr/lib/nvkeep/code-broken"))
     server.write("/usr/lib/nvkeep/code-broken/nvkeep/cli/__init__.py", "import nothing_of_the_kind\n")
     server.run(("ln", "-sfn", "code-broken", "/usr/lib/nvkeep/current"))
-    until(lambda: "does not run, so the old code goes on" in server.journal(), within=10, what="the agent says nothing")
+    until(lambda: "does not run; the old code continues" in server.journal(), within=10, what="the agent says nothing")
     server.run(("ln", "-sfn", before, "/usr/lib/nvkeep/current"))
     assert (main_pid(server, AGENT), restarts(server)) == (pid, "0")
     result = pair.finish(server, clean=pair.other)

@@ -21,7 +21,7 @@ NO_SERVICE = "the following arguments are required: SERVICE"
 NO_TIME = "'2x' is not a length of time; write 90s, 30m, 2h or 1d"
 NO_HOST = "nowhere is not a host of this cluster; its hosts are srv-a, srv-b"
 NO_KIND = "invalid choice: 'nonsense' (choose from 'standby', 'stopped', 'away', 'maintenance')"
-NOT_DOWN = "/run/nvkeep/leaving is not there: the system does not go down; nothing was done"
+NOT_DOWN = "/run/nvkeep/leaving does not exist: the system is not shutting down; nothing was done"
 RUNS = "nvkeep.service runs it already"
 SERVED = "pg: it is served; nvkeep status --all"
 NOTHING_LEFT = "pg: nothing of it is left here"
@@ -73,7 +73,7 @@ WRONG = (
     Row("keepalived --host nowhere", 2, NO_HOST),
     Row("keepalived --install --check", 2, "not allowed with argument --install"),
     Row("setup pg", 2, NO_WORD),
-    Row("setup", 2, "nobody can be asked here (no terminal); nothing was changed; to do it: nvkeep setup --yes"),
+    Row("setup", 2, "no terminal to ask on; nothing was changed; to set up without asking: nvkeep setup --yes"),
     Row("setup --yes -f /nowhere", 2, "there is no /nowhere"),
     Row("setup --step nonsense", 2, "invalid choice: 'nonsense'"),
     Row("move", 2, NO_SERVICE),

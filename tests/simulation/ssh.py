@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from nvkeep.admin.orders import order
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.scope import Scope
 from nvkeep.host import Completed
 from nvkeep.model.override import Kind
 from nvkeep.state.orders import Overrides
@@ -38,7 +38,7 @@ class Ssh(Process):
     def _typed(self, name: str, words: list[str]) -> Completed:
         there = Process(self.world, self.world.machines[name])
         if words[0] == "status":
-            said = json.dumps([asdict(service_status(Pass(there, self.world.cluster, SERVICE)))])
+            said = json.dumps([asdict(service_status(Scope(there, self.world.cluster, SERVICE)))])
             return Completed(tuple(words), 0, said, "")
         if words[0] == "apply":
             report = self.world.make_pass(name)

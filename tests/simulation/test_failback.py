@@ -3,7 +3,7 @@
 import json
 import time
 
-from nvkeep.admin.failback import AGAIN, Failback
+from nvkeep.admin.failback import RETRY_DELAY_S, Failback
 from nvkeep.model.spec import Cluster, Window
 from tests.simulation.ssh import at
 from tests.simulation.stories import flag, passes, serving
@@ -66,7 +66,7 @@ def test_who_serves_is_not_ready_or_has_just_asked_does_not() -> None:
     assert one.due()
     one.timestamps.ask_back()
     assert not one.due()
-    one.host.write(f"/var/lib/nvkeep/failback/{SERVICE}", f"{one.host.wall() - AGAIN}")
+    one.host.write(f"/var/lib/nvkeep/failback/{SERVICE}", f"{one.host.wall() - RETRY_DELAY_S}")
     assert one.due()
     one.host.write(f"/var/lib/nvkeep/failback/{SERVICE}", "what")
     assert not one.due()
@@ -100,6 +100,6 @@ def test_a_host_that_died_of_serving_does_not_ask_again_when_it_is_up() -> None:
     compared(world, "a")
     assert flag(world, "a")
     assert not due(world, "a", now)
-    world.advance(AGAIN)
+    world.advance(RETRY_DELAY_S)
     passes(world, "a", 5.0)
     assert due(world, "a", now)

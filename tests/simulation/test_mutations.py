@@ -9,7 +9,6 @@ import pytest
 from tenacity import retry_if_exception_type
 
 from nvkeep import keepalived
-from nvkeep.checks import readiness
 from nvkeep.core import bookkeeping, engine, liveness, observe, plan
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
@@ -17,7 +16,7 @@ from nvkeep.core.engine import Engine
 from nvkeep.core.reconcile import After, Pass
 from nvkeep.core.scope import Scope
 from nvkeep.errors import Pending, ProbeError, StepError
-from nvkeep.model import decision, eligibility, fencing
+from nvkeep.model import decision, eligibility, fencing, finding
 from nvkeep.model.decision import Action, Facts, Holder
 from nvkeep.model.report import Word
 from nvkeep.model.role import Role, Roles
@@ -98,7 +97,7 @@ def line_2_ignores_orders(patch: Patch) -> None:
 
 @mutation("without a carrier nothing is held", "held without a carrier")
 def line_2_ignores_the_carrier(patch: Patch) -> None:
-    _line(patch, 2, fits=lambda f: bool(f.told))
+    _line(patch, 2, fits=lambda f: bool(f.release_why))
 
 
 @mutation("the holder stays in every role", "it released")
@@ -380,7 +379,7 @@ def readiness_does_not_count(patch: Patch) -> None:
 @mutation("a holder that is not ready keeps serving", "the flag of the holder is down")
 def a_holder_must_be_ready_too(patch: Patch) -> None:
     patch.setattr(
-        Bookkeeping, "_unready", lambda self, observation: readiness.told(bookkeeping.unready(self.scope, observation))
+        Bookkeeping, "_unready", lambda self, observation: finding.brief(bookkeeping.unready(self.scope, observation))
     )
 
 

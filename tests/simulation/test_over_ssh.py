@@ -6,7 +6,7 @@ import pytest
 
 from nvkeep.admin.orders import order, order_everywhere, others, refuse_in_vain, start_everywhere, stop_here
 from nvkeep.admin.switchover import Switchover
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.scope import Scope
 from nvkeep.errors import Busy, NvkeepError
 from nvkeep.model.override import Kind
 from nvkeep.state.orders import Overrides, Timestamps
@@ -44,7 +44,7 @@ def keep_from_starting(world: World, name: str, seconds: float) -> None:
 def test_a_host_that_makes_no_passes_may_not_take_over() -> None:
     world = serving()
     world.advance(600.0)
-    standing = service_status(Pass(at(world, "b"), world.cluster, SERVICE))
+    standing = service_status(Scope(at(world, "b"), world.cluster, SERVICE))
     assert flag(world, "b")
     assert (standing.eligible, standing.eligible_why.partition(";")[0]) == (False, "no pass for more than 30 s")
 

@@ -5,7 +5,6 @@ import pytest
 from nvkeep.admin.drain import Drain, is_gone
 from nvkeep.admin.orders import order, start_here, stop_here
 from nvkeep.core.observe import observe
-from nvkeep.core.reconcile import Pass
 from nvkeep.core.scope import Scope
 from nvkeep.model.override import Kind
 from nvkeep.state.files import LEAVING
@@ -26,7 +25,7 @@ def give(world: World, name: str, kind: Kind, lasting: float = 0.0) -> None:
 
 
 def summary(world: World, name: str) -> str:
-    return str(service_status(Pass(at(world, name), world.cluster, SERVICE)).summary)
+    return str(service_status(Scope(at(world, name), world.cluster, SERVICE)).summary)
 
 
 @pytest.mark.parametrize("kind", [STANDBY, STOPPED, AWAY])
@@ -89,7 +88,7 @@ def test_a_host_that_a_move_passes_by_keeps_its_order_while_the_old_host_serves_
     order(at(world, "b"), AWAY, SERVICE, "it is being moved to c", lasting=30.0)
     passes(world, "b", 10.0)
     assert world.serves("a")
-    assert Overrides(at(world, "b")).told(SERVICE)
+    assert Overrides(at(world, "b")).release_order(SERVICE)
     passes(world, "b", 30.0)
     assert Overrides(at(world, "b")).read(AWAY, SERVICE) is None
     assert flag(world, "b")
@@ -110,7 +109,7 @@ def test_in_maintenance_nothing_is_done_and_the_roles_stay() -> None:
     assert (flag(world, "a"), flag(world, "b")) == (True, False)
     assert (claimed(world, "a"), claimed(world, "b")) == (True, False)
     assert (summary(world, "a"), summary(world, "b")) == ("maintenance", "maintenance")
-    marks = {line.title: line.mark for line in service_status(Pass(at(world, "a"), world.cluster, SERVICE)).lines}
+    marks = {line.title: line.mark for line in service_status(Scope(at(world, "a"), world.cluster, SERVICE)).lines}
     assert marks == {"VOLUME": "[OK]", "MOUNTPOINT": "[OK]", "FLOATING IP": "[NOT OK]", "SERVICE": "[NOT OK]"}
     assert "nvkeep maintenance nfs --end" in str(world.make_pass("a"))
 
@@ -145,7 +144,7 @@ def test_an_order_is_over_at_its_time_and_says_so_until_it_is_ended() -> None:
     assert not world.commands
     passes(world, "a", 20.0)
     assert world.serves("a")
-    warnings = service_status(Pass(at(world, "a"), world.cluster, SERVICE)).warnings
+    warnings = service_status(Scope(at(world, "a"), world.cluster, SERVICE)).warnings
     assert any("was over at" in one and "nvkeep maintenance nfs --end" in one for one in warnings)
     assert summary(world, "a") == "degraded"
 
@@ -160,7 +159,7 @@ def test_an_order_that_cannot_be_read_lets_nothing_go_stops_no_repair_and_takes_
         passes(world, name, 3.0)
     assert world.serves("a")
     assert not flag(world, "b")
-    assert any("nvkeep override end" in one for one in service_status(Pass(at(world, "a"), world.cluster, SERVICE)).warnings)
+    assert any("nvkeep override end" in one for one in service_status(Scope(at(world, "a"), world.cluster, SERVICE)).warnings)
 
 
 def test_a_problem_hides_no_other_one() -> None:

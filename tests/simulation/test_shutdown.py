@@ -1,6 +1,6 @@
 """`nvkeep shutdown` on a simulated host: how long it waits, and for what."""
 
-from nvkeep.admin.drain import BRIEFLY, LIMIT, STEPS, Drain, is_gone
+from nvkeep.admin.drain import DRAIN_LIMIT_S, STEP_COUNT, UNKNOWN_LIMIT_S, Drain, is_gone
 from nvkeep.model.report import Report, Word
 from nvkeep.state.files import LEAVING
 from tests.simulation.stories import flag, serving
@@ -35,7 +35,7 @@ def test_a_unit_that_never_stops_is_given_up_and_named() -> None:
     report, took = leave(world)
     assert not is_gone(report)
     assert [one.key for one in report.having(Word.CONVERGING)] == [f"service {UNIT}"]
-    assert LIMIT < took < LIMIT + 2 * STEP
+    assert DRAIN_LIMIT_S < took < DRAIN_LIMIT_S + 2 * STEP
     assert world.machines["a"].holds(VOLUME)
 
 
@@ -45,7 +45,7 @@ def test_what_does_not_release_is_given_up_sooner() -> None:
     report, took = leave(world)
     assert not is_gone(report)
     assert not flag(world, "a")
-    assert took < (STEPS + 2) * STEP
+    assert took < (STEP_COUNT + 2) * STEP
 
 
 def test_what_cannot_be_told_holds_nothing_up() -> None:
@@ -54,7 +54,7 @@ def test_what_cannot_be_told_holds_nothing_up() -> None:
     world.machines["a"].units[UNIT].kill()
     report, took = leave(world)
     assert report.having(Word.UNKNOWN)
-    assert took < BRIEFLY + STEP
+    assert took < UNKNOWN_LIMIT_S + STEP
 
 
 def test_a_host_that_holds_nothing_goes_at_once() -> None:

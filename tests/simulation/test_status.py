@@ -1,13 +1,13 @@
 """What `nvkeep status` says where the decision alone would mislead."""
 
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.scope import Scope
 from nvkeep.status.service import ServiceStatus, service_status
 from tests.simulation.stories import serving
 from tests.simulation.world import SERVICE, VOLUME, Process, World, force_role
 
 
 def status(world: World, name: str) -> ServiceStatus:
-    return service_status(Pass(Process(world, world.machines[name]), world.cluster, SERVICE))
+    return service_status(Scope(Process(world, world.machines[name]), world.cluster, SERVICE))
 
 
 def test_a_host_that_never_made_a_pass_has_lost_nothing() -> None:
@@ -15,7 +15,7 @@ def test_a_host_that_never_made_a_pass_has_lost_nothing() -> None:
     force_role(world, "b", "MASTER")
     world.machines["b"].files.pop("/var/lib/nvkeep/loss/nfs")
     new = status(world, "b")
-    assert (str(new.summary), new.why) == ("degraded", "this host takes from nobody yet")
+    assert (str(new.summary), new.why) == ("degraded", "this host does not take over from another host yet")
     assert any("no pass is on record" in warning for warning in new.warnings)
     world.make_pass("b")
     assert world.serves("a")

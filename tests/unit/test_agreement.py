@@ -135,7 +135,7 @@ def test_a_host_that_gives_no_answer_is_a_disagreement() -> None:
     consistency.renew(host, CLUSTER)  # type: ignore[arg-type]  # as above
     (said,) = consistency.disagreements(host)  # type: ignore[arg-type]  # as above
     assert said == (
-        "srv-b does not say what it has: `nvkeep agreement --json` ended with 2: nvkeep: error: no command agreement; "
+        "cannot compare with srv-b: `nvkeep agreement --json` ended there with 2: nvkeep: error: no command agreement; "
         "ssh srv-b nvkeep agreement"
     )
 

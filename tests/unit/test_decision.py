@@ -15,9 +15,9 @@ TAKING = (Action.ACQUIRE, Action.SEIZE, Action.GUARD)
 CASES = {
     "taken from us": (Facts(Role.BACKUP, Holder.ANOTHER, ours=True), 1, Action.ISOLATE),
     "taken from us, still master": (Facts(Role.MASTER, Holder.ANOTHER, ours=True, guard=Guard.SILENT), 1, Action.ISOLATE),
-    "taken from us, and told to stop": (Facts(Role.NONE, Holder.ANOTHER, ours=True, told="standby"), 1, Action.ISOLATE),
-    "told to stop": (Facts(Role.MASTER, Holder.ME, ours=True, told="standby"), 2, Action.RELEASE),
-    "told to stop, holder unknown": (Facts(Role.MASTER, Holder.UNKNOWN, told="standby"), 2, Action.RELEASE),
+    "taken from us, and told to stop": (Facts(Role.NONE, Holder.ANOTHER, ours=True, release_why="standby"), 1, Action.ISOLATE),
+    "told to stop": (Facts(Role.MASTER, Holder.ME, ours=True, release_why="standby"), 2, Action.RELEASE),
+    "told to stop, holder unknown": (Facts(Role.MASTER, Holder.UNKNOWN, release_why="standby"), 2, Action.RELEASE),
     "no carrier": (Facts(Role.MASTER, Holder.ME, ours=True, carrier=False), 2, Action.RELEASE),
     "dead storage": (Facts(Role.MASTER, Holder.ME, ours=True, io=False), 3, Action.ISOLATE),
     "storage that has not answered for long": (Facts(Role.MASTER, Holder.UNKNOWN, ours=True, io=False), 3, Action.ISOLATE),
@@ -100,7 +100,7 @@ def test_nothing_is_taken_without_a_role_and_a_witness() -> None:
         assert facts.role in TAKERS, facts
         assert facts.witness, facts
         assert facts.carrier, facts
-        assert not facts.told, facts
+        assert not facts.release_why, facts
         assert not facts.cooling, facts
         assert facts.holder is not Holder.ME, facts
 
@@ -119,7 +119,7 @@ def test_acquiring_is_only_for_what_nobody_is_known_to_hold() -> None:
 
 def test_the_holder_stays_whatever_its_role() -> None:
     for facts in ALL:
-        if facts.holder is Holder.ME and not facts.told and facts.carrier and facts.io:
+        if facts.holder is Holder.ME and not facts.release_why and facts.carrier and facts.io:
             assert decide(facts).action is Action.SERVE, facts
 
 
@@ -132,7 +132,7 @@ def test_what_was_taken_from_us_is_isolated_before_anything_else() -> None:
 def test_what_is_unknown_changes_nothing_but_an_order_to_release_counts() -> None:
     for facts in ALL:
         if facts.holder is Holder.UNKNOWN and facts.io:
-            ordered = bool(facts.told) or not facts.carrier
+            ordered = bool(facts.release_why) or not facts.carrier
             assert decide(facts).action is (Action.RELEASE if ordered else Action.WAIT), facts
 
 
@@ -170,11 +170,11 @@ def test_a_host_that_may_have_the_role_gives_no_reason_against_and_the_other_way
         may, why = eligible(facts, standing)
         assert may is (not why)
         told = facts.holder is not Holder.UNKNOWN or facts.ours
-        well = facts.carrier and facts.io and facts.witness and not facts.told and not facts.cooling and told
+        well = facts.carrier and facts.io and facts.witness and not facts.release_why and not facts.cooling and told
         assert may is (well and standing == Reasons()), (facts, standing)
 
 
 def test_the_first_reason_is_told() -> None:
     facts = Facts(Role.MASTER, Holder.NOBODY, witness=False)
-    assert eligible(replace(facts, told="standby"), Reasons(deaf="listens")) == (False, "standby")
+    assert eligible(replace(facts, release_why="standby"), Reasons(deaf="listens")) == (False, "standby")
     assert eligible(facts, Reasons(deaf="listens")) == (False, "no witness answers: this host is cut off")

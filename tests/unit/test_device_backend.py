@@ -45,7 +45,7 @@ def test_a_device_whose_reads_do_not_come_back_does_no_io(code: int) -> None:
 
 
 def test_a_device_that_cannot_be_tried_is_unknown() -> None:
-    with pytest.raises(ProbeError, match="cannot be tried"):
+    with pytest.raises(ProbeError, match="cannot read from"):
         BACKEND.observe(Host("/dev/disk/by-id/one", code=127), ASK)  # type: ignore[arg-type]  # as above
 
 

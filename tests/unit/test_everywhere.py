@@ -44,7 +44,7 @@ agreement
     [
         (SERVES, SERVES, "nfs: served by a and b"),
         (WAITS, WAITS, "nfs: served by nobody"),
-        (WAITS, SILENT, "nfs: served by nobody that could be asked"),
+        (WAITS, SILENT, "nfs: served by no host that answered"),
     ],
 )
 def test_where_it_is_served(a: dict[str, Any], b: dict[str, Any], first: str) -> None:
@@ -83,7 +83,7 @@ SSH = ("ssh", *OPTIONS, "--", "b", "nvkeep status --json")
             Completed(SSH, 2, "", "cluster.yaml:1:1: wrong\n"),
             "ended with 2, and printed no JSON: cluster.yaml:1:1: wrong; ssh b nvkeep status",
         ),
-        (Completed(SSH, 0, "[3]", ""), "`nvkeep status --json` on b printed something else; ssh b nvkeep status"),
+        (Completed(SSH, 0, "[3]", ""), "`nvkeep status --json` on b printed something unexpected; ssh b nvkeep status"),
     ],
 )
 def test_a_host_that_gives_no_answer(done: Completed, said: str) -> None:
@@ -96,4 +96,4 @@ def test_a_host_that_does_not_know_the_service() -> None:
     host = Played(said={SSH: Completed(SSH, 0, json.dumps([SERVES]), "")})
     asked = cluster._ask(host, "b")  # type: ignore[arg-type]  # as above
     assert cluster._of(asked, "nfs") == SERVES
-    assert "says nothing of web" in cluster._of(asked, "web")["unheard"]
+    assert "does not list web" in cluster._of(asked, "web")["unheard"]

@@ -22,7 +22,7 @@ from nvkeep.keepalived.install.conflicts import clashes
 from nvkeep.keepalived.names import INCLUDE
 from nvkeep.keepalived.parser import instances, statements, whole
 from nvkeep.keepalived.roles import _written, parse, parse_text
-from nvkeep.keepalived.version import refuse, said
+from nvkeep.keepalived.version import printed, refuse
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived"
 CLUSTER = config.parse((GOLDEN / "cluster.yaml").read_text())
@@ -96,13 +96,13 @@ def found(text: str, version: Version = NEW, host: str = "server01") -> list[str
     ],
 )
 def test_the_version_is_read(text: str, version: tuple[int, int, int]) -> None:
-    assert said(text) == version
+    assert printed(text) == version
 
 
 @pytest.mark.parametrize("text", ["", "keepalived: not found", "Usage: keepalived [OPTION...]", "Keepalived v2.x"])
 def test_a_version_that_is_not_read_is_an_error_that_tells_the_option(text: str) -> None:
     with pytest.raises(Unsuited, match="--for-version"):
-        said(text)
+        printed(text)
 
 
 def test_two_hosts_may_live_with_1_3_6() -> None:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from nvkeep.checks import readiness
-from nvkeep.checks.readiness import Finding, Found, Mark
 from nvkeep.core import reconcile
 from nvkeep.host import Completed
 from nvkeep.keepalived import CONF, Build, Version, configuration
+from nvkeep.model.finding import Finding, Found, Mark, brief
 from nvkeep.reconcilers import resources, volumes
 from tests.simulation.machine import Machine
 from tests.simulation.world import PATH, SERVICE, UNIT, Process, World, cluster, force_role
@@ -126,7 +126,7 @@ def test_what_a_mount_would_hide_is_said_and_keeps_nobody_from_serving() -> None
     made.machines["b"].files[f"{PATH}/left behind"] = ""
     (mount,) = [one for one in found(made) if one.what.startswith("MOUNTPOINT")]
     assert mount.mark is Mark.OK
-    assert f"hides what is in it now (1 names); ls -A {PATH}" in str(mount)
+    assert f"not empty (1 entries), and a mount hides them; ls -A {PATH}" in str(mount)
 
 
 def test_a_missing_tool_is_named_with_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,8 +161,8 @@ def test_a_pass_of_the_holder_asks_for_none_of_it() -> None:
 
 def test_several_are_told_by_the_first_and_their_number() -> None:
     many = [Finding("A", "a is wrong", "fix a"), Finding("B", "b is wrong", "fix b")]
-    assert readiness.told(many) == "a is wrong; fix a (and 1 more: nvkeep check --host)"
-    assert readiness.told([]) == ""
+    assert brief(many) == "a is wrong; fix a (and 1 more: nvkeep check --host)"
+    assert brief([]) == ""
 
 
 def test_every_backend_says_what_it_lacks_in_two_parts() -> None:

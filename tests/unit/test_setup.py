@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from nvkeep import __version__, config
-from nvkeep.checks.readiness import Finding
 from nvkeep.errors import NotHere
 from nvkeep.host import Completed, LocalHost
-from nvkeep.model.finding import FindingCode
+from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.setup import order as orders
 from nvkeep.setup import record, table
 from nvkeep.setup.member import Look, Member
@@ -22,7 +21,7 @@ from nvkeep.setup.order import Order
 from nvkeep.setup.record import Record, Text, Unit
 from nvkeep.setup.rollout import Code, Rollout
 from nvkeep.setup.steps import Ended
-from nvkeep.setup.survey import Survey, as_row, brought, left, said
+from nvkeep.setup.survey import Survey, as_row, brought, left, repeats
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml"
 CLUSTER = config.parse(GOLDEN.read_text())
@@ -247,7 +246,7 @@ def test_a_host_that_can_be_reached_and_not_written_to_is_no_matter_of_ssh(
 ) -> None:
     (one,) = answered({"--version": SAME} | answers).unmet
     assert (one.what, one.fix) == ("/etc/nvkeep", "df /etc/nvkeep; findmnt -T /etc/nvkeep")
-    assert one.why.startswith("no file can be written there: ")
+    assert one.why.startswith("cannot write a file there: ")
     assert one.why.endswith(said)
 
 
@@ -326,6 +325,6 @@ def test_what_setting_up_brings_keeps_nobody_from_it(code: FindingCode) -> None:
 
 def test_readiness_does_not_say_again_what_was_found() -> None:
     found = [Finding("keepalived", "vrrp_strict: no", "x")]
-    assert said(Finding("KEEPALIVED", "vrrp_strict: no", "x"), found)
-    assert not said(Finding("MOUNTPOINT /srv/other", "it is not there", "mkdir"), found)
-    assert not said(Finding("SERVICE nfs-server.service", "it is enabled at boot", "systemctl disable"), found)
+    assert repeats(Finding("KEEPALIVED", "vrrp_strict: no", "x"), found)
+    assert not repeats(Finding("MOUNTPOINT /srv/other", "it is not there", "mkdir"), found)
+    assert not repeats(Finding("SERVICE nfs-server.service", "it is enabled at boot", "systemctl disable"), found)

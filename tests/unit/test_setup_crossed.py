@@ -49,7 +49,7 @@ def test_a_setup_that_fails_takes_nothing_of_another_one_back(host: Machine, cap
         assert told(host, step, ORDER) == 0
         assert host.state() == was
     assert host.read(orders.FILE) == CHANGED
-    assert capsys.readouterr().out.count("nothing of this setup here, but of another one") == 2
+    assert capsys.readouterr().out.count("this host has the record of another setup") == 2
     assert told(host, "finish", OTHER) == 0
     assert told(host, "clear", OTHER) == 0
     assert (host.active, host.exists(record.FILE), host.exists(orders.STAGED)) == (set(ALL), False, False)
@@ -87,7 +87,7 @@ def typed(host: Machine, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     """Type it on a host, as root; give the exit code."""
     monkeypatch.setattr(setup, "LocalHost", lambda: host)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(setup, "PATIENCE", 0.0)
+    monkeypatch.setattr(setup, "LOCK_TIMEOUT_S", 0.0)
     try:
         return main(["setup", *words])
     except SystemExit as end:

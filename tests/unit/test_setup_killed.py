@@ -267,7 +267,7 @@ def test_what_will_be_changed_is_said(tmp_path: Path) -> None:
     assert changes.changes(host, ORDER) == (
         f"write {TARGET}",
         f"write {PART}",
-        f"have our part included in {CONF}",
+        f"include the part of nvkeep in {CONF}",
         f"make {FIFO}",
         *(f"enable and start {name}" for name in ALL),
     )

@@ -88,5 +88,5 @@ def test_several_units_are_asked_in_one_call() -> None:
     seen = installed(host, ("a.service", "b.service"))  # type: ignore[arg-type]  # as much of a Host as is asked
     assert {name: one.at_boot for name, one in seen.items()} == {"a.service": False, "b.service": True}
     host.said[argv] = Completed(argv, 0, SHOWN, "")
-    with pytest.raises(ProbeError, match="told of 1 units, asked about 2"):
+    with pytest.raises(ProbeError, match="printed 1 units, not the 2 that were asked for"):
         installed(host, ("a.service", "b.service"))  # type: ignore[arg-type]  # as above

@@ -124,18 +124,18 @@ def tried(host: Host, new: Files, version: Version) -> str:
             copy(host, CONF, CANDIDATE[CONF])
         host.write(CANDIDATE[CONF], main)
         host.write(CANDIDATE[PART], new.part or "")
-        said = tested(host, version, CANDIDATE[CONF])
+        message = tested(host, version, CANDIDATE[CONF])
     finally:
         for path in CANDIDATE.values():
             host.remove(path)
     for path, candidate in CANDIDATE.items():
-        said = said.replace(candidate, path)
-    return said
+        message = message.replace(candidate, path)
+    return message
 
 
 def _renamed(line: str) -> str:
-    found = [one for one in parser.statements(line) if parser.included(one) == PART]
-    return f"include {CANDIDATE[PART]}" if found else line
+    includes = [statement for statement in parser.statements(line) if parser.included(statement) == PART]
+    return f"include {CANDIDATE[PART]}" if includes else line
 
 
 def copy(host: Host, path: str, to: str) -> None:

@@ -61,8 +61,8 @@ def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> It
         yield drift
     if file != CONF:
         yield from clashes(list(whole(host, main)), cluster, host.name, version)
-    if said := tested(host, version, CONF):
-        yield finding(said)
+    if message := tested(host, version, CONF):
+        yield finding(message)
 
 
 def tested(host: Host, version: Version, file: str) -> str:
@@ -91,7 +91,7 @@ def _fifo(host: Host) -> Iterator[Finding]:
 def interfaces(host: Host, cluster: Cluster) -> Iterator[Finding]:
     """Name what of this host's heartbeats in cluster.yaml it does not have."""
     try:
-        have = {(one.interface, one.address) for one in address.read(host)}
+        have = {(entry.interface, entry.address) for entry in address.read(host)}
     except ProbeError as error:
         yield finding(str(error), code=FindingCode.HEARTBEAT)
         return
@@ -110,7 +110,7 @@ def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[Finding
     except (OSError, ValueError, LookupError):
         return  # it does not run: `nvkeep status` says so
     if directory != PRIVATE and version >= TMPDIR_KNOWN:
-        why = f"keepalived writes what it is asked to {directory}, where others can write"
+        why = f"keepalived writes its answers to {directory}, where others can write"
         yield finding(f"{why}: the drop-in nvkeep.conf of keepalived.service is not in use", RESTART, FindingCode.NOT_RESTARTED)
     roles = ask(host)
     missing = [name for name in every_instance(cluster, host.name) if name not in dict(roles.words)]

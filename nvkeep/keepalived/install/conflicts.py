@@ -36,31 +36,36 @@ ORIGINAL = "nvkeep_inst_HOST_"  # what the original nvkeep's instances are calle
 SHUTDOWN = "nvkeep_clean_shutdown.original"  # as `make install` names the one that it finds
 
 
-def clashes(found: list[Statement], cluster: Cluster, host: str, version: Version) -> Iterator[Finding]:
+def clashes(statements: list[Statement], cluster: Cluster, host: str, version: Version) -> Iterator[Finding]:
     """Name everything in others' statements that does not go with ours."""
-    for one in found:
-        word = one.words[0]
-        if " ".join(one.blocks) in ROOTS and word in REFUSED and not (word == "instance" and len(one.words) == 1):
+    for statement in statements:
+        word = statement.words[0]
+        if " ".join(statement.blocks) in ROOTS and word in REFUSED and not (word == "instance" and len(statement.words) == 1):
             why, fix = REFUSED[word]
-            yield finding(f"{one.place}: {word}: {why}", fix)
-        if one.blocks == ("global_defs",) and word == "script_user" and version < REVERSE and one.words[1:2] != ("root",):
-            why = f"{one.place}: script_user: before keepalived {REVERSE} nvkeep needs root"
+            yield finding(f"{statement.place}: {word}: {why}", fix)
+        if (
+            statement.blocks == ("global_defs",)
+            and word == "script_user"
+            and version < REVERSE
+            and statement.words[1:2] != ("root",)
+        ):
+            why = f"{statement.place}: script_user: before keepalived {REVERSE} nvkeep needs root"
             yield finding(why, "write user NAME into vrrp_scripts")
-    yield from _order(found)
-    others = instances(found)
+    yield from _order(statements)
+    others = instances(statements)
     for other in others:
         yield from _instance(other, others, cluster, host, version)
 
 
-def _order(found: list[Statement]) -> Iterator[Finding]:
+def _order(statements: list[Statement]) -> Iterator[Finding]:
     """Name FIFOs without a user before script_user: start and `keepalived -t` are fine with it, a reload ends keepalived."""
     fifo = None
-    for one in found:
-        if one.words[0] in ("notify_fifo", "lvs_notify_fifo") and len(one.words) == 2:  # noqa: PLR2004 - keyword and path
-            fifo = one
-        elif fifo and one.words[0] in ("script_user", "enable_script_security"):
+    for statement in statements:
+        if statement.words[0] in ("notify_fifo", "lvs_notify_fifo") and len(statement.words) == 2:  # noqa: PLR2004 - keyword and path
+            fifo = statement
+        elif fifo and statement.words[0] in ("script_user", "enable_script_security"):
             what = " ".join(fifo.words)
-            why = f"{fifo.place}: {what} stands before {one.words[0]}: a reload ends keepalived then"
+            why = f"{fifo.place}: {what} stands before {statement.words[0]}: a reload ends keepalived then"
             yield finding(why, f"write {what} root root")
             return
 

@@ -16,8 +16,8 @@ from nvkeep.state.files import RUN
 
 PREVIOUS = ".nvkeep-previous"
 PENDING = f"{RUN}/keepalived.pending"
-SETTLE = 2.0  # seconds after a reload in which a keepalived that does not survive it is gone
-PATIENCE = 15.0  # seconds for all instances to answer
+SETTLE_S = 2.0  # after a reload in which a keepalived that does not survive it is gone
+ANSWER_LIMIT_S = 15.0  # for all instances to answer
 
 
 class Code(IntEnum):
@@ -47,9 +47,9 @@ def install(host: Host, cluster: Cluster, version: Version) -> Done:
         if made.same:
             return _again(host, cluster) if runs else Done(Code.DONE, (f"{PART} is as generated; nothing to change",))
         old, new = made
-        said = tried(host, new, version)
-        if said:
-            return Done(Code.REFUSED, (said, "nothing was changed"))
+        message = tried(host, new, version)
+        if message:
+            return Done(Code.REFUSED, (message, "nothing was changed"))
         _put(host, old, new)
         if not runs:
             host.remove(PENDING)
@@ -66,7 +66,7 @@ def restore(host: Host, old: Files) -> str:
         return ""
 
 
-def come(host: Host, wanted: tuple[str, ...], patience: float = PATIENCE) -> str:
+def come(host: Host, wanted: tuple[str, ...], patience: float = ANSWER_LIMIT_S) -> str:
     """Wait until keepalived knows all instances; say what is missing when it does not."""
     deadline = host.now() + patience
     while problem := _missing(host, wanted):
@@ -123,7 +123,7 @@ def _reload(host: Host, wanted: tuple[str, ...]) -> str:
     done = host.run(("systemctl", "reload", UNIT), 30.0)
     if done.code:
         return f"systemctl reload {UNIT} ended with {done.code}: {done.err.strip()}"
-    host.sleep(SETTLE)
+    host.sleep(SETTLE_S)
     problem = come(host, wanted)
     if not problem and ident and _ident(host) != ident:
         return "keepalived's vrrp process did not survive the reload, and was started again"
@@ -133,7 +133,7 @@ def _reload(host: Host, wanted: tuple[str, ...]) -> str:
 def _restore(host: Host, old: Files) -> str:
     """Put the previous files back and let keepalived run with them; say what is wrong then."""
     _put_back(host, old)
-    wanted = tuple(one.name for text in old if text for one in parser.instances(list(parser.statements(text))))
+    wanted = tuple(instance.name for text in old if text for instance in parser.instances(list(parser.statements(text))))
     if _ident(host) and not _reload(host, wanted):
         return ""
     host.run(("systemctl", "reset-failed", UNIT), 10.0)  # it may have died too often to be started again

@@ -12,9 +12,9 @@ from nvkeep.reconcilers.backends.base import Backend
 @cache
 def register() -> dict[str, Backend[Any]]:
     """Import every file of this folder and collect the backend it defines, by the file's name."""
-    found = {name: import_module(f"{__name__}.{name}").BACKEND for _, name, _ in iter_modules(__path__) if name != "base"}
-    BACKENDS.update({name: backend.Spec for name, backend in found.items()})
-    return found
+    backends = {name: import_module(f"{__name__}.{name}").BACKEND for _, name, _ in iter_modules(__path__) if name != "base"}
+    BACKENDS.update({name: backend.Spec for name, backend in backends.items()})
+    return backends
 
 
 def backend_of(spec: VolumeSpec) -> Backend[Any]:

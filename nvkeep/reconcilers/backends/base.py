@@ -1,18 +1,26 @@
 """The contract of a backend: one way to hold a block device exclusively."""
 
+import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
+from nvkeep.errors import CommandTimeout
 from nvkeep.host import Host
+from nvkeep.host.command import ENVIRONMENT
 from nvkeep.model.decision import Holder
+from nvkeep.model.finding import Found, Lack, Mark, looked
 from nvkeep.model.spec import Nvmesh, VolumeSpec
 from nvkeep.reconcilers.base import Kind, Steps
 
 V_co = TypeVar("V_co", bound=VolumeSpec, covariant=True)
+NO_SUCH_PROGRAM = 127
+VERSION = re.compile(r"\d+\.\d+")
+PATHS = ENVIRONMENT["PATH"].split(":")
 
 
 @dataclass(frozen=True)
@@ -58,17 +66,26 @@ def owner_of(ask: Ask[V_co], key: int) -> str:
 
 
 class Tool(NamedTuple):
-    """A program a backend needs: how it tells its version, and where it comes from."""
+    """A program a backend needs: the command that prints its version, and where it comes from."""
 
     version: tuple[str, ...]
     origin: str
 
+    def there(self, host: Host) -> bool:
+        """Return whether the host has the program."""
+        return any(host.exists(f"{directory}/{self.version[0]}") for directory in PATHS)
 
-class Lack(NamedTuple):
-    """Why a volume is out of this host's reach, and what fixes it."""
-
-    why: str
-    fix: str
+    def printed(self, host: Host) -> str:
+        """Return the line in which it prints its version; some print none."""
+        try:
+            done = host.run(self.version, 10.0)
+        except CommandTimeout as error:
+            return str(error)
+        if done.code == NO_SUCH_PROGRAM:
+            return "missing"
+        lines = [line.strip() for line in (done.out + done.err).splitlines()]
+        dotted = (line for line in lines if "version" in self.version[-1] and VERSION.search(line))
+        return next((line for line in lines if "version" in line.lower()), next(dotted, "there"))
 
 
 def without_device(host: Host, device: str) -> Lack | None:
@@ -86,7 +103,7 @@ class Unique(NamedTuple):
 
 
 class Backend(Kind[Ask[V_co], Volume]):
-    """The kind `volume`, one way to hold a block device exclusively. Only equip, lacking, observe and holder get the host."""
+    """The kind `volume`, one way to hold a block device exclusively. Only what has `host` looks at it."""
 
     name = "volume"
     title = "VOLUME"
@@ -138,3 +155,20 @@ class Backend(Kind[Ask[V_co], Volume]):
     def ours(self, spec: Ask[V_co], have: Volume | None) -> bool:  # noqa: ARG002 - what is here tells
         """Preempted: another host has it since, from this one."""
         return self.taken(have)
+
+    def prerequisites(self, host: Host, specs: Sequence[Ask[V_co]], *, thorough: bool) -> Iterator[Found]:
+        """Look for the programs, and for every volume; `thorough`: the programs are asked for their versions."""
+        yield from dict.fromkeys(look for ask in specs for look in self._programs(host, ask, thorough=thorough))
+        for ask in specs:
+            yield looked(f"{self.title} {ask.spec.name}", partial(self._reach, host, ask))
+
+    def _programs(self, host: Host, ask: Ask[V_co], *, thorough: bool) -> Iterator[Found]:
+        for tool in self.tools_of(host, ask):
+            what, program = f"BACKEND {ask.spec.backend}", tool.version[0]
+            if not tool.there(host):
+                yield Found(what, Mark.NOT_OK, f"{program} is missing", tool.origin)
+            elif thorough:
+                yield Found(what, Mark.OK, f"{program}: {tool.printed(host)}")
+
+    def _reach(self, host: Host, ask: Ask[V_co]) -> Lack | str:
+        return self.lacking(host, ask) or "can be reached"

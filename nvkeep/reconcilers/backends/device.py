@@ -11,11 +11,12 @@ from pydantic import model_validator
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Holder
+from nvkeep.model.finding import Lack
 from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Unique, Volume, without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume, without_device
 
 DIRECTORY = "/dev/nvkeep"
 

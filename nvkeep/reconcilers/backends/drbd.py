@@ -12,14 +12,15 @@ from pydantic import model_validator
 from nvkeep.errors import CommandError, Denied, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
+from nvkeep.model.finding import Lack
 from nvkeep.model.names import PLAIN, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import drbd as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Unique, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Unique, Volume
 
-TIMEOUT = 20.0  # seconds
-CUTTING = 5.0  # seconds; neither command waits for I/O
+COMMAND_TIMEOUT_S = 20.0
+CUT_TIMEOUT_S = 5.0  # neither command waits for I/O
 PRIMARY, ALONE = "Primary", "StandAlone"
 
 
@@ -86,27 +87,27 @@ class DrbdBackend(Backend[DrbdVolume]):
 
     def acquire(self, ask: Ask[DrbdVolume]) -> Steps:
         """Become Primary; DRBD refuses when another host is."""
-        return steps(("drbdadm", "primary", ask.spec.resource), timeout=TIMEOUT)
+        return steps(("drbdadm", "primary", ask.spec.resource), timeout=COMMAND_TIMEOUT_S)
 
     def release(self, ask: Ask[DrbdVolume], have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
         """Become Secondary; refused while the device is in use."""
-        return steps(("drbdadm", "secondary", ask.spec.resource), timeout=TIMEOUT)
+        return steps(("drbdadm", "secondary", ask.spec.resource), timeout=COMMAND_TIMEOUT_S)
 
     def seize(self, ask: Ask[DrbdVolume], version: int | None) -> Steps:  # noqa: ARG002 - DRBD has no reservation versions
         """Become Primary without seeing the other host; refused all the same while a connected peer is Primary."""
-        return steps(("drbdadm", "primary", "--force", ask.spec.resource), timeout=TIMEOUT)
+        return steps(("drbdadm", "primary", "--force", ask.spec.resource), timeout=COMMAND_TIMEOUT_S)
 
     def cut(self, ask: Ask[DrbdVolume], have: Volume) -> Steps:
         """Give up the copy here, then let what waits go on: in this order that fails, in the other it would be written."""
         commands = (("drbdadm", "detach", "--force", ask.spec.resource), ("drbdadm", "resume-io", ask.spec.resource))
-        return () if have.io else steps(*commands, timeout=CUTTING)
+        return () if have.io else steps(*commands, timeout=CUT_TIMEOUT_S)
 
     def judge(self, spec: Ask[DrbdVolume], done: Completed) -> StepError:
         """Tell a refusal because of another Primary from a device that is still open."""
-        said = CommandError(done.argv, done.code, done.err or done.out)
-        if "Multiple primaries not allowed" in said.stderr:
-            return Denied(str(said))
-        return Transient(str(said)) if "held open" in said.stderr else super().judge(spec, done)
+        error = CommandError(done.argv, done.code, done.err or done.out)
+        if "Multiple primaries not allowed" in error.stderr:
+            return Denied(str(error))
+        return Transient(str(error)) if "held open" in error.stderr else super().judge(spec, done)
 
 
 def _refuse_old_data(seen: probe.Entry, resource: str) -> None:

@@ -12,14 +12,15 @@ from pydantic import model_validator
 from nvkeep.errors import Denied, ProbeError, StepError
 from nvkeep.host import Completed, Host, lease
 from nvkeep.model.decision import Holder
+from nvkeep.model.finding import Lack
 from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import lease as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Unique, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Unique, Volume
 
-TIMEOUT = 20.0  # seconds
+COMMAND_TIMEOUT_S = 20.0
 
 
 class ImageVolume(VolumeSpec):
@@ -76,16 +77,18 @@ class ImageBackend(Backend[ImageVolume]):
 
     def acquire(self, ask: Ask[ImageVolume]) -> Steps:
         """Take the free lease, then the device."""
-        return steps(("nvkeep", "lease", "acquire", ask.spec.file, ask.host), _attach(ask), timeout=TIMEOUT)
+        return steps(("nvkeep", "lease", "acquire", ask.spec.file, ask.host), _attach(ask), timeout=COMMAND_TIMEOUT_S)
 
     def release(self, ask: Ask[ImageVolume], have: Volume) -> Steps:  # noqa: ARG002 - the same from every state
         """Give back the device, then the lease."""
         detach = ("nvkeep", "loop", "detach", ask.spec.file, ask.spec.device)
-        return steps(detach, ("nvkeep", "lease", "release", ask.spec.file, ask.host), timeout=TIMEOUT)
+        return steps(detach, ("nvkeep", "lease", "release", ask.spec.file, ask.host), timeout=COMMAND_TIMEOUT_S)
 
     def seize(self, ask: Ask[ImageVolume], version: int | None) -> Steps:
         """Take the lease of the version that was read, then the device."""
-        return steps(("nvkeep", "lease", "seize", ask.spec.file, ask.host, str(version or 0)), _attach(ask), timeout=TIMEOUT)
+        return steps(
+            ("nvkeep", "lease", "seize", ask.spec.file, ask.host, str(version or 0)), _attach(ask), timeout=COMMAND_TIMEOUT_S
+        )
 
     def judge(self, spec: Ask[ImageVolume], done: Completed) -> StepError:
         """Call a refused lease a denial."""

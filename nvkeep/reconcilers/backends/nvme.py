@@ -11,14 +11,15 @@ from pydantic import Field, model_validator
 from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
+from nvkeep.model.finding import Lack
 from nvkeep.model.names import PLAIN, HostAddress, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import Frozen, VolumeSpec
 from nvkeep.probes import nvme as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Unique, Volume, key_of, owner_of, without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Unique, Volume, key_of, owner_of, without_device
 
-TIMEOUT = 20.0  # seconds; a namespace whose target is gone lets commands wait
+COMMAND_TIMEOUT_S = 20.0  # a namespace whose target is gone lets commands wait
 WRITE_EXCLUSIVE = "--rtype=1"
 CONFLICT = "Reservation Conflict"
 
@@ -86,26 +87,26 @@ class NvmeBackend(Backend[NvmeVolume]):
     def acquire(self, ask: Ask[NvmeVolume]) -> Steps:
         """Register, then take the free reservation."""
         take = ("nvme", "resv-acquire", ask.spec.device, _key(ask), WRITE_EXCLUSIVE, "--racqa=0")
-        return steps(*_connect(ask), _register(ask), take, timeout=TIMEOUT)
+        return steps(*_connect(ask), _register(ask), take, timeout=COMMAND_TIMEOUT_S)
 
     def seize(self, ask: Ask[NvmeVolume], version: int | None) -> Steps:
         """Register, then preempt the holder and abort what it has under way."""
         holder = f"--prkey={version or 0:#x}"
         take = ("nvme", "resv-acquire", ask.spec.device, _key(ask), holder, WRITE_EXCLUSIVE, "--racqa=2")
-        return steps(_register(ask), take, timeout=TIMEOUT)
+        return steps(_register(ask), take, timeout=COMMAND_TIMEOUT_S)
 
     def release(self, ask: Ask[NvmeVolume], have: Volume) -> Steps:
         """Give the reservation back if it is held, and the registration with it."""
         give = ("nvme", "resv-release", ask.spec.device, _key(ask), WRITE_EXCLUSIVE, "--rrela=0")
         leave = ("nvme", "resv-register", ask.spec.device, _key(ask), "--rrega=1")
-        return steps(*((give,) if have.mode == "exclusive" else ()), leave, timeout=TIMEOUT)
+        return steps(*((give,) if have.mode == "exclusive" else ()), leave, timeout=COMMAND_TIMEOUT_S)
 
     def judge(self, spec: Ask[NvmeVolume], done: Completed) -> StepError:
         """Tell a conflict, which is a denial, from a namespace that is not there yet."""
-        said = CommandError(done.argv, done.code, (done.err.strip().splitlines() or [done.out])[0])
+        error = CommandError(done.argv, done.code, (done.err.strip().splitlines() or [done.out])[0])
         if CONFLICT in done.err:
-            return Denied(str(said))
-        return Transient(str(said)) if "No such file" in done.err else super().judge(spec, done)
+            return Denied(str(error))
+        return Transient(str(error)) if "No such file" in done.err else super().judge(spec, done)
 
 
 def _unconnected(host: Host, ask: Ask[NvmeVolume]) -> bool:

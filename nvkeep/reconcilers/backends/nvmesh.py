@@ -4,8 +4,8 @@ Two transports, chosen by what the host has: the host commands of 1.x and 2.x (`
 plain text only), and the `nvmesh client` command of 3.x, which speaks to the management server. Exit codes and successes are
 not to be trusted (the one lies, the other is only recorded): /proc decides, for both. Facts and sources: docs/backends.md.
 
-With the old commands a host is told nothing about a volume it has not attached, so asking is trying: a plain attach that is
-denied says that another host holds it.
+The old commands say nothing about a volume that this host has not attached, so asking is trying: a plain attach that is
+denied shows that another host holds it.
 """
 
 import json
@@ -19,15 +19,16 @@ from pydantic import model_validator
 from nvkeep.errors import CommandError, Denied, NvkeepError, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
+from nvkeep.model.finding import Lack
 from nvkeep.model.names import wrong
 from nvkeep.model.plan import Steps, Verb, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvmesh as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Volume
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
 
-TIMEOUT = 30.0  # seconds; the old commands queue behind a lock of the whole host
-ASKING = 2.0  # seconds the management server is given to say who holds
-RACE = 1.0  # seconds; two hosts that attach a free volume through 3.x may both be told success, and the later one has it
+COMMAND_TIMEOUT_S = 30.0  # the old commands queue behind a lock of the whole host
+ANSWER_TIMEOUT_S = 2.0  # for the management server to say who holds
+RACE_S = 1.0  # when two hosts attach a free volume through 3.x, both may get a success, and the later one has it
 NAME = re.compile(r"(?!e_|d_|-)[A-Za-z0-9_+=-]{1,24}")
 DENIALS = re.compile(
     r"(reservation|access) mode (requested )?denied|use the preempt flag|(does not|doesn't) comply"
@@ -79,7 +80,7 @@ def _json(ask: Ask[NvmeshVolume]) -> tuple[str, ...]:
 
 def _client(verb: str, ask: Ask[NvmeshVolume], *more: str) -> tuple[str, ...]:
     who = ("--id", ask.client or ask.host, "--volume", ask.spec.name)
-    return ("nvmesh", "client", verb, *who, *more, "--wait", "--timeout", f"{TIMEOUT - 5:.0f}")
+    return ("nvmesh", "client", verb, *who, *more, "--wait", "--timeout", f"{COMMAND_TIMEOUT_S - 5:.0f}")
 
 
 def _new_attach(ask: Ask[NvmeshVolume], preempting: bool, version: int | None) -> tuple[str, ...]:
@@ -135,33 +136,33 @@ class NvmeshBackend(Backend[NvmeshVolume]):
 
     def acquire(self, ask: Ask[NvmeshVolume]) -> Steps:
         """Attach exclusively, without preempting."""
-        return steps(TRANSPORTS[ask.tools or OLD].attach(ask, False, None), timeout=TIMEOUT)
+        return steps(TRANSPORTS[ask.tools or OLD].attach(ask, False, None), timeout=COMMAND_TIMEOUT_S)
 
     def release(self, ask: Ask[NvmeshVolume], have: Volume) -> Steps:  # noqa: ARG002 - every mode is detached in the same way
         """Detach."""
-        return steps(TRANSPORTS[ask.tools or OLD].detach(ask, False), timeout=TIMEOUT)
+        return steps(TRANSPORTS[ask.tools or OLD].detach(ask, False), timeout=COMMAND_TIMEOUT_S)
 
     def seize(self, ask: Ask[NvmeshVolume], version: int | None) -> Steps:
         """Attach exclusively, preempting the holder; 3.x names the version that was read, so nobody else is preempted."""
-        return steps(TRANSPORTS[ask.tools or OLD].attach(ask, True, version), timeout=TIMEOUT)
+        return steps(TRANSPORTS[ask.tools or OLD].attach(ask, True, version), timeout=COMMAND_TIMEOUT_S)
 
     def isolate(self, ask: Ask[NvmeshVolume], have: Volume) -> Steps:  # noqa: ARG002 - every mode is detached in the same way
         """Detach by force: nothing is mounted any more, and the volume is another host's."""
-        return steps(TRANSPORTS[ask.tools or OLD].detach(ask, True), timeout=TIMEOUT)
+        return steps(TRANSPORTS[ask.tools or OLD].detach(ask, True), timeout=COMMAND_TIMEOUT_S)
 
     def confirm(self, ask: Ask[NvmeshVolume], verb: Verb) -> float:
         """Look once more a second after a plain attach through 3.x."""
-        return RACE if ask.tools == NEW and verb is Verb.ACQUIRE else 0.0
+        return RACE_S if ask.tools == NEW and verb is Verb.ACQUIRE else 0.0
 
     def judge(self, spec: Ask[NvmeshVolume], done: Completed) -> StepError:
         """Read the answer; an error counts before a status (NVMesh 2.4.0 says "IO Enabled" and denies)."""
         if not done.argv[0].startswith("nvmesh"):
             return super().judge(spec, done)
-        told = " ".join(_words(done))
-        said, words = CommandError(done.argv, done.code, told), told.lower()
+        answer = " ".join(_words(done))
+        error, words = CommandError(done.argv, done.code, answer), answer.lower()
         if DENIALS.search(words):
-            return Denied(str(said))
-        return Transient(str(said)) if PASSING.search(words) else said
+            return Denied(str(error))
+        return Transient(str(error)) if PASSING.search(words) else error
 
 
 def _old(host: Host) -> str:
@@ -169,7 +170,7 @@ def _old(host: Host) -> str:
     try:
         if "--json" in host.read(OLD_COMMAND):
             return OLD
-        done = host.run((OLD_COMMAND.rpartition("/")[2], "--help"), ASKING)
+        done = host.run((OLD_COMMAND.rpartition("/")[2], "--help"), ANSWER_TIMEOUT_S)
     except (OSError, NvkeepError):
         return OLD
     return OLD if "--json" in done.out + done.err else OLDEST
@@ -185,9 +186,9 @@ def _hostname(host: Host) -> str:
 def _managed(host: Host, ask: Ask[NvmeshVolume]) -> Holding | None:
     """Ask the management server who holds; None when it does not say. Whoever is on record may attach again."""
     try:
-        done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), ASKING)
-        found = json.loads(done.out)
-        (volume,) = found if isinstance(found, list) else [found]
+        done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), ANSWER_TIMEOUT_S)
+        shown = json.loads(done.out)
+        (volume,) = shown if isinstance(shown, list) else [shown]
         held = volume["reservation"]
         mode, version, by = int(held["mode"]), int(held["version"]), str(held.get("reservedBy") or "")
     except (NvkeepError, ValueError, KeyError, TypeError, AttributeError):
@@ -205,14 +206,14 @@ def _mode(seen: probe.Entry) -> str:
 
 
 def _words(done: Completed) -> list[str]:
-    """Give what was said of the volume, then of the whole; plain text where it is not JSON."""
+    """Return the answer about the volume, then about the whole; plain text where it is not JSON."""
     answer = answer_of(done)
     if answer is None:
         return [" ".join((done.out + done.err).split())]
     volumes = answer.get("volumes")
     mine = volumes.get(done.argv[-1], {}) if isinstance(volumes, dict) else {}
-    told = [mine.get("error"), mine.get("status"), answer.get("error")] if isinstance(mine, dict) else [answer.get("error")]
-    return [str(word) for word in told if word]
+    answers = [mine.get("error"), mine.get("status"), answer.get("error")] if isinstance(mine, dict) else [answer.get("error")]
+    return [str(word) for word in answers if word]
 
 
 def answer_of(done: Completed) -> dict[str, Any] | None:
@@ -220,11 +221,11 @@ def answer_of(done: Completed) -> dict[str, Any] | None:
     for text in (done.out, done.err):
         start, end = text.find("{"), text.rfind("}")
         try:
-            found = json.loads(text[start : end + 1]) if 0 <= start < end else None
+            answer = json.loads(text[start : end + 1]) if 0 <= start < end else None
         except ValueError:
             continue
-        if isinstance(found, dict):
-            return found
+        if isinstance(answer, dict):
+            return answer
     return None
 
 

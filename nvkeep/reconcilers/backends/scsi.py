@@ -12,14 +12,15 @@ from pydantic import model_validator
 from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
+from nvkeep.model.finding import Lack
 from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import scsi as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Lack, Tool, Unique, Volume, key_of, owner_of, without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Unique, Volume, key_of, owner_of, without_device
 
-TIMEOUT = 20.0  # seconds
+COMMAND_TIMEOUT_S = 20.0
 TYPES = {False: "--prout-type=1", True: "--prout-type=5"}  # by whether there are several paths
 CONFLICT = 24  # SG_LIB_CAT_RES_CONFLICT of sg3-utils
 ONE_PATH, MANY_PATHS = "sg_persist", "mpathpersist"
@@ -80,25 +81,25 @@ class ScsiBackend(Backend[ScsiVolume]):
 
     def acquire(self, ask: Ask[ScsiVolume]) -> Steps:
         """Register, then take the free reservation."""
-        return steps(_register(ask), _out(ask, "--reserve", _mine(ask), _type(ask)), timeout=TIMEOUT)
+        return steps(_register(ask), _out(ask, "--reserve", _mine(ask), _type(ask)), timeout=COMMAND_TIMEOUT_S)
 
     def seize(self, ask: Ask[ScsiVolume], version: int | None) -> Steps:
         """Register, then preempt the holder, abort what it has under way, and remove its registrations."""
         take = _out(ask, "--preempt-abort", _mine(ask), f"--param-sark={version or 0:#x}", _type(ask))
-        return steps(_register(ask), take, timeout=TIMEOUT)
+        return steps(_register(ask), take, timeout=COMMAND_TIMEOUT_S)
 
     def release(self, ask: Ask[ScsiVolume], have: Volume) -> Steps:
         """Give the reservation back if it is held, and the registration with it."""
         give = (_out(ask, "--release", _mine(ask), _type(ask)),) if have.mode == "exclusive" else ()
-        return steps(*give, _out(ask, "--register-ignore", "--param-sark=0x0"), timeout=TIMEOUT)
+        return steps(*give, _out(ask, "--register-ignore", "--param-sark=0x0"), timeout=COMMAND_TIMEOUT_S)
 
     def judge(self, spec: Ask[ScsiVolume], done: Completed) -> StepError:
         """Tell a reservation conflict, which is a denial."""
-        said = CommandError(done.argv, done.code, ((done.err + done.out).strip().splitlines() or ["no message"])[-1])
+        error = CommandError(done.argv, done.code, ((done.err + done.out).strip().splitlines() or ["no message"])[-1])
         refused = done.code == CONFLICT or "reservation conflict" in (done.err + done.out).lower()
         if refused:
-            return Denied(str(said))
-        return Transient(str(said)) if done.code == probe.ATTENTION else super().judge(spec, done)
+            return Denied(str(error))
+        return Transient(str(error)) if done.code == probe.ATTENTION else super().judge(spec, done)
 
 
 def _program(ask: Ask[ScsiVolume]) -> str:
