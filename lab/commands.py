@@ -71,9 +71,14 @@ def environment() -> dict[str, str]:
 
 
 def until(condition: Callable[[], bool], *, within: float, what: str, every: float = 0.02) -> None:
-    """Poll until the condition holds; raise LabError naming what did not happen within so many steady seconds."""
-    begun = boottime()
+    """Poll until the condition holds; raise LabError naming what did not happen within so many steady seconds.
+
+    A condition that takes long to see (a command on a server) is left alone for as long: a wait must not be what keeps the
+    machine busy.
+    """
+    begun = asked = boottime()
     while not condition():
         if steady.seconds(begun) > within:
             raise LabError(f"not within {within:g} s: {what}")
-        time.sleep(every)
+        time.sleep(max(every, boottime() - asked))
+        asked = boottime()

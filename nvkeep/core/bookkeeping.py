@@ -1,4 +1,4 @@
-"""What a pass leaves behind for the next one: the claim, the fencing record, cool-down, patience, and why the flag is so."""
+"""What a pass leaves behind for the next one: the claim, the fencing record, cool-down, restart limit and backoff."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -6,19 +6,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from nvkeep import log
-from nvkeep.checks import readiness
 from nvkeep.core import liveness
 from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Action, Guard, Holder, Verdict
-from nvkeep.model.eligibility import Reasons, eligible
 from nvkeep.model.fencing import Fencing, record_fencing
-from nvkeep.model.finding import Finding, brief
 from nvkeep.model.override import Kind
 from nvkeep.model.plan import Plan
-from nvkeep.model.report import SETTLED, Outcome, Word
-from nvkeep.model.role import Role
+from nvkeep.model.report import SETTLED, Outcome
 from nvkeep.model.timers import (
     RESTART_LIMIT,
     RESTART_SPAN_S,
@@ -186,63 +182,6 @@ class Bookkeeping:
             return observation.facts.holder is Holder.ANOTHER
         return liveness.ask(self.host, self.spec, self.scope.timing, self.watched) is Guard.SERVED
 
-    def _unready(self, observation: Observation) -> str:
-        """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
-        holds = self.store.claimed() or observation.facts.holder is Holder.ME
-        why = "" if holds else brief(unready(self.scope, observation))
-        if why and why != self.store.report().get("eligible_why"):
-            log.note(f"{self.service}: this host is not ready to serve: {why}", logging.WARNING, service=self.service)
-        return why
-
-    def flag(
-        self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...], *, deaf: bool, tied: bool
-    ) -> tuple[bool, str]:
-        """Write the flag that keepalived tracks; return whether this host may have the role, and if not, why not."""
-        witness = observation.facts.witness or self._unplugged(observation)
-        facts = replace(observation.facts, cooling=self.scope.cooling(), witness=witness)
-        yielding = self.host.now() < self.store.timers().yield_until
-        beside = Reasons(
-            outdated=next(iter(observation.problems), ""),
-            yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
-            tie_break="this host and another are both master, each on some of the networks; this one steps back once"
-            if tied
-            else "",
-            deaf="a volume was taken from this host; it listens again soon" if deaf else "",
-        )
-        up, why = eligible(facts, beside)
-        if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
-            up, why = eligible(facts, replace(beside, unready=self._unready(observation)))
-        self.store.save_flag(up=up or self._stopping(verdict, observation, outcomes))
-        return up, why
-
-    def _unplugged(self, observation: Observation) -> bool:
-        """Return whether this host serves and has just lost the carrier: the flag stays until it has released, in order."""
-        return self.store.claimed() and observation.facts.carrier and observation.carrier_lost_since > 0
-
-    def _stopping(self, verdict: Verdict, observation: Observation, outcomes: tuple[Outcome, ...]) -> bool:
-        """Return whether a host that has to release is stopping a unit: the flag stays meanwhile, so that nobody seizes."""
-        stopping = any(outcome.word is Word.CONVERGING and outcome.key.startswith(f"{UNIT.name} ") for outcome in outcomes)
-        # A move turns round where something is not released.
-        stopping |= self.scope.timestamps.moving() and self.store.claimed()
-        return verdict.action is Action.RELEASE and observation.facts.carrier and stopping and self.store.flag()
-
 
 def _settled(outcomes: Iterable[Outcome]) -> bool:
     return all(outcome.word in SETTLED for outcome in outcomes)
-
-
-def unready(scope: Scope, observation: Observation) -> list[Finding]:
-    """Name what a pass sees unmet of the preconditions of serving, at little cost."""
-    facts = observation.facts
-    untaken = facts.role not in (Role.MASTER, Role.CANDIDATE) and not scope.store.claimed()
-    free = facts.holder is Holder.NOBODY and untaken
-    # There may be no keepalived; or a warning says already what is wrong with it.
-    by_hand = bool(observation.problems) or _by_hand(scope)
-    return readiness.quick(scope.host, scope.cluster, scope.resources, free=free, by_hand=by_hand)
-
-
-def _by_hand(scope: Scope) -> bool:
-    try:
-        return scope.store.manual_role() is not None
-    except ProbeError:  # the pass itself reports it
-        return True

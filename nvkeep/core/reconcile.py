@@ -9,6 +9,7 @@ from nvkeep import log
 from nvkeep.core import liveness
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
+from nvkeep.core.flag import set_flag
 from nvkeep.core.observe import Observation, observe
 from nvkeep.core.scope import Scope
 from nvkeep.errors import NvkeepError, ProbeError
@@ -163,7 +164,7 @@ class Pass:
             self.store.save_fencing(fencing)
         tied = self.bookkeeping.remember(verdict, observation)
         self.bookkeeping.returned(verdict, observation, outcomes)
-        up, why = self.bookkeeping.flag(verdict, observation, outcomes, deaf=fencing.deaf, tied=tied)
+        up, why = set_flag(self.scope, verdict, observation, outcomes, deaf=fencing.deaf, tied=tied)
         self.bookkeeping.announce(outcomes)
         report = Report(
             service=self.service,

@@ -127,9 +127,7 @@ def _orphans(host: Host, order: Order) -> Iterator[Finding]:
     """Name what this host serves and would not know any more: it would run on, and nobody would look after it."""
     for service in host.names(f"{RUN}/claim"):
         if service not in order.cluster.services_of(host.name) and Store(host, service).claimed():
-            why = (
-                "this host serves it, and this cluster.yaml does not list it here; keep it in the file until it is released"
-            )
+            why = "this host serves it, and this cluster.yaml does not list it here; keep it in the file until it is released"
             yield Finding(f"service {service}", why, f"nvkeep move {service}")
 
 

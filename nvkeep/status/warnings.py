@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from nvkeep.checks import consistency
-from nvkeep.core import bookkeeping
+from nvkeep.core.flag import unready
 from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
 from nvkeep.errors import NvkeepError, ProbeError
@@ -50,8 +50,8 @@ def age(scope: Scope, last: dict[str, Any]) -> float:
 
 def warnings(scope: Scope, observation: Observation, last: dict[str, Any]) -> list[str]:
     """Name what takes high availability away, although the service itself may be well."""
-    unready = map(str, bookkeeping.unready(scope, observation))
-    texts = [*dict.fromkeys(filter(None, (*observation.problems, fifo.deaf(scope.host), *unready)))]
+    lacking = map(str, unready(scope, observation))
+    texts = [*dict.fromkeys(filter(None, (*observation.problems, fifo.deaf(scope.host), *lacking)))]
     texts += consistency.disagreements(scope.host, scope.service)
     if observation.facts.role is Role.NONE and not observation.asked.by_hand:
         texts.append(_no_role(scope))

@@ -9,7 +9,7 @@ import pytest
 from tenacity import retry_if_exception_type
 
 from nvkeep import keepalived
-from nvkeep.core import bookkeeping, engine, liveness, observe, plan
+from nvkeep.core import engine, flag, liveness, observe, plan
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
@@ -231,7 +231,7 @@ def the_flag_is_never_lowered(patch: Patch) -> None:
 @mutation("a service that answers is not seized", "back off")
 def a_yield_does_not_count(patch: Patch) -> None:
     before = eligibility.eligible
-    patch.setattr(bookkeeping, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
+    patch.setattr(flag, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
 
 
 @mutation("a unit that fails at once moves the service", "the flag is up")
@@ -246,7 +246,7 @@ def a_failure_lets_nothing_go(patch: Patch) -> None:
 
 @mutation("without a carrier nothing is held", "given away before the volume")
 def the_flag_goes_with_the_carrier(patch: Patch) -> None:
-    patch.setattr(Bookkeeping, "_unplugged", lambda *_: False)
+    patch.setattr(flag, "unplugged", lambda *_: False)
 
 
 @mutation("hosts that never hear each other end after three takeovers", "taken in turns")
@@ -373,14 +373,12 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
 @mutation("a standby that is not ready does not get the role and says why", "ready, or not told")
 def readiness_does_not_count(patch: Patch) -> None:
     before = eligibility.eligible
-    patch.setattr(bookkeeping, "eligible", lambda facts, standing: before(facts, replace(standing, unready="")))
+    patch.setattr(flag, "eligible", lambda facts, standing: before(facts, replace(standing, unready="")))
 
 
 @mutation("a holder that is not ready keeps serving", "the flag of the holder is down")
 def a_holder_must_be_ready_too(patch: Patch) -> None:
-    patch.setattr(
-        Bookkeeping, "_unready", lambda self, observation: finding.brief(bookkeeping.unready(self.scope, observation))
-    )
+    patch.setattr(flag, "unready_because", lambda scope, observation: finding.brief(flag.unready(scope, observation)))
 
 
 @mutation("a host that goes down hands over in order", "not released")
