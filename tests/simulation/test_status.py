@@ -16,7 +16,7 @@ def test_a_host_that_never_made_a_pass_has_lost_nothing() -> None:
     world.machines["b"].files.pop("/var/lib/nvkeep/loss/nfs")
     new = status(world, "b")
     assert (str(new.summary), new.why) == ("degraded", "this host does not take over from another host yet")
-    assert any("no pass is on record" in warning for warning in new.warnings)
+    assert any("no pass has run here" in warning for warning in new.warnings)
     world.make_pass("b")
     assert world.serves("a")
 

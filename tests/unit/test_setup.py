@@ -155,8 +155,8 @@ def test_a_host_that_does_not_forget_is_asked_twice_and_named_with_what_to_type(
     assert code is Code.UNFINISHED
     assert sorted(log[6:]) == ["a finish", "b finish", "b finish"]
     assert (
-        "b: set up, but its record of the state before could not be removed: finish said; do not type nvkeep setup --undo there: "
-        in said
+        "b: set up, but its record of the state before could not be removed: finish said; "
+        "do not type nvkeep setup --undo there: " in said
     )
     assert said.endswith("; once the host answers, type again: nvkeep setup")
     assert "a: set up, but" not in said
