@@ -143,10 +143,22 @@ def config(
     return f"{HEAD.format(timing=timing)}hosts:\n{members}services:\n{services}"
 
 
+MADE: dict[tuple[str, str, str], str] = {}
+
+
 def enable(server: Server, units: Sequence[str] = ENABLED) -> None:
     """Give a server without power its part of keepalived.conf, made by the nvkeep in it, and enable what starts at boot."""
     root = str(server.root)
-    made = run(("chroot", root, "/usr/bin/nvkeep", "keepalived", "--host", server.name)).stdout
-    server.write("/etc/keepalived/nvkeep.conf", made)  # as --install leaves it, which wants a server that is up
+    server.write("/etc/keepalived/nvkeep.conf", made(server))  # as --install leaves it, which wants a server that is up
     server.write("/etc/keepalived/keepalived.conf", "include /etc/keepalived/nvkeep.conf\n")
     run(("chroot", root, "systemctl", "enable", "--quiet", *units))
+
+
+def made(server: Server) -> str:
+    """Have the nvkeep in a server make its part of keepalived.conf, once in this process for the same code and cluster.yaml."""
+    code = str(server.path("/usr/lib/nvkeep/current").readlink())
+    known = (code, server.name, server.read("/etc/nvkeep/cluster.yaml"))
+    if known not in MADE:
+        command = ("chroot", str(server.root), "/usr/bin/nvkeep", "keepalived", "--host", server.name)
+        MADE[known] = run(command).stdout
+    return MADE[known]

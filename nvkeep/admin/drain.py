@@ -1,6 +1,6 @@
 """Releasing a service by ordinary passes, made again until nothing of it is left here.
 
-A pass knows that it is told to release by what is on record (state/).
+A pass knows from the record (state/) that it has to release.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from nvkeep.model.report import SETTLED, Report, Word
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit
 from nvkeep.probes.unit import Entry
+from nvkeep.state.service import Store
 
 PASS_INTERVAL_S = 0.5  # between two passes
 STEP_COUNT = 3  # times `timing.step` for what no unit is in the way of
@@ -28,6 +29,11 @@ GONE = {action for action, want in WANT.items() if want is not Want.HERE}  # an 
 def is_gone(report: Report) -> bool:
     """Return whether a pass has left nothing of its service here."""
     return report.did in GONE and report.settled
+
+
+def serves(host: Host, report: Report) -> bool:
+    """Return whether a service stands here, wholly, after a pass."""
+    return Store(host, report.service).claimed() and report.settled
 
 
 def drain(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report]:

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from nvkeep.admin.orders import others
+from nvkeep.admin.peers import Peers
 from nvkeep.checks.consistency import disagreements, read
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
@@ -46,7 +46,7 @@ class Failback:
         self.timestamps.ask_back()
         words = ("nvkeep", "move", self.service, "--to", self.host.name, "--here", "--force")
         refusals = []
-        for peer in others(self.host, self.cluster, self.service):
+        for peer in Peers(self.host, self.cluster, self.service):
             done = peer.run(words, 4 * self.cluster.timing.step + MOVE_MARGIN_S)
             if done.code == SERVED:
                 return done.out.strip()

@@ -3,30 +3,26 @@
 Without ssh between the hosts it works as well; then nothing is asked beforehand, and "served" is what the guard hears.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from nvkeep.admin.drain import PASS_INTERVAL_S, Drain, is_gone
-from nvkeep.admin.orders import others, refuse_in_vain, serves, status_of, tell
+from nvkeep.admin.drain import PASS_INTERVAL_S, Drain, is_gone, serves
+from nvkeep.admin.peers import Peers, Status, serving
 from nvkeep.core import liveness
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NotHere, NvkeepError, ProbeError
 from nvkeep.host import Host
-from nvkeep.host.ssh import Peer
 from nvkeep.model.decision import Guard, Holder
 from nvkeep.model.override import Kind
 from nvkeep.model.report import Report
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
 from nvkeep.state.orders import Timestamps
-from nvkeep.status.cluster import holds, whole
 
 POLL_INTERVAL_S = 0.1  # between two looks whether another host serves
-STATUS_INTERVAL_S = (
-    1.5  # between two questions whether it has failed to: that is an ssh, and a failed start is told for a while
-)
+STATUS_INTERVAL_S = 1.5  # between two questions whether it has failed to: each is an ssh
 TAKE_LIMIT_S = 10.0  # another host has to take what was released; longer while it is seen to start
 RETURN_LIMIT_S = 30.0  # in which this host gets the role again, and serves
 
@@ -58,16 +54,16 @@ class Switchover:
     def __post_init__(self) -> None:
         self.begun = self.host.now()
         self.spec, self.timestamps = self.cluster.services[self.service], Timestamps(self.host, self.service)
-        every = others(self.host, self.cluster, self.service)
-        self.targets = [peer for peer in every if self.to in ("", peer.name)]
-        self.parked = [peer for peer in every if peer not in self.targets]
-        if not self.targets:
+        every = Peers(self.host, self.cluster, self.service)
+        self.targets = every.only(self.to) if self.to else every
+        self.parked = every.only(*(name for name in every.names if name not in self.targets.names))
+        if not self.targets.names:
             raise NotHere(f"{self.to} is no other host of {self.service}; it may run on {', '.join(self.spec.hosts)}")
 
     def run(self) -> Result:
         """Move the service, and leave no trace of the order. Raises NvkeepError before anything has changed."""
         if not self.force:
-            refuse_in_vain(self.targets, self.cluster, self.service)
+            self.targets.refuse_in_vain()
         with self.timestamps.alone():
             moved = self._release()
             moved = moved if moved.to else self._back(moved)
@@ -85,17 +81,14 @@ class Switchover:
             self.timestamps.end_move()
             self._unpark()
 
-    def _asked(self, peer: Peer) -> dict[str, Any]:
-        return status_of(peer, self.cluster, self.service)
-
     def _park(self) -> None:
         """Keep the hosts that are not meant from taking it, for a while should this be killed. Raises NvkeepError."""
         ends = ("--for", f"{self._longest:.0f}s", "--reason", f"it is being moved to {self.to}")
-        tell(self.parked, "override", "set", str(Kind.AWAY), self.service, *ends)
+        self.parked.tell("override", "set", str(Kind.AWAY), self.service, *ends)
 
     def _unpark(self) -> None:
         with suppress(NvkeepError):
-            tell(self.parked, "override", "end", str(Kind.AWAY), self.service)
+            self.parked.tell("override", "end", str(Kind.AWAY), self.service)
 
     def _order(self) -> None:
         """Record the order; one that is killed is over after its time."""
@@ -115,25 +108,17 @@ class Switchover:
             if self._answered():
                 return self._confirmed(self._since())
             if self.host.now() - asked > STATUS_INTERVAL_S:
-                if len(failed := self._failures()) == len(self.targets):
-                    return Result(why="; ".join(failed))
+                if failed := _all_failed(self.targets.statuses()):
+                    return Result(why=failed)
                 asked = self.host.now()
             self.host.sleep(POLL_INTERVAL_S)
-        if any(holds(self._asked(peer)) for peer in self.targets):  # its unit takes long
+        if self.targets.holder():  # its unit takes long
             return self._confirmed(self._since())
-        return Result(why="; ".join(self._failures()) or f"no other host took it within {TAKE_LIMIT_S:g} s")
+        failures = "; ".join(_failures(self.targets.statuses()))
+        return Result(why=failures or f"no other host took it within {TAKE_LIMIT_S:g} s")
 
     def _since(self) -> float:
         return self.host.now() - self.begun
-
-    def _failures(self) -> list[str]:
-        """Say which target could not serve, and why, as far as they can be asked."""
-        seen = {peer.name: self._asked(peer) for peer in self.targets}
-        return [
-            f"{name} could not serve it: {status['eligible_why']}"
-            for name, status in seen.items()
-            if not status.get("eligible", True)
-        ]
 
     def _answered(self) -> bool:
         with suppress(ProbeError):  # what cannot be asked has not answered yet
@@ -144,15 +129,16 @@ class Switchover:
         """See which host serves, and that it goes on to: a unit may fail to start although the address is up."""
         deadline = self.begun + outage + self.cluster.timing.step
         while self.host.now() < deadline:
-            seen = {peer.name: self._asked(peer) for peer in self.targets}
-            taker = next((name for name, status in seen.items() if whole(status)), "")
-            if taker or not any(seen.values()):
+            statuses = self.targets.statuses()
+            taker = serving(statuses)
+            if taker or not any(statuses.values()):
                 return Result(to=taker or "another host", outage=outage)
-            if len(failed := self._failures()) == len(self.targets):
-                return Result(why="; ".join(failed))
+            if failed := _all_failed(statuses):
+                return Result(why=failed)
             self.host.sleep(PASS_INTERVAL_S)
-        names = ", ".join(peer.name for peer in self.targets)
-        return Result(why=f"{names} began to take it, and did not serve it within {self.cluster.timing.step:g} s")
+        return Result(
+            why=f"{', '.join(self.targets.names)} began to take it, and did not serve it within {self.cluster.timing.step:g} s"
+        )
 
     def _back(self, moved: Result) -> Result:
         """Serve here again what no other host serves, whatever keepalived says, but never from a host that has taken it.
@@ -164,12 +150,19 @@ class Switchover:
             report = run_pass(self.host, self.cluster, self.service, role=Role.CANDIDATE)
             if serves(self.host, report):
                 return moved._replace(here=True)
-            if report.holder == Holder.ANOTHER and (
-                taker := next((peer.name for peer in self.targets if self._whole(peer)), "")
-            ):
+            if report.holder == Holder.ANOTHER and (taker := self.targets.server()):
                 return Result(to=taker, outage=self._since())
             self.host.sleep(PASS_INTERVAL_S)
         return moved._replace(why=f"{moved.why}, and this host does not serve it again either: {report.why}")
 
-    def _whole(self, peer: Peer) -> bool:
-        return whole(self._asked(peer))
+
+def _failures(statuses: Mapping[str, Status]) -> list[str]:
+    """Say which hosts could not serve, and why, as far as they can be asked."""
+    failed = {name: status for name, status in statuses.items() if not status.get("eligible", True)}
+    return [f"{name} could not serve it: {status['eligible_why']}" for name, status in failed.items()]
+
+
+def _all_failed(statuses: Mapping[str, Status]) -> str:
+    """Say why none of these hosts could serve; empty while one still may, or cannot be asked."""
+    failures = _failures(statuses)
+    return "; ".join(failures) if len(failures) == len(statuses) else ""

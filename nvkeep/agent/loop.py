@@ -2,7 +2,7 @@
 
 What it hears: keepalived's FIFO (a line is only a doorbell), the end of keepalived, changes of mounts, links and addresses. A
 worker for each service (agent/worker.py) makes the passes. The timer runs the same passes whether or not the agent lives. When
-nvkeep is upgraded it goes on as the new code, between two passes.
+nvkeep is upgraded it continues as the new code, between two passes.
 """
 
 import os
@@ -11,11 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from nvkeep import config, log
-from nvkeep.agent import timer
 from nvkeep.agent.upgrade import Passes, Upgrade
 from nvkeep.agent.worker import TICK_S, Worker
 from nvkeep.checks.consistency import keep_comparing
-from nvkeep.errors import ConfigError, UnsafeFile
+from nvkeep.errors import ConfigError, NvkeepError, UnsafeFile
 from nvkeep.host import Host
 from nvkeep.host.events import Events, Fifo, tell_systemd
 from nvkeep.keepalived import CHILD_PID, FIFO, service_of
@@ -23,6 +22,8 @@ from nvkeep.model.spec import Cluster
 from nvkeep.probes import fifo
 from nvkeep.state import host as host_state
 
+TIMER = "nvkeep-reconcile.timer"
+DROP_IN = f"/run/systemd/system/{TIMER}.d/interval.conf"
 Signature = tuple[int, int, int]
 
 
@@ -41,10 +42,10 @@ class Agent:
         self.listener = Fifo(self.events, FIFO, self._heard)
         self.passes = Passes()
         self.upgrade = Upgrade(host, self.passes)
-        self.said: set[str] = set()
+        self.logged: set[str] = set()
 
     def run(self) -> None:
-        """Run until the process is told to end."""
+        """Run until systemd ends the process."""
         self._listen()
         self.events.on_mounts(self._wake_all)
         self.events.on_network(self._wake_all)
@@ -91,8 +92,8 @@ class Agent:
 
     def _say(self, trouble: str) -> None:
         """Log what lasts, once."""
-        if trouble not in self.said:
-            self.said.add(trouble)
+        if trouble not in self.logged:
+            self.logged.add(trouble)
             log.note(trouble, 40)
 
     def finish(self, patience: float) -> None:
@@ -132,7 +133,7 @@ class Agent:
                 host_state.lower_all_flags(self.host)
             return
         host_state.keep_right(self.host, self.path)
-        timer.set_interval(self.host, self.cluster.timing.reconcile)
+        set_timer(self.host, self.cluster.timing.reconcile)
         self._disown(self.cluster)
         for service in self.cluster.services_of(self.host.name):
             if service not in self.workers:
@@ -155,3 +156,16 @@ def _signature(path: str) -> Signature:
     except OSError:
         return (0, 0, 0)
     return (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+
+
+def set_timer(host: Host, seconds: float) -> None:
+    """Have systemd make a pass every so many seconds, with or without the agent; where that fails, it stays as it is."""
+    every = f"{seconds:g}"
+    text = f"[Timer]\nOnActiveSec=\nOnUnitActiveSec=\nOnActiveSec={every}\nOnUnitActiveSec={every}\n"
+    with suppress(OSError):
+        if host.read(DROP_IN) == text:
+            return
+    with suppress(OSError, NvkeepError):
+        host.write(DROP_IN, text)
+        host.run(("systemctl", "daemon-reload"), 30.0)
+        host.run(("systemctl", "try-restart", "--no-block", TIMER), 10.0)

@@ -1,7 +1,7 @@
-"""Runs until it is told to end; systemd does that: systemctl status nvkeep
+"""Runs until systemd ends it: systemctl status nvkeep
 
 exit codes:
-  0  told to end
+  0  systemd ended it
   1  it could not start; or nvkeep.service runs it already, and nothing was done
 """  # noqa: D400 - printed by --help
 
@@ -19,7 +19,7 @@ from nvkeep.host import Host, LocalHost
 from nvkeep.probes import unit
 
 UNIT = "nvkeep.service"
-STOP_LIMIT_S = 1.5  # for the passes under way when this is told to end
+STOP_LIMIT_S = 1.5  # for the passes under way when systemd ends this
 
 
 def options(parser: argparse.ArgumentParser) -> None:

@@ -111,7 +111,7 @@ def ordered(arguments: argparse.Namespace) -> tuple[Cluster, LocalHost, str]:
 
 
 def refuse_others_than_root() -> None:
-    """Say so before anything is done: others are told by ssh something that is not their mistake. Raises NvkeepError."""
+    """Refuse before anything is done: the errors of other hosts over ssh would not name the cause. Raises NvkeepError."""
     if os.geteuid():
         raise NvkeepError("permission denied; run it as root")
 

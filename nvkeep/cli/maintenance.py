@@ -13,14 +13,12 @@ exit codes:
 
 import argparse
 
-from nvkeep.admin.orders import order_everywhere, others, passes_on, reach, tell
+from nvkeep.admin.orders import order_everywhere
+from nvkeep.admin.peers import Peers
 from nvkeep.cli.common import order_options, ordered, service_options
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NotHere
-from nvkeep.host import Host
-from nvkeep.host.ssh import Peer
 from nvkeep.model.override import Kind
-from nvkeep.model.spec import Cluster
 from nvkeep.state.orders import Overrides
 
 KIND = Kind.MAINTENANCE
@@ -38,23 +36,23 @@ def run(arguments: argparse.Namespace) -> int:
     cluster, host, service = ordered(arguments)
     if not arguments.end and not (arguments.lasting and arguments.reason):
         raise NotHere(f'say for how long, and why: nvkeep maintenance {service} --for 2h --reason "..."')
-    peers = [] if arguments.here else others(host, cluster, service)
-    reach(peers)
+    peers = Peers(host, cluster, service, () if arguments.here else None)
+    peers.reach()
     if arguments.end:
-        _end(host, service, peers)
+        _end(peers)
     else:
-        print(order_everywhere(host, peers, KIND, service, arguments.reason, lasting=arguments.lasting))
-    return _pass(host, cluster, service, peers)
+        print(order_everywhere(peers, KIND, arguments.reason, lasting=arguments.lasting))
+    return _pass(peers)
 
 
-def _end(host: Host, service: str, peers: list[Peer]) -> None:
-    tell(peers, "override", "end", str(KIND), service)
-    there = Overrides(host).end(KIND, service)
-    print(f"{service}: {'nvkeep acts again' if there else 'it was not in maintenance here'}")
+def _end(peers: Peers) -> None:
+    peers.tell("override", "end", str(KIND), peers.service)
+    there = Overrides(peers.host).end(KIND, peers.service)
+    print(f"{peers.service}: {'nvkeep acts again' if there else 'it was not in maintenance here'}")
 
 
-def _pass(host: Host, cluster: Cluster, service: str, peers: list[Peer]) -> int:
+def _pass(peers: Peers) -> int:
     """Let the flags and status follow at once; how the service stands is for nvkeep status to say."""
-    run_pass(host, cluster, service)
-    passes_on(peers, cluster, service, lambda _: None)
+    run_pass(peers.host, peers.cluster, peers.service)
+    peers.make_pass()
     return 0

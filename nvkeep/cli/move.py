@@ -16,7 +16,7 @@ import argparse
 import sys
 
 from nvkeep.admin.drain import DRAIN_LIMIT_S
-from nvkeep.admin.orders import others, status_of
+from nvkeep.admin.peers import Peers
 from nvkeep.admin.switchover import RETURN_LIMIT_S, TAKE_LIMIT_S, Switchover
 from nvkeep.cli import REFUSED
 from nvkeep.cli.common import ordered, service_options, unsettled
@@ -24,7 +24,6 @@ from nvkeep.errors import NotHere, Unreachable
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 from nvkeep.state.service import Store
-from nvkeep.status.cluster import holds
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -66,7 +65,8 @@ def _elsewhere(host: Host, cluster: Cluster, service: str, arguments: argparse.N
     reasons = [f"it is not served by {host.name}"]
     words = ("nvkeep", "move", service, *(("--to", arguments.to) if arguments.to else ()), "--here")
     words = (*words, "--force") if arguments.force else words
-    for peer in () if arguments.here else others(host, cluster, service):
+    peers = Peers(host, cluster, service)
+    for peer in () if arguments.here else peers:
         try:
             done = peer.run(words, DRAIN_LIMIT_S + 4 * cluster.timing.step + TAKE_LIMIT_S + RETURN_LIMIT_S)
         except Unreachable as error:
@@ -76,6 +76,6 @@ def _elsewhere(host: Host, cluster: Cluster, service: str, arguments: argparse.N
             print(done.out, end="")
             print(done.err, end="", file=sys.stderr)
             return done.code
-        serves = holds(status_of(peer, cluster, service))
+        serves = peers.only(peer.name).holder()
         reasons.append(f"{peer.name}: {done.err.strip()}" if serves else f"it is not served by {peer.name}")
     raise NotHere(f"{service}: {'; '.join(reasons)}; nvkeep status --all")

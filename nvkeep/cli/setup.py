@@ -53,7 +53,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="for programs (--check)")
     parser.add_argument("--undo", dest="step", action="store_const", const="undo",
                         help="undo on this host what a killed setup has done")  # fmt: skip
-    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)  # what one host is told by another
+    parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)  # what one host has another one do
     parser.add_argument("--digest", default="", help=argparse.SUPPRESS)
     parser.add_argument("--as", dest="name", help=argparse.SUPPRESS)
 

@@ -14,7 +14,8 @@ import argparse
 
 from nvkeep import log
 from nvkeep.admin.drain import drain
-from nvkeep.admin.orders import order, order_words, others, refuse_in_vain
+from nvkeep.admin.orders import order, order_words
+from nvkeep.admin.peers import Peers
 from nvkeep.cli.common import (
     chosen,
     file_option,
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             host, cluster, arguments.which, ("standby", *words, *(("--force",) if arguments.force else ())), DRAIN_TIMEOUT_S
         )
     for service in () if arguments.force else (service for service in services if Store(host, service).claimed()):
-        refuse_in_vain(others(host, cluster, service), cluster, service)
+        Peers(host, cluster, service).refuse_in_vain()
     log.setup(quiet=True)
     print(order(host, Kind.STANDBY, "", arguments.reason, by=arguments.by, lasting=arguments.lasting))
     return tell_gone(drain(host, cluster, services))

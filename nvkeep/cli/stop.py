@@ -14,7 +14,8 @@ exit codes:
 import argparse
 
 from nvkeep.admin.drain import drain
-from nvkeep.admin.orders import order_everywhere, others, passes_on, reach, stop_here
+from nvkeep.admin.orders import order_everywhere, stop_here
+from nvkeep.admin.peers import Peers
 from nvkeep.cli.common import order_options, ordered, service_options, tell_gone
 from nvkeep.model.override import Kind
 
@@ -30,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     cluster, host, service = ordered(arguments)
     if arguments.here:
         return tell_gone([stop_here(host, cluster, service, arguments.reason)])
-    peers = others(host, cluster, service)
-    reach(peers)  # one that is not told would take the service
-    print(order_everywhere(host, peers, Kind.STOPPED, service, arguments.reason, lasting=arguments.lasting))
-    return tell_gone(drain(host, cluster, [service])) | passes_on(peers, cluster, service, print)
+    peers = Peers(host, cluster, service)
+    peers.reach()  # one that gets no order would take the service
+    print(order_everywhere(peers, Kind.STOPPED, arguments.reason, lasting=arguments.lasting))
+    return tell_gone(drain(host, cluster, [service])) | peers.make_pass(print)

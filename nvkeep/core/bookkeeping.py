@@ -72,7 +72,7 @@ class Bookkeeping:
 
     @contextmanager
     def tolerant(self, what: str) -> Iterator[None]:
-        """Go on serving when a record cannot be written (a full or read-only disk); it is said, not hidden."""
+        """Go on serving when a record cannot be written (a full or read-only disk), and log it."""
         try:
             yield
         except OSError as error:

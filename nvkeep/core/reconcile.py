@@ -18,7 +18,6 @@ from nvkeep.model.decision import Action, Guard, Holder, Verdict, decide
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.state import host as host_state
 
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 
@@ -178,8 +177,7 @@ class Pass:
             eligible_why=why,
             facts=asdict(observation.facts),
         )
-        if not observation.asked.manual:
-            host_state.save_roles(self.host, observation.asked.roles)
+        self.scope.save_roles(observation.asked.roles, asked=not observation.asked.manual)
         self.store.save_report(report)
         return report
 
@@ -197,7 +195,7 @@ def run_pass(
         why = str(error)
     except PermissionError:
         raise
-    except Exception as error:  # noqa: BLE001 - a bug in nvkeep: told whole, and the next pass tries again
+    except Exception as error:  # noqa: BLE001 - a bug in nvkeep: reported whole, and the next pass tries again
         why = f"a bug in nvkeep, please report it: {''.join(traceback.format_exception(error))}"
     log.note(f"{service}: {why}", logging.ERROR, service=service)
     return Report(service, 0, Action.WAIT, why, (Outcome(service, Word.UNKNOWN, why),))

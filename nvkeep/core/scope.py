@@ -2,9 +2,10 @@
 
 from nvkeep.host import Host
 from nvkeep.model.fencing import Fencing, listen
-from nvkeep.model.role import Role
+from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import equipped, resources, volumes
+from nvkeep.state import host as host_state
 from nvkeep.state.orders import Overrides, Timestamps
 from nvkeep.state.service import Store
 
@@ -25,6 +26,11 @@ class Scope:
         """Say what failed here so lately that this host does not try again yet."""
         timers = self.store.timers()
         return timers.cooling_why if self.host.now() < timers.cooling_until else ""
+
+    def save_roles(self, roles: Roles, *, asked: bool) -> None:
+        """Record what keepalived answered, where it was asked."""
+        if asked:
+            host_state.save_roles(self.host, roles)
 
     def fencing(self, role: Role) -> Fencing:
         """Advance the fencing record by what is heard now."""

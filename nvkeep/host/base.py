@@ -1,4 +1,4 @@
-"""What a host can be asked and told. One seam: LocalHost is the machine, the simulation brings another."""
+"""What can be asked of a host, and done on it. One seam: LocalHost is the machine, the simulation brings another."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager

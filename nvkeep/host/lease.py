@@ -1,4 +1,4 @@
-"""The lease of an image: who may write to it, told by a numbered file beside it.
+"""The lease of an image: a numbered file beside it that names who may write to it.
 
 FILE.lease.N names the holder (JSON, null = nobody); the highest N counts. Taking, seizing and giving back all mean: be the one
 who makes N + 1, by link(2), which fails if the name exists, on every file system and over NFS. So two hosts that try at once

@@ -17,7 +17,8 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from nvkeep.admin.orders import serves, start_here
+from nvkeep.admin.drain import serves
+from nvkeep.admin.orders import start_here
 from nvkeep.core.observe import observe
 from nvkeep.core.scope import Scope
 from nvkeep.host import Host

@@ -1,4 +1,4 @@
-"""A precondition of serving, as it was found on a host, and how it is said. Pure."""
+"""A precondition of serving, as it was found on a host, and how it is printed. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum

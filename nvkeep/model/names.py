@@ -25,7 +25,7 @@ TREES = (
     "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/var/run/", "/var/lib/nvkeep/", "/var/log/nvkeep/",
 )  # fmt: skip
 LONGEST = 60  # characters of a value that a refusal repeats
-LARGEST = 1 << 64  # numbers from here on are told, not shown
+LARGEST = 1 << 64  # messages name larger numbers without their digits
 OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
 IPV4 = 4
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # a name that is safe in a path and as an argument

@@ -54,7 +54,7 @@ BACKENDS: dict[str, type[VolumeSpec]] = {}
 DEFAULT_BACKEND = "nvmesh"
 
 
-# Tags start with TAG, so that a place in an error (pydantic puts tags into it) can be told from a place in the file.
+# Tags start with TAG, so that a place in an error (pydantic puts tags into it) can be distinguished from a place in the file.
 TAG = "~"
 
 

@@ -47,7 +47,7 @@ class Member:
             return Look(self.name, None, (self._unreachable(error.said),))
 
     def step(self, name: str) -> Ended:
-        """Let the host do one step. What goes wrong is told, not raised: the others have to be taken back."""
+        """Let the host do one step. What goes wrong is reported, not raised: the others have to be taken back."""
         try:
             done = self._run(("nvkeep", "setup", "--step", name, "--digest", self.order.digest, *self._boot()), STEP_TIMEOUT_S)
         except (Unreachable, CommandTimeout) as error:

@@ -9,10 +9,7 @@ from nvkeep.checks import readiness
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
 from nvkeep.host.files import others_can_write
-from nvkeep.keepalived.install import checks
-from nvkeep.keepalived.install.candidate import draft, objections, tried, written
-from nvkeep.keepalived.names import CONF
-from nvkeep.keepalived.version import here
+from nvkeep.keepalived.install.candidate import refused, written
 from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.probes import unit
 from nvkeep.setup.changes import OURS, changes
@@ -133,16 +130,8 @@ def _orphans(host: Host, order: Order) -> Iterator[Finding]:
 
 def _keepalived(host: Host, order: Order) -> Iterator[Finding]:
     """Show keepalived its files under other names; what is missing of the heartbeats has rows of its own."""
-    beats = tuple(checks.interfaces(host, order.cluster))
-    yield from (as_row("heartbeat", finding) for finding in beats)
-    with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
-        version = here(host)
-        made = draft(host, order.cluster, version)
-        conflicts = objections(host, order.cluster, version, made, fifo=False)
-        wrong = [finding for finding in conflicts if finding.code is not FindingCode.HEARTBEAT]
-        yield from (as_row("keepalived", finding) for finding in wrong)
-        if not wrong and not beats and not made.same and (message := tried(host, made.new, version)):
-            yield Finding("keepalived", " ".join(message.split()), f"$EDITOR {CONF} && keepalived -t")
+    for finding in refused(host, order.cluster):
+        yield as_row("heartbeat" if finding.code is FindingCode.HEARTBEAT else "keepalived", finding)
 
 
 def _unready(host: Host, order: Order) -> Iterator[Finding]:

@@ -2,8 +2,7 @@
 
 from contextlib import suppress
 
-from nvkeep import config
-from nvkeep.errors import CommandError, ConfigError, UnsafeFile
+from nvkeep.errors import CommandError
 from nvkeep.host import Host
 from nvkeep.keepalived.install import installer
 from nvkeep.keepalived.install.candidate import Files, written
@@ -11,10 +10,9 @@ from nvkeep.keepalived.names import CONF, PART, UNIT
 from nvkeep.probes import unit
 from nvkeep.setup import record, steps
 from nvkeep.setup.changes import OURS, RUNS, is_enabled
-from nvkeep.setup.order import TARGET
 from nvkeep.setup.record import Record, Text
 from nvkeep.setup.steps import Ended
-from nvkeep.state.files import LEAVING
+from nvkeep.state.files import LEAVING, RUN
 from nvkeep.state.service import Store
 
 HAND_OVER = "nvkeep-shutdown.service"
@@ -76,11 +74,8 @@ def _hand_over(host: Host) -> None:
 
 
 def _held(host: Host) -> tuple[str, ...]:
-    try:
-        cluster = config.load(TARGET)
-    except (ConfigError, UnsafeFile):
-        return ()
-    return tuple(service for service in cluster.services_of(host.name) if Store(host, service).claimed())
+    """Name what this host holds, whatever cluster.yaml says by now."""
+    return tuple(service for service in host.names(f"{RUN}/claim") if Store(host, service).claimed())
 
 
 def _unboot(host: Host, before: Record) -> None:

@@ -7,10 +7,12 @@ from nvkeep.core.act import WANT
 from nvkeep.core.observe import Observation, observe
 from nvkeep.core.plan import Want
 from nvkeep.core.scope import Scope
+from nvkeep.errors import ProbeError
 from nvkeep.model.decision import HOLDERS, Action, Holder, Obstacle, decide
 from nvkeep.model.plan import State, Unknown
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.summary import Summary, summarize
+from nvkeep.model.timers import Blocked
 from nvkeep.reconcilers import Resource
 from nvkeep.status import warnings
 
@@ -68,7 +70,7 @@ def service_status(scope: Scope) -> ServiceStatus:
         _remembered(_outcome(resource, observation.seen[resource.key], verdict.judged_by), last) for resource in scope.resources
     ]
     warned = warnings.warnings(scope, observation, last)
-    held, new = warnings.held(scope), not scope.store.listened()
+    held, new = _held(scope), not scope.store.listened()
     orders = warnings.orders(scope)
     yielding, well = scope.host.now() < timers.yield_until, scope.store.flag() and not warned
     unfit = _unfit(scope, last)
@@ -96,6 +98,14 @@ def service_status(scope: Scope) -> ServiceStatus:
             scope, [held.key] if held else [outcome.key for outcome in outcomes if outcome.word is Word.FAILED]
         ),
     )
+
+
+def _held(scope: Scope) -> Blocked | None:
+    """Read why the service is held here."""
+    try:
+        return scope.store.held()
+    except ProbeError:  # the warnings report it
+        return None
 
 
 def _unfit(scope: Scope, last: dict[str, Any]) -> str:

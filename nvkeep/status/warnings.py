@@ -9,7 +9,6 @@ from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.model.role import Role
-from nvkeep.model.timers import Blocked
 from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import UNIT
 from nvkeep.state import host as host_state
@@ -22,14 +21,6 @@ KEEPALIVED = "keepalived.service"
 NOT_AT_BOOT = (
     "keepalived is not enabled at boot: after a reboot this host gets no role before you type: systemctl start keepalived"
 )
-
-
-def held(scope: Scope) -> Blocked | None:
-    """Read why the service is held here."""
-    try:
-        return scope.store.held()
-    except ProbeError:  # the warnings report it
-        return None
 
 
 def journal(scope: Scope, failed: list[str]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The busy-umount escalation: umount; who holds it; SIGTERM; SIGKILL; then one sentence that names who still holds it.
 
-Run as `nvkeep umount PATH`. Every step is told by name when it is taken. Nothing is ever unmounted lazily, and a file system
+Run as `nvkeep umount PATH`. Every step is reported when it is taken. Nothing is ever unmounted lazily, and a file system
 that the kernel still has is not released, wherever it is mounted. Who may be ended is the policy of the service:
 
     none   nobody
@@ -56,7 +56,7 @@ class Escalation:
         self.number = self._number()
         if self._released():
             return ""
-        self.say(f"{self.task.path} is not released: {self.said}")
+        self.say(f"{self.task.path} is not released: {self.why_not}")
         present: tuple[Blocker, ...] = ()
         while True:
             before, present = present, blockers.look(self.host, self.task.path, self.number)
@@ -88,7 +88,7 @@ class Escalation:
                 return False
         if any(entry.path in self.task.beside for entry in mountinfo.read(self.host)):
             return True
-        self.said = "it is unmounted, but the kernel still has it"
+        self.why_not = "it is unmounted, but the kernel still has it"
         return not superblock.alive(self.host, self.number)
 
     def _mounted(self) -> bool:
@@ -101,9 +101,9 @@ class Escalation:
         try:
             done = self.host.run(argv, seconds)
         except CommandTimeout as late:
-            self.said = str(late)
+            self.why_not = str(late)
             return False
-        self.said = done.err.strip() or f"`{' '.join(argv)}` ended with {done.code}"
+        self.why_not = done.err.strip() or f"`{' '.join(argv)}` ended with {done.code}"
         return not done.code
 
     def _clear_the_way(self, present: Iterable[Blocker]) -> None:
@@ -120,7 +120,7 @@ class Escalation:
         """Run the command that ends what is no process; report it when that ends otherwise than before."""
         done = self._run(blocker.cure, self._short)
         if self.tried.get(blocker.remedy) != done:
-            self.say(f"`{blocker.remedy}`: {'done' if done else self.said}")
+            self.say(f"`{blocker.remedy}`: {'done' if done else self.why_not}")
         self.tried[blocker.remedy] = done
 
     # --- end who holds ------------------------------------------------------------------------------------------------
@@ -170,9 +170,8 @@ class Escalation:
     def _sentence(self, present: tuple[Blocker, ...]) -> str:
         path = self.task.path
         if not present:
-            return (
-                f"{path}: {self.said}, and nobody is seen to hold it: it is being written out, or its storage does not answer"
-            )
+            hint = "it is being written out, or its storage does not answer"
+            return f"{path}: {self.why_not}, and nobody is seen to hold it: {hint}"
         remedies = "; ".join(dict.fromkeys(blocker.remedy for blocker in present[:MOST_NAMED]))
         return f"{path} is held: {named(present, MOST_NAMED)} ({self._why(present)}); type: {remedies}"
 

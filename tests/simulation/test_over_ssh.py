@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from nvkeep.admin.orders import order, order_everywhere, others, refuse_in_vain, start_everywhere, stop_here
+from nvkeep.admin.orders import order, order_everywhere, start_everywhere, stop_here
+from nvkeep.admin.peers import Peers
 from nvkeep.admin.switchover import Switchover
 from nvkeep.core.scope import Scope
 from nvkeep.errors import Busy, NvkeepError
@@ -92,10 +93,10 @@ def test_a_second_move_meanwhile_is_refused() -> None:
 def test_only_a_host_that_says_it_may_take_it_is_one() -> None:
     world = serving()
     process = Ssh(world, world.machines["a"])
-    refuse_in_vain(others(process, world.cluster, SERVICE), world.cluster, SERVICE)
+    Peers(process, world.cluster, SERVICE).refuse_in_vain()
     process.unheard = frozenset("b")
     with pytest.raises(NvkeepError, match=r"stays where it is: b cannot be asked whether it may take it \(ssh b true\)"):
-        refuse_in_vain(others(process, world.cluster, SERVICE), world.cluster, SERVICE)
+        Peers(process, world.cluster, SERVICE).refuse_in_vain()
     with pytest.raises(NvkeepError, match="cannot be asked"):
         Switchover(process, world.cluster, SERVICE).run()
     assert not world.changes(0, "a")
@@ -111,7 +112,7 @@ def test_what_one_host_refuses_is_ordered_on_none(kind: Kind, full: str) -> None
     process = Ssh(world, world.machines["a"])
     process.full = frozenset(full)
     with pytest.raises(NvkeepError, match=r"No space left on device.*; it is ordered on no host$") as said:
-        order_everywhere(process, others(process, world.cluster, SERVICE), kind, SERVICE, "x")
+        order_everywhere(Peers(process, world.cluster, SERVICE), kind, "x")
     assert FULL in str(said.value)
     assert not any(Overrides(at(world, name)).in_force(SERVICE) for name in "abc")
 

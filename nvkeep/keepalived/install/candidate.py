@@ -9,13 +9,15 @@ from nvkeep.host import Host
 from nvkeep.keepalived import parser
 from nvkeep.keepalived.conf import configuration
 from nvkeep.keepalived.drift import MADE, build_of, includes
-from nvkeep.keepalived.install.checks import before, tested
+from nvkeep.keepalived.install.checks import before, interfaces, tested
 from nvkeep.keepalived.install.conflicts import clashes
 from nvkeep.keepalived.names import CONF, DIRECTORY, INCLUDE, PART, finding
-from nvkeep.keepalived.version import Version
-from nvkeep.model.finding import Finding
+from nvkeep.keepalived.version import Version, here
+from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.model.spec import Cluster
+from nvkeep.state.files import RUN
 
+LOCK = f"{RUN}/lock/.keepalived-conf"  # one at a time writes and tries these files
 CANDIDATE = {CONF: f"{DIRECTORY}/.keepalived.conf.candidate", PART: f"{DIRECTORY}/.nvkeep.conf.candidate"}
 FRESH = f"""\
 # {CONF} - yours: write your own vrrp_instances here. Only the include line is nvkeep's.
@@ -64,6 +66,23 @@ def objections(host: Host, cluster: Cluster, version: Version, made: Draft, *, f
         *clashes(others, cluster, host.name, version),
         *_link(host, made.old, made.new),
     )
+
+
+def refused(host: Host, cluster: Cluster) -> Iterator[Finding]:
+    """Name all that keeps our files from being put in place, the heartbeats first. Changes nothing that stays.
+
+    Our FIFO need not be there yet. Raises NotHere, Unsuited, OSError.
+    """
+    beats = tuple(interfaces(host, cluster))
+    yield from beats
+    with host.lock(LOCK, 60.0):
+        version = here(host)
+        made = draft(host, cluster, version)
+        conflicts = objections(host, cluster, version, made, fifo=False)
+        wrong = [conflict for conflict in conflicts if conflict.code is not FindingCode.HEARTBEAT]
+        yield from wrong
+        if not wrong and not beats and not made.same and (message := tried(host, made.new, version)):
+            yield finding(message, f"$EDITOR {CONF} && keepalived -t")
 
 
 def main_with_include(old: str | None) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.keepalived import parser
-from nvkeep.keepalived.install.candidate import Files, copy, draft, objections, tried, written
+from nvkeep.keepalived.install.candidate import LOCK, Files, copy, draft, objections, tried, written
 from nvkeep.keepalived.names import CONF, PART, UNIT, every_instance
 from nvkeep.keepalived.roles import ask, running
 from nvkeep.keepalived.version import Version
@@ -38,7 +38,7 @@ class Done(NamedTuple):
 
 def install(host: Host, cluster: Cluster, version: Version) -> Done:
     """Put our part in place. Raises NotHere, Unsuited, ProbeError before anything is changed; OSError."""
-    with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
+    with host.lock(LOCK, 60.0):
         made = draft(host, cluster, version)
         wrong = objections(host, cluster, version, made)
         if wrong:
@@ -59,7 +59,7 @@ def install(host: Host, cluster: Cluster, version: Version) -> Done:
 
 def restore(host: Host, old: Files) -> str:
     """Put earlier files back, and let a keepalived that runs go on with them; say what is wrong then. Raises ProbeError."""
-    with host.lock(f"{RUN}/lock/.keepalived-conf", 60.0):
+    with host.lock(LOCK, 60.0):
         if _runs(host):
             return _restore(host, old)
         _put_back(host, old)
