@@ -134,6 +134,7 @@ class Agent:
             return
         host_state.keep_right(self.host, self.path)
         set_timer(self.host, self.cluster.timing.reconcile)
+        host_state.mark_failback(self.host, wanted=self.cluster.asks_back(self.host.name))
         self._disown(self.cluster)
         for service in self.cluster.services_of(self.host.name):
             if service not in self.workers:

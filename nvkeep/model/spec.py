@@ -228,6 +228,10 @@ class Cluster(Frozen):
         """Name the services that this host may run."""
         return tuple(name for name, service in self.services.items() if host in service.hosts)
 
+    def asks_back(self, host: str) -> bool:
+        """Return whether a host prefers a service that it has moved home in a window."""
+        return any(isinstance(service.failback, Window) and service.hosts[0] == host for service in self.services.values())
+
 
 def derived_router_id(cluster: str, service: str) -> int:
     """Derive a virtual router id (1 to 255) that stays the same when other services come and go."""

@@ -11,6 +11,7 @@ from nvkeep.state.files import LEAVING, RUN, VAR, written
 from nvkeep.state.service import Store
 
 LAST_RIGHT = f"{RUN}/cluster.yaml"
+FAILBACK = f"{RUN}/failback"
 
 
 def leaving(host: Host) -> bool:
@@ -22,6 +23,15 @@ def keep_right(host: Host, path: str) -> None:
     """Keep a copy of a configuration that was found right, for a host that goes down while the file is wrong."""
     with suppress(OSError):
         written(host, LAST_RIGHT, host.read(path))
+
+
+def mark_failback(host: Host, *, wanted: bool) -> None:
+    """Let nvkeep-failback.service run, or not: systemd looks for this file before it starts a program once a minute."""
+    with suppress(OSError):
+        if wanted:
+            written(host, FAILBACK, "")
+        else:
+            host.remove(FAILBACK)
 
 
 def unwritable(host: Host) -> Finding | None:
