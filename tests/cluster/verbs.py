@@ -169,7 +169,7 @@ CHANGING = (
 ORDERING = (MAINTAIN, "maintenance pg --end", ORDER, "override end standby", "role pg --set BACKUP", "role --unset")
 NOT_ROOT = (
     *(Row(typed, 1, NO_ROOT) for typed in (*CHANGING, *ORDERING, "reset pg", "failback", "agent", "keepalived --install")),
-    *(Row(typed, 2, "type it as root") for typed in ("setup --yes", "setup --check", "setup --undo", "nvkeep_apply_config")),
+    *(Row(typed, 2, "run it as root") for typed in ("setup --yes", "setup --check", "setup --undo", "nvkeep_apply_config")),
     *(Row(typed, 1, NO_ROOT) for typed in ("nvkeep_clean_shutdown", "nvkeep_manual_startup")),
     Row("umount /srv/pg", 1, "run it as root"),
     Row(
