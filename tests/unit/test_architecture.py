@@ -77,6 +77,12 @@ def test_the_layers_are_few_and_are_rooms() -> None:
     assert all((ROOT / name.replace(".", "/")).is_dir() for name in named - flat)
 
 
+def test_the_unit_tests_mirror_the_rooms() -> None:
+    folders = {path.name for path in (ROOT / "tests/unit").iterdir() if (path / "__init__.py").exists()}
+    assert folders
+    assert folders <= {path.name for path in PACKAGE.iterdir() if path.is_dir()}
+
+
 def test_the_package_has_few_entries() -> None:
     assert len([entry for entry in PACKAGE.iterdir() if entry.name != "__pycache__"]) <= MOST_ENTRIES
 

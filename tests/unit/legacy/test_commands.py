@@ -9,10 +9,10 @@ import pytest
 
 from nvkeep.cli import ORIGINAL, main, setup
 from nvkeep.host import LocalHost
-from tests.unit.test_cli import GOOD
+from tests.unit.cli.test_verbs import GOOD
 
 REFUSED = {"nvkeep_apply_config": "may run no service of this cluster; type it on one of server01, server02, server03"}
-COMMANDS = Path(__file__).parents[2] / "packaging" / "commands"
+COMMANDS = Path(__file__).parents[3] / "packaging" / "commands"
 
 
 class Stranger(LocalHost):

@@ -13,7 +13,7 @@ from nvkeep.legacy import Imported, convert
 from nvkeep.model.spec import derived_router_id
 
 COUNTS = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-GOLDEN = Path(__file__).parents[1] / "golden" / "import"
+GOLDEN = Path(__file__).parents[2] / "golden" / "import"
 CONF = (GOLDEN / "nfs.nvkeep_service.conf").read_text()
 FSTAB = (GOLDEN / "nfs.fstab").read_text()
 RICH, RICH_FSTAB = (GOLDEN / "everything.nvkeep_service.conf").read_text(), (GOLDEN / "everything.fstab").read_text()

@@ -9,7 +9,7 @@ from nvkeep import config
 from nvkeep.errors import NotHere
 from nvkeep.keepalived import Build, Version, configuration, instances, parse, service_of
 
-HERE = Path(__file__).parents[1] / "golden" / "keepalived"
+HERE = Path(__file__).parents[2] / "golden" / "keepalived"
 CLUSTER = config.parse((HERE / "cluster.yaml").read_text())
 GOLDEN = sorted(HERE.glob("*-*.conf"))
 NEW = Build(Version(2, 2, 7))

@@ -12,7 +12,7 @@ from nvkeep.keepalived.install import installer
 from nvkeep.keepalived.names import UNIT
 from nvkeep.setup import record, steps, undo
 from nvkeep.setup.steps import Ended
-from tests.unit.test_setup_killed import ORDER, THEIRS, Machine, answering, furnish
+from tests.unit.setup.test_killed import ORDER, THEIRS, Machine, answering, furnish
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ from nvkeep.keepalived.roles import PRIVATE, SHARED, ask
 from nvkeep.setup import table
 from nvkeep.setup.member import Look
 from nvkeep.setup.survey import Survey, survey
-from tests.unit.test_setup_killed import CLUSTER, NAME, ORDER, Machine, answering, furnish, whole
+from tests.unit.setup.test_killed import CLUSTER, NAME, ORDER, Machine, answering, furnish, whole
 
 __all__ = ["answering"]  # a fixture that is used by itself
 PARENT, CHILD = 4711, 4712

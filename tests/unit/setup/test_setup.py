@@ -23,7 +23,7 @@ from nvkeep.setup.rollout import Code, Rollout
 from nvkeep.setup.steps import Ended
 from nvkeep.setup.survey import Survey, as_row, brought, left, repeats
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml"
+GOLDEN = Path(__file__).parents[2] / "golden" / "keepalived" / "cluster.yaml"
 CLUSTER = config.parse(GOLDEN.read_text())
 ORDER = Order(CLUSTER, GOLDEN.read_text())
 HOSTS = tuple(CLUSTER.hosts)

@@ -175,7 +175,7 @@ def test_health_is_a_port_or_a_command() -> None:
 
 
 def test_every_backend_can_be_asked_for() -> None:
-    config.parse((Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml").read_text())
+    config.parse((Path(__file__).parents[2] / "golden" / "keepalived" / "cluster.yaml").read_text())
     assert {name: needed(name) for name in BACKENDS} == {
         "device": ["path"], "drbd": ["resource"], "image": ["file"], "nvme": ["namespace"], "nvmesh": [], "scsi": ["disk"],
     }  # fmt: skip
@@ -196,7 +196,7 @@ PROGRAM = """
 import sys
 from nvkeep.errors import NotHere
 from nvkeep.setup.questions import interview
-from tests.unit.test_setup_questions import Seen
+from tests.unit.setup.test_questions import Seen
 try:
     interview(Seen(), sys.argv[1])
 except NotHere as error:
@@ -212,7 +212,7 @@ def test_on_a_real_terminal(tmp_path: Path, last: str, code: int) -> None:
     answers = "\n".join([*ANSWERS[:1], "server_2", *ANSWERS[1:-1]]) + "\n" + (last if last == "\x04" else f"{last}\n")
     pid, terminal = pty.fork()
     if not pid:
-        os.chdir(Path(__file__).parents[2])
+        os.chdir(Path(__file__).parents[3])
         os.execv(sys.executable, [sys.executable, "-c", PROGRAM, str(path)])  # noqa: S606 - pty.fork wants it
     os.write(terminal, answers.encode())
     seen = b"".join(iter(lambda: read(terminal, 30.0), b""))

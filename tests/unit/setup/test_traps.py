@@ -13,7 +13,7 @@ from nvkeep.errors import CommandTimeout
 from nvkeep.host import Completed
 from nvkeep.model.spec import Cluster
 from nvkeep.setup.questions import interview
-from tests.unit.test_setup_questions import ANSWERS, LINKS, Person, Seen
+from tests.unit.setup.test_questions import ANSWERS, LINKS, Person, Seen
 
 HEAD, REST = ANSWERS[:2], ANSWERS[11:]
 DOCKER = {"docker0": "172.17.0.1/16"}

@@ -16,7 +16,7 @@ from nvkeep.setup import changes, record, steps
 from nvkeep.setup import order as orders
 from nvkeep.setup.order import TARGET, Order
 from nvkeep.state.files import RUN
-from tests.unit.test_setup_killed import ALL, CHANGED, CLUSTER, ORDER, TEXT, Machine, answering, machine
+from tests.unit.setup.test_killed import ALL, CHANGED, CLUSTER, ORDER, TEXT, Machine, answering, machine
 
 if TYPE_CHECKING:
     from pathlib import Path

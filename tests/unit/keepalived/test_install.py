@@ -24,7 +24,7 @@ from nvkeep.keepalived.parser import instances, statements, whole
 from nvkeep.keepalived.roles import _written, parse, parse_text
 from nvkeep.keepalived.version import printed, refuse
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "keepalived"
+GOLDEN = Path(__file__).parents[2] / "golden" / "keepalived"
 CLUSTER = config.parse((GOLDEN / "cluster.yaml").read_text())
 NEW = Version(2, 2, 7)
 OLD_FORM = (GOLDEN / "old" / "server01.conf").read_text()

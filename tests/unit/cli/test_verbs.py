@@ -10,7 +10,7 @@ import pytest
 from nvkeep import __version__
 from nvkeep.cli import VERBS, main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GOOD = ROOT / "tests" / "golden" / "keepalived" / "cluster.yaml"
 AUDIT = """
 import os, sys

@@ -16,7 +16,7 @@ from nvkeep.setup import order as orders
 from nvkeep.setup import steps, undo
 from nvkeep.setup.order import TARGET
 from nvkeep.setup.survey import survey
-from tests.unit.test_setup_killed import CLUSTER, NAME, ORDER, TEXT, THEIRS, Machine, answering, machine
+from tests.unit.setup.test_killed import CLUSTER, NAME, ORDER, TEXT, THEIRS, Machine, answering, machine
 
 __all__ = ["answering"]  # a fixture that is used by itself
 

@@ -21,7 +21,7 @@ from nvkeep.setup import changes, record, steps, undo
 from nvkeep.setup.changes import OURS
 from nvkeep.setup.order import STAGED, TARGET, Order
 
-TEXT = (Path(__file__).parents[1] / "golden" / "keepalived" / "cluster.yaml").read_text()
+TEXT = (Path(__file__).parents[2] / "golden" / "keepalived" / "cluster.yaml").read_text()
 CLUSTER = config.parse(TEXT)
 ORDER = Order(CLUSTER, TEXT)
 CHANGED = re.sub(r"advert: [0-9.]+", "advert: 0.7", TEXT)
