@@ -30,7 +30,7 @@ class Passes:
         self.closed = False
 
     @contextmanager
-    def one(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Look, and make a pass if that is called for."""
         with self.change:
             self.change.wait_for(lambda: not self.closed)

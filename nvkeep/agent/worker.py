@@ -47,7 +47,7 @@ class Worker:
             cluster = self.cluster()
             try:
                 if cluster and self.service in cluster.services_of(self.host.name):
-                    with self.passes.one():
+                    with self.passes.slot():
                         self._look_after(cluster, notified=notified)
             except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
                 log.note(f"{self.service}: {type(error).__name__}: {error}", 40, service=self.service)

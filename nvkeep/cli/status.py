@@ -40,12 +40,12 @@ def run(arguments: argparse.Namespace) -> int:
     services = chosen(cluster, host.name, arguments.services)
     if arguments.all:
         return _everywhere(host, cluster, services, plain=arguments.json)
-    standings = [service_status(Scope(host, cluster, service)) for service in services]
+    statuses = [service_status(Scope(host, cluster, service)) for service in services]
     if arguments.json:
-        print(json.dumps([_plain(status) for status in standings], indent=2))
+        print(json.dumps([_plain(status) for status in statuses], indent=2))
     else:
-        print("\n\n".join(_text(status, host.name) for status in standings))
-    return max((EXIT[status.summary] for status in standings), default=0)
+        print("\n\n".join(_text(status, host.name) for status in statuses))
+    return max((EXIT[status.summary] for status in statuses), default=0)
 
 
 def _everywhere(host: Host, cluster: Cluster, services: tuple[str, ...], *, plain: bool) -> int:

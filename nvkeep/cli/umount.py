@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
             entry.path != arguments.path for entry in mountinfo.read(host)
         ):  # a PATH mistyped must not look like one unmounted
             say(f"nothing is mounted at {arguments.path}")
-        task = escalation.Task(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
-        left = escalation.Escalation(host, task, say, escalation.family(host, os.getpid())).run()
+        request = escalation.Request(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
+        left = escalation.Escalation(host, request, say, escalation.family(host, os.getpid())).run()
     except ProbeError as error:
         left = f"{arguments.path} is busy, and nvkeep cannot determine who holds it: {error}"
     if left:

@@ -28,7 +28,7 @@ def _through_link(host: Host, path: str) -> bool:
 def drifted(host: Host, cluster: Cluster) -> Finding | None:
     """Name what in keepalived's files is not as generated; None when all is. Runs nothing."""
     try:
-        file, text = standing(host)
+        file, text = installed(host)
         header = MADE.match(text)
         if not header or not header[2]:
             return _drift(f"{file} was not made by this nvkeep")
@@ -43,7 +43,7 @@ def drifted(host: Host, cluster: Cluster) -> Finding | None:
     return difference(file, text, wanted)
 
 
-def standing(host: Host) -> tuple[str, str]:
+def installed(host: Host) -> tuple[str, str]:
     """Give the file that holds our part, and its text. Raises OSError, LookupError when keepalived does not read it."""
     main = host.read(CONF)
     if MADE.match(main):

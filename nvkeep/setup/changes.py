@@ -56,7 +56,7 @@ def changes(host: Host, order: Order) -> tuple[str, ...]:
 
 def keepalived(host: Host, order: Order) -> Switch:
     """Say how keepalived should be: where everything was set up before, whoever stopped or disabled it meant it."""
-    begun = record.standing(host)  # then our part may be there because this setup has just put it there
+    begun = record.saved(host)  # then our part may be there because this setup has just put it there
     new = begun.texts[PART].before is None if begun else not host.exists(PART)
     return Switch(UNIT, order.at_boot if order.at_boot is not None or not new else True, new)
 
@@ -80,7 +80,7 @@ def is_enabled(host: Host, name: str) -> bool:
 
 def _killed(host: Host) -> Iterator[str]:
     """Tell of a record that waits: this host has to go on together with the others, or to be taken back with them."""
-    if record.standing(host) is not None:
+    if record.saved(host) is not None:
         yield "end a setup that was killed"
 
 

@@ -42,7 +42,7 @@ class Record(NamedTuple):
         return json.dumps(self._asdict())
 
 
-def standing(host: Host) -> Record | None:
+def saved(host: Host) -> Record | None:
     """Give the record of a setup that has not ended; one that cannot be read is none: it was not whole yet."""
     try:
         return Record.parse(host.read(FILE))
@@ -52,7 +52,7 @@ def standing(host: Host) -> Record | None:
 
 def foreign(host: Host, digest: str) -> bool:
     """Return whether the record here is that of another setup than the one that asks; a hand (no digest) may touch any."""
-    kept = standing(host)
+    kept = saved(host)
     return bool(digest) and kept is not None and kept.digest != digest
 
 

@@ -71,7 +71,7 @@ def _remember(host: Host, order: Order) -> None:
     ours |= dict(_previous(host, made))
     texts = {path: Text(written(host, path), text) for path, text in ours.items()}
     units = {name: Unit(is_enabled(host, name), unit.read(host, name).active in RUNS) for name in (*OURS, UNIT)}
-    record.save(host, record.carried(record.standing(host), Record(texts, units, order.digest)))
+    record.save(host, record.carried(record.saved(host), Record(texts, units, order.digest)))
 
 
 def _previous(host: Host, made: Draft) -> Iterator[tuple[str, str | None]]:

@@ -27,7 +27,7 @@ def undo(host: Host, digest: str = "") -> Ended:
     """Make this host as the record says it was, of this setup or of any. Raises CommandError, ProbeError, OSError."""
     if record.foreign(host, digest):
         return Ended(well=True, lines=(steps.FOREIGN,))
-    before = record.standing(host)
+    before = record.saved(host)
     if before is None:
         steps.finish(host, digest)
         return Ended(well=True, lines=(NOTHING,))

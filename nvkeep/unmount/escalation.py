@@ -28,7 +28,7 @@ MOST_NAMED = 5  # holders that a sentence names
 
 
 @dataclass(frozen=True)
-class Task:
+class Request:
     """What is to be unmounted, who may be ended for it, in how many seconds, and where else the volume may stay mounted."""
 
     path: str
@@ -44,7 +44,7 @@ class Escalation:
     """One escalation. `say` tells each step; `family` are the pids of this process and its parents."""
 
     host: Host
-    task: Task
+    request: Request
     say: Callable[[str], None]
     family: frozenset[int] = frozenset()
     sent: set[tuple[int, int]] = field(default_factory=set)
@@ -56,27 +56,27 @@ class Escalation:
         self.number = self._number()
         if self._released():
             return ""
-        self.say(f"{self.task.path} is not released: {self.why_not}")
+        self.say(f"{self.request.path} is not released: {self.why_not}")
         present: tuple[Blocker, ...] = ()
         while True:
-            before, present = present, blockers.look(self.host, self.task.path, self.number)
+            before, present = present, blockers.look(self.host, self.request.path, self.number)
             if present != before:
                 self.say(f"held by: {named(present, len(present))}")
             self._clear_the_way(present)
             targets = [blocker for blocker in present if self.may_end(blocker)]
             self._signal(targets)
             if any(self._released(after) for after in UMOUNT_DELAYS_S):
-                self.say(f"{self.task.path} is released")
+                self.say(f"{self.request.path} is released")
                 return ""
             if self._over(self._patience(present, targets)):
-                return self._sentence(blockers.look(self.host, self.task.path, self.number))
+                return self._sentence(blockers.look(self.host, self.request.path, self.number))
 
     # --- umount -------------------------------------------------------------------------------------------------------
 
     def _number(self) -> str | None:
         """Give the device by its number, also where its node is gone: what is mounted last at the path is then meant."""
-        last = [entry.device for entry in mountinfo.read(self.host) if entry.path == self.task.path]
-        return self.host.device_number(self.task.device) or (last[-1] if last else None)
+        last = [entry.device for entry in mountinfo.read(self.host) if entry.path == self.request.path]
+        return self.host.device_number(self.request.device) or (last[-1] if last else None)
 
     def _released(self, after: float = 0.0) -> bool:
         """Unmount what is mounted at the path, and look whether the kernel still has the file system."""
@@ -84,15 +84,15 @@ class Escalation:
             return False
         self.host.sleep(after)
         while self._mounted():
-            if not self._umount(self.task.path, max(1.0, self._left)) and self._mounted():
+            if not self._umount(self.request.path, max(1.0, self._left)) and self._mounted():
                 return False
-        if any(entry.path in self.task.beside for entry in mountinfo.read(self.host)):
+        if any(entry.path in self.request.beside for entry in mountinfo.read(self.host)):
             return True
         self.why_not = "it is unmounted, but the kernel still has it"
         return not superblock.alive(self.host, self.number)
 
     def _mounted(self) -> bool:
-        return any(entry.path == self.task.path for entry in mountinfo.read(self.host))
+        return any(entry.path == self.request.path for entry in mountinfo.read(self.host))
 
     def _umount(self, path: str, seconds: float) -> bool:
         return self._run(("umount", path), seconds)
@@ -109,11 +109,11 @@ class Escalation:
     def _clear_the_way(self, present: Iterable[Blocker]) -> None:
         """Unmount what is mounted on it, deepest first; by policy also what holds it elsewhere."""
         for blocker in reversed(tuple(present)):
-            if blocker.path in self.task.beside:
+            if blocker.path in self.request.beside:
                 continue
-            below = blocker.sort is Sort.MOUNT and mountinfo.within(blocker.path, self.task.path)
+            below = blocker.sort is Sort.MOUNT and mountinfo.within(blocker.path, self.request.path)
             ours = blocker.sort is Sort.NAMESPACE and self.may_end(blocker)
-            if below or ours or (blocker.sort in (Sort.MOUNT, Sort.LOOP) and self.task.policy == "all"):
+            if below or ours or (blocker.sort in (Sort.MOUNT, Sort.LOOP) and self.request.policy == "all"):
                 self._remedy(blocker)
 
     def _remedy(self, blocker: Blocker) -> None:
@@ -134,7 +134,7 @@ class Escalation:
             or blocker.unit in PROTECTED
         ):
             return False
-        return self.task.policy == "all" or (self.task.policy == "unit" and blocker.unit in self.task.units)
+        return self.request.policy == "all" or (self.request.policy == "unit" and blocker.unit in self.request.units)
 
     def _signal(self, targets: Iterable[Blocker]) -> None:
         number = signal.SIGKILL if self._over(self._gentle) else signal.SIGTERM
@@ -149,11 +149,11 @@ class Escalation:
 
     @property
     def _gentle(self) -> float:
-        return min(TERM_LIMIT_S, self.task.within / 4)
+        return min(TERM_LIMIT_S, self.request.within / 4)
 
     @property
     def _left(self) -> float:
-        return self.begun + self.task.within - self.host.now()
+        return self.begun + self.request.within - self.host.now()
 
     @property
     def _short(self) -> float:
@@ -161,14 +161,14 @@ class Escalation:
 
     def _patience(self, present: tuple[Blocker, ...], targets: list[Blocker]) -> float:
         if not present and not self._mounted():
-            return self.task.within  # it is being written out
+            return self.request.within  # it is being written out
         return KILL_LIMIT_S + self._gentle if targets else FOREIGN_LIMIT_S
 
     def _over(self, seconds: float) -> bool:
         return self._left <= 0 or self.host.now() - self.begun >= seconds
 
     def _sentence(self, present: tuple[Blocker, ...]) -> str:
-        path = self.task.path
+        path = self.request.path
         if not present:
             hint = "it is being written out, or its storage does not answer"
             return f"{path}: {self.why_not}, and nobody is seen to hold it: {hint}"
@@ -179,7 +179,7 @@ class Escalation:
         sorts = {blocker.sort for blocker in present if self.may_end(blocker)}
         if Sort.PROCESS in sorts:
             return "it was killed, and is back or hangs in the kernel"
-        return "its umount there was refused" if sorts else f"holders: {self.task.policy} leaves it alone"
+        return "its umount there was refused" if sorts else f"holders: {self.request.policy} leaves it alone"
 
 
 def named(present: tuple[Blocker, ...], most: int) -> str:

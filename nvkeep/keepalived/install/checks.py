@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
 from nvkeep.keepalived.conf import REVERSE, Build, configuration
-from nvkeep.keepalived.drift import build_of, difference, standing
+from nvkeep.keepalived.drift import build_of, difference, installed
 from nvkeep.keepalived.install.conflicts import clashes
 from nvkeep.keepalived.names import CONF, FIFO, FIX, every_instance, finding
 from nvkeep.keepalived.parser import whole
@@ -28,7 +28,7 @@ def seen(host: Host, cluster: Cluster) -> tuple[Finding, ...]:
     except Unsuited as error:
         return (finding(str(error)),)
     return (
-        *_standing(host, cluster, build.version, wanted),
+        *_installed(host, cluster, build.version, wanted),
         *before(host, cluster, build),
         *_running(host, cluster, build.version),
     )
@@ -44,9 +44,9 @@ def before(host: Host, cluster: Cluster, build: Build, *, fifo: bool = True) -> 
         yield finding(why, "install grep")
 
 
-def _standing(host: Host, cluster: Cluster, version: Version, wanted: str) -> Iterator[Finding]:
+def _installed(host: Host, cluster: Cluster, version: Version, wanted: str) -> Iterator[Finding]:
     try:
-        file, text = standing(host)
+        file, text = installed(host)
         main = host.read(CONF)
     except FileNotFoundError as error:
         yield finding(f"{error.filename} is missing", FIX, FindingCode.NOT_GENERATED)

@@ -70,7 +70,7 @@ def test_no_pass_begins_while_there_shall_be_none() -> None:
     passes, begun = Passes(), threading.Event()
 
     def work() -> None:
-        with passes.one():
+        with passes.slot():
             begun.set()
 
     with passes.none(1) as quiet:
@@ -86,7 +86,7 @@ def test_a_pass_under_way_is_waited_for_only_as_long_as_asked() -> None:
     passes, end = Passes(), threading.Event()
 
     def work() -> None:
-        with passes.one():
+        with passes.slot():
             end.wait(5)
 
     thread = threading.Thread(target=work)

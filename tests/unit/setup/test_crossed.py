@@ -76,7 +76,7 @@ def test_a_setup_that_goes_on_with_what_another_one_began_takes_it_back_to_the_b
 def test_a_record_of_an_earlier_version_is_one_of_nobody(host: Machine) -> None:
     begun(host, ORDER)
     host.write(record.FILE, host.read(record.FILE).replace(f', "digest": "{ORDER.digest}"', ""))
-    assert record.standing(host) is not None
+    assert record.saved(host) is not None
     assert told(host, "undo", ORDER) == 0
     assert host.exists(TARGET)
     assert told(host, "undo", None) == 0

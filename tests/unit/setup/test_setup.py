@@ -66,11 +66,11 @@ def test_no_host_takes_another_file_for_the_one_that_was_sent(tmp_path: Path, mo
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     host, before = Rooted(tmp_path), Record({"/a": Text(None, "x\n")}, {"u.service": Unit(enabled=True, active=False)})
-    assert record.standing(host) is None
+    assert record.saved(host) is None
     record.save(host, before)
-    assert record.standing(host) == before
+    assert record.saved(host) == before
     host.write(record.FILE, before.dump()[:-9])
-    assert record.standing(host) is None
+    assert record.saved(host) is None
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_host_whose_keepalived_stays_dead_is_not_as_it_was(host: Dying) -> Non
         assert undo.undo(host) == Ended(
             well=False, lines=("keepalived ran before and does not start; journalctl -u keepalived",)
         )
-        assert record.standing(host) is not None
+        assert record.saved(host) is not None
 
 
 def test_a_keepalived_that_may_start_again_is_started(host: Dying) -> None:

@@ -7,7 +7,7 @@ import pytest
 from nvkeep.host import LocalHost
 from nvkeep.unmount import escalation
 from nvkeep.unmount.blocker import PROTECTED, Blocker, Sort
-from nvkeep.unmount.escalation import Escalation, Task
+from nvkeep.unmount.escalation import Escalation, Request
 
 OWN = "pg.service"
 FAMILY = frozenset({1, 70, 71})
@@ -43,12 +43,12 @@ WHO = {
     ],
 )
 def test_who_may_be_ended(policy: str, ended: set[str]) -> None:
-    escalation = Escalation(LocalHost(), Task("/srv/pg", "", policy, (OWN,)), print, FAMILY)
+    escalation = Escalation(LocalHost(), Request("/srv/pg", "", policy, (OWN,)), print, FAMILY)
     assert {name for name, one in WHO.items() if escalation.may_end(one)} == ended
 
 
 def test_a_unit_that_is_protected_is_so_even_as_ones_own() -> None:
-    escalation = Escalation(LocalHost(), Task("/srv/pg", "", "unit", PROTECTED), print, FAMILY)
+    escalation = Escalation(LocalHost(), Request("/srv/pg", "", "unit", PROTECTED), print, FAMILY)
     assert not [unit for unit in PROTECTED if escalation.may_end(process(99, unit))]
 
 
