@@ -1,7 +1,7 @@
 """The resident: hears that something may have changed and starts a pass at once. It decides nothing and remembers nothing.
 
 What it hears: keepalived's FIFO (a line is only a doorbell), the end of keepalived, changes of mounts, links and addresses. A
-worker for each service (agent/worker.py) makes the passes. The timer runs the same passes whether or not the agent lives. When
+worker for each service (agent/worker.py) makes the passes. The timer makes those that are overdue, without the agent. When
 nvkeep is upgraded it continues as the new code, between two passes.
 """
 
@@ -21,9 +21,8 @@ from nvkeep.keepalived import CHILD_PID, FIFO, service_of
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import fifo
 from nvkeep.state import host as host_state
+from nvkeep.state.lateness import DROP_IN, TIMER
 
-TIMER = "nvkeep-reconcile.timer"
-DROP_IN = f"/run/systemd/system/{TIMER}.d/interval.conf"
 Signature = tuple[int, int, int]
 
 

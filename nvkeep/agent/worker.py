@@ -1,7 +1,7 @@
 """What the agent does for one service: it makes a pass when something has happened or is due, one at a time.
 
-Once a second it looks whether a held volume is still held and whether something is due; the end of a unit's main process wakes
-it. An event that comes during a pass makes one more pass.
+Once a second it looks whether a held volume is still held and whether something is due; a pass is, every `timing.reconcile`
+seconds. The end of a unit's main process wakes it. An event that comes during a pass makes one more pass.
 """
 
 import threading
@@ -34,6 +34,7 @@ class Worker:
         self.monitor = ArpMonitor(host, service, cluster)
         self.wake = threading.Event()
         self.pids: set[int] = set()
+        self.passed = 0.0  # when the last pass ended, seconds since boot
 
     def start(self) -> None:
         """Start both threads."""
@@ -65,7 +66,8 @@ class Worker:
         if not notified and not self._due(cluster):
             return
         run_pass(self.host, cluster, self.service, lambda: self.monitor.unanswered)
-        with suppress(ProbeError, OSError):  # the timer's pass finds a unit whose end no event source reports
+        self.passed = self.host.now()
+        with suppress(ProbeError, OSError):  # the next pass finds a unit whose end no event source reports
             self._watch_units(cluster)
 
     def _due(self, cluster: Cluster) -> bool:
@@ -79,6 +81,7 @@ class Worker:
             or self.store.fencing().bars
             or 0 < timers.announce_at <= now
             or 0 < timers.cooling_until <= now < timers.cooling_until + 2 * TICK_S
+            or now - self.passed >= cluster.timing.reconcile
         ):
             return True
         return self.store.claimed() and lost(self.host, cluster, self.service)

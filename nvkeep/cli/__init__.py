@@ -66,7 +66,15 @@ def main(argv: list[str] | None = None) -> int:
         return 0
     if arguments[0] in PLUMBING:
         return _plumb(arguments)
+    if arguments[0] == "apply" and "--overdue" in arguments and not _overdue():
+        return 0
     return _run(_parse(arguments))
+
+
+def _overdue() -> bool:
+    from nvkeep.state.lateness import overdue  # noqa: PLC0415 - before anything of weight: the timer asks every few seconds
+
+    return overdue()
 
 
 def _plumb(arguments: list[str]) -> int:

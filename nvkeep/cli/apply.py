@@ -31,6 +31,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     file_option(parser)
     services_option(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print only what changed or is wrong (for the timer)")
+    parser.add_argument("--overdue", action="store_true", help="only if a service has had no pass for a while (for the timer)")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -64,7 +64,7 @@ class Stage:
         for one in self.databases:
             self.lab[one.hosts[0]].run(("nvkeep", "role", one.name, "--set", "MASTER"))
         for server in self.lab:
-            server.run(("systemctl", "start", "--no-block", "nvkeep-reconcile.service"))
+            server.run(("systemd-run", "--quiet", "--no-block", "/usr/bin/nvkeep", "apply"))
         for one in self.databases:
             until(lambda one=one: one.serves(self.lab[one.hosts[0]]), within=40, what=f"{one.name} is not on its first host")  # type: ignore[misc]
         for server in self.lab:

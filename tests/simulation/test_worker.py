@@ -12,10 +12,11 @@ from tests.simulation.stories import serving
 from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World
 
 
-def work(world: World, *, woken: bool) -> Worker:
-    """Let the worker of a go round once: there is no configuration for a second time."""
+def work(world: World, *, woken: bool, ago: float = 0.0) -> Worker:
+    """Let the worker of a go round once, so long after its last pass: there is no configuration for a second time."""
     configurations: Iterator[Cluster] = iter([world.cluster])
     worker = Worker(Process(world, world.machines["a"]), SERVICE, lambda: next(configurations), Events(), Passes())
+    worker.passed = worker.host.now() - ago
     if woken:
         worker.wake.set()
     with pytest.raises(StopIteration):
@@ -35,6 +36,13 @@ def test_a_worker_makes_no_pass_while_nothing_is_due() -> None:
     world.machines["a"].units[UNIT].kill()
     work(world, woken=False)
     assert not world.serves("a")
+
+
+def test_a_worker_makes_a_pass_after_so_long_a_time_whatever_happens() -> None:
+    world = serving()
+    world.machines["a"].units[UNIT].kill()
+    work(world, woken=False, ago=world.cluster.timing.reconcile)
+    assert world.serves("a")
 
 
 def test_a_worker_makes_a_pass_when_the_volume_is_another_hosts() -> None:
