@@ -93,7 +93,8 @@ def test_dead_storage_is_left_to_the_other_server(stage: Stage, how: str) -> Non
     heirs = {watch.one: watch.wait_moved() for watch in watches}
     for watch in watches:
         watch.wait_left(watch.active, WAKING)
-        watch.wait_isolated("address", "mount", "volume")  # the unit may have died of the errors itself
+        # The unit may have died of the errors itself, and a mount that was still busy then goes with the next pass.
+        watch.wait_isolated("address", "volume")
     for watch in watches:
         storage.heal(watch.active.name)
         storage.resume(watch.one.volume, watch.active.name)
