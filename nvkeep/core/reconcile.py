@@ -195,6 +195,8 @@ def run_pass(
         why = str(error)
     except PermissionError:
         raise
+    except FileNotFoundError as error:  # somebody has emptied /run/nvkeep under this pass
+        why = f"{error.filename} is gone while this pass writes it; the next pass makes it again"
     except Exception as error:  # noqa: BLE001 - a bug in nvkeep: reported whole, and the next pass tries again
         why = f"a bug in nvkeep, please report it: {''.join(traceback.format_exception(error))}"
     log.note(f"{service}: {why}", logging.ERROR, service=service)

@@ -1,6 +1,9 @@
 """What `nvkeep status` says where the decision alone would mislead."""
 
+import pytest
+
 from nvkeep.core.scope import Scope
+from nvkeep.state.service import Store
 from nvkeep.status.service import ServiceStatus, service_status
 from tests.simulation.stories import serving
 from tests.simulation.world import SERVICE, VOLUME, Process, World, force_role
@@ -55,3 +58,17 @@ def test_a_pass_with_a_role_by_hand_keeps_the_last_answer_of_keepalived() -> Non
     files[f"/run/nvkeep/role/{SERVICE}"] = "BACKUP"
     world.make_pass("b")
     assert files["/run/nvkeep/roles"] == before
+
+
+def test_a_run_directory_that_is_emptied_under_a_pass_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_: Store, **__: object) -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/run/nvkeep/eligible/nfs")
+
+    world = serving()
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save_flag", gone)
+        report = world.make_pass("a")
+    assert report is not None
+    assert report.why == "/run/nvkeep/eligible/nfs is gone while this pass writes it; the next pass makes it again"
+    assert world.serves("a")
+    assert world.make_pass("a").settled  # type: ignore[union-attr]  # there is a report
