@@ -177,7 +177,8 @@ class Pass:
             eligible_why=why,
             facts=asdict(observation.facts),
         )
-        self.scope.save_roles(observation.asked.roles, asked=not observation.asked.manual)
+        if not observation.asked.manual:
+            self.scope.save_roles(observation.asked.roles)
         self.store.save_report(report)
         return report
 

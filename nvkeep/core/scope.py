@@ -27,10 +27,9 @@ class Scope:
         timers = self.store.timers()
         return timers.cooling_why if self.host.now() < timers.cooling_until else ""
 
-    def save_roles(self, roles: Roles, *, asked: bool) -> None:
-        """Record what keepalived answered, where it was asked."""
-        if asked:
-            host_state.save_roles(self.host, roles)
+    def save_roles(self, roles: Roles) -> None:
+        """Record what keepalived answered."""
+        host_state.save_roles(self.host, roles)
 
     def fencing(self, role: Role) -> Fencing:
         """Advance the fencing record by what is heard now."""
