@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+NO_SUCH_PROGRAM = 127  # exit code, as in a shell
+
 
 class Completed(NamedTuple):
     """What a command left behind."""

@@ -11,8 +11,8 @@ from typing import Any
 
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
+from nvkeep.host.base import NO_SUCH_PROGRAM
 
-NO_SUCH_PROGRAM = 127
 NO_CONNECTION = 255  # as ssh(1) and scp(1) give it: they themselves failed
 CONNECT_TIMEOUT_S = 5
 OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}", "-o", "ServerAliveInterval=5")

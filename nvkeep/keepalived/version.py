@@ -5,9 +5,9 @@ from typing import NamedTuple, Self
 
 from nvkeep.errors import NvkeepError, Unsuited
 from nvkeep.host import Host
+from nvkeep.host.base import NO_SUCH_PROGRAM
 
 COMMAND = ("keepalived", "--version")
-NO_SUCH_PROGRAM = 127
 SAY = "name its version: nvkeep keepalived --for-version 2.2.7"
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from nvkeep import __version__
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
+from nvkeep.host.base import NO_SUCH_PROGRAM
 from nvkeep.host.ssh import Peer, json_of
 from nvkeep.model.finding import Finding
 from nvkeep.setup import order as orders
@@ -13,7 +14,6 @@ from nvkeep.setup.order import DIRECTORY, FILE, STAGED, Order
 from nvkeep.setup.steps import Ended
 from nvkeep.setup.survey import INSTALL, Survey, clock
 
-NO_SUCH_PROGRAM = 127
 AGENT = "SSH_AUTH_SOCK"  # no command of nvkeep is given it: what runs at night has none either
 MINE = "with the keys of root on this host; your ssh agent is not asked"
 SURVEY_TIMEOUT_S = 120.0  # for a survey; keepalived is asked, and so are the tools of the storage

@@ -6,14 +6,13 @@ from typing import Any
 
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Completed, Host
+from nvkeep.host.base import NO_SUCH_PROGRAM
 from nvkeep.host.ssh import Peer
 from nvkeep.model.spec import DEFAULT_BACKEND
 from nvkeep.probes import address
 from nvkeep.probes.address import Entry
 from nvkeep.reconcilers.backends import register
 from nvkeep.reconcilers.backends.base import Backend
-
-NO_SUCH_PROGRAM = 127
 
 
 def addresses(host: Host, name: str) -> tuple[Entry, ...]:

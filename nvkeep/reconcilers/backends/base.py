@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from nvkeep.errors import CommandTimeout
 from nvkeep.host import Host
+from nvkeep.host.base import NO_SUCH_PROGRAM
 from nvkeep.host.command import ENVIRONMENT
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Found, Lack, Mark, looked
@@ -18,7 +19,6 @@ from nvkeep.model.spec import Nvmesh, VolumeSpec
 from nvkeep.reconcilers.base import Kind, Steps
 
 V_co = TypeVar("V_co", bound=VolumeSpec, covariant=True)
-NO_SUCH_PROGRAM = 127
 VERSION = re.compile(r"\d+\.\d+")
 PATHS = ENVIRONMENT["PATH"].split(":")
 
