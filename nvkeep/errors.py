@@ -77,6 +77,16 @@ class ProbeError(NvkeepError):
         self.why, self.fix = why, fix
 
 
+def visible(text: str) -> str:
+    """Write what would move a cursor, or is no character, as its escape: a name of others' is part of many messages."""
+    return "".join(char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode() for char in text)
+
+
+def clean(text: str) -> str:
+    """Make such a text of one line, too."""
+    return visible(text).replace("\n", "\\n")
+
+
 class Busy(NvkeepError):
     """Another pass over this service is under way."""
 
@@ -91,15 +101,15 @@ class CommandError(StepError):
     def __init__(self, argv: Sequence[str], code: int, stderr: str) -> None:
         self.argv = tuple(argv)
         self.code = code
-        self.stderr = stderr.strip()
+        self.stderr = visible(stderr.strip())
         super().__init__(f"`{' '.join(argv)}` ended with {code}: {self.stderr or 'no message'}")
 
 
 class CommandTimeout(CommandError):
-    """A command did not end in its time and was killed (exit code 124, as timeout(1) gives)."""
+    """A command was given up: it did not start or end in its time, or printed without end (exit code 124, as of timeout(1))."""
 
-    def __init__(self, argv: Sequence[str], seconds: float) -> None:
-        super().__init__(argv, 124, f"no end after {seconds:g} s; killed")
+    def __init__(self, argv: Sequence[str], seconds: float, why: str = "") -> None:
+        super().__init__(argv, 124, why or f"no end after {seconds:g} s; killed")
 
 
 class Transient(StepError):

@@ -1,16 +1,22 @@
 """What nvkeep did, for people and for machines: the journal (with fields), and the two files administrators know.
 
-Only the engine, the passes and the agent log. A log that cannot be written never stops anything.
+Only the engine, the passes and the agent log. A log that cannot be written never stops anything: a thread of its own writes,
+and what it cannot write in time is lost.
 """
 
+import atexit
 import contextlib
 import logging
 import os
 import socket
 import sys
+import threading
+import time
 from datetime import datetime
 from pathlib import Path
+from queue import Full, Queue
 
+from nvkeep.errors import clean
 from nvkeep.host import Completed
 from nvkeep.model.plan import Verb
 from nvkeep.model.report import SETTLED, Outcome, Word
@@ -19,6 +25,10 @@ JOURNAL = "/run/systemd/journal/socket"
 DIRECTORY = "/var/log/nvkeep"
 ACTIONS, EVENTS = "actions.log", "event_handler.log"
 PRIORITY = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+
+REPEAT_S = 60.0  # until the same error is written again
+MOST_WAITING = 10_000  # lines; a disk that answers never has one waiting
+FLUSH_LIMIT_S, FLUSH_INTERVAL_S = 2.0, 0.002
 
 logger = logging.getLogger("nvkeep")
 events = logging.getLogger("nvkeep.events")
@@ -39,9 +49,8 @@ class Journal(logging.Handler):
             "SYSLOG_IDENTIFIER": "nvkeep",
         }
         fields |= {f"NVKEEP_{key.upper()}": value for key, value in getattr(record, "fields", {}).items()}
-        text = "".join(f"{key}={str(value).replace(chr(10), ' | ')}\n" for key, value in fields.items())
-        with contextlib.suppress(OSError):
-            self.socket.sendto(text.encode(), socket.MSG_DONTWAIT, JOURNAL)
+        text = "".join(f"{key}={_one_line(str(value))}\n" for key, value in fields.items())
+        self.socket.sendto(text.encode(), socket.MSG_DONTWAIT, JOURNAL)
 
 
 class File(logging.Handler):
@@ -54,13 +63,54 @@ class File(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append one line with one write(2); a full disk loses the line, nothing else."""
         when = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
-        text = record.getMessage().replace("\n", " | ")
-        with contextlib.suppress(OSError):
-            handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-            try:
-                os.write(handle, f"{when}: {text}\n".encode())
-            finally:
-                os.close(handle)
+        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        try:
+            os.write(handle, f"{when}: {_one_line(record.getMessage())}\n".encode())
+        finally:
+            os.close(handle)
+
+
+def _one_line(text: str) -> str:
+    """Make one line that holds no control character and no half of one: names of others' are in it."""
+    return clean(text.replace("\n", " | "))
+
+
+class Behind(logging.Handler):
+    """Hands records to a thread that writes them, so that a disk which does not answer keeps nobody waiting."""
+
+    def __init__(self, *handlers: logging.Handler) -> None:
+        super().__init__()
+        self.handlers = handlers
+        self.errors: dict[str, float] = {}
+        self.waiting: Queue[logging.LogRecord] = Queue(MOST_WAITING)
+        threading.Thread(target=self._write, daemon=True).start()
+        atexit.register(self.flush)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Let a record be written; lost where too many wait, and an error that lasts is written once a minute."""
+        if record.levelno >= logging.ERROR and self._lasts(record):
+            return
+        with contextlib.suppress(Full):
+            self.waiting.put_nowait(record)
+
+    def _lasts(self, record: logging.LogRecord) -> bool:
+        """Return whether the same was logged a moment ago."""
+        self.errors = {text: at for text, at in self.errors.items() if record.created - at < REPEAT_S}
+        return self.errors.setdefault(record.getMessage(), record.created) != record.created
+
+    def _write(self) -> None:
+        while True:
+            record = self.waiting.get()
+            for handler in self.handlers:
+                with contextlib.suppress(Exception):  # a full disk, a socket that is gone, a text that is none
+                    handler.emit(record)
+            self.waiting.task_done()
+
+    def flush(self) -> None:
+        """Wait until all is written, but not for a disk that does not answer."""
+        deadline = time.monotonic() + FLUSH_LIMIT_S
+        while self.waiting.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(FLUSH_INTERVAL_S)
 
 
 def setup(*, quiet: bool = False) -> None:
@@ -72,9 +122,15 @@ def setup(*, quiet: bool = False) -> None:
         with contextlib.suppress(OSError):
             Path(DIRECTORY).mkdir(mode=0o750, parents=True, exist_ok=True)
     main = Journal() if Path(JOURNAL).exists() else logging.NullHandler() if quiet else logging.StreamHandler(sys.stderr)
-    logger.handlers = [main, File(f"{DIRECTORY}/{ACTIONS}")]
+    logger.handlers = [Behind(main, File(f"{DIRECTORY}/{ACTIONS}"))]
     events.setLevel(logging.INFO)
-    events.handlers = [File(f"{DIRECTORY}/{EVENTS}")]
+    events.handlers = [Behind(File(f"{DIRECTORY}/{EVENTS}"))]
+
+
+def flush() -> None:
+    """Wait until all is written, before this process ends without a word; not for a disk that does not answer."""
+    for handler in (*logger.handlers, *events.handlers):
+        handler.flush()
 
 
 def step(service: str, key: str, done: Completed, seconds: float) -> None:

@@ -1,10 +1,11 @@
 """What can be asked of a host, and done on it. One seam: LocalHost is the machine, the simulation brings another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 NO_SUCH_PROGRAM = 127  # exit code, as in a shell
+READ_BYTES = 16 * 1024 * 1024  # the largest table of a kernel with ten thousand mounts; a file of ours has some hundred
 
 
 class Completed(NamedTuple):
@@ -24,11 +25,8 @@ class Host(Protocol):
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
         """Run a command to its end. Raises CommandTimeout; an exit code is only reported."""
 
-    def read(self, path: str) -> str:
-        """Read a small file; what is not UTF-8 comes as U+FFFD, so that all of it can be shown. Raises OSError."""
-
-    def exact(self, path: str) -> str:
-        """Read a small file that is written back, byte for byte: not to be shown, it cannot always be. Raises OSError."""
+    def read(self, path: str, most: int = READ_BYTES) -> str:
+        """Read a file of at most so many bytes, each as it is: what is not UTF-8 comes as a surrogate. Raises OSError."""
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         """Put a file in place at once, whole or not at all; durable also survives a power cut. Raises OSError."""
@@ -72,7 +70,7 @@ class Host(Protocol):
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
 
-    def signal(self, pid: int, number: int) -> None:
+    def signal(self, pid: int, number: int, started: str = "") -> None:
         """Send a signal. Raises OSError when there is no such process."""
 
     def answers(self, interface: str, address: str, timeout: float) -> bool:
@@ -80,6 +78,14 @@ class Host(Protocol):
 
     def pings(self, address: str, timeout: float) -> bool:
         """Return whether an address answers a ping. Raises OSError when it cannot be asked."""
+
+    def converses(
+        self, address: str, port: int, request: bytes, good: Callable[[bytes], bool | None], limits: tuple[float, float]
+    ) -> bool:
+        """Connect, send, and return whether the answer is good (None: more has to come). limits: seconds to connect, to answer.
+
+        Raises OSError when it cannot be tried.
+        """
 
     def connects(self, address: str, port: int, timeout: float) -> bool:
         """Return whether a TCP connection is accepted. Raises OSError when it cannot be tried."""

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nvkeep.errors import Busy
+from nvkeep.host.patience import GivenUp, within
 
+DURABLE_LIMIT_S = 10.0  # a busy disk takes a second or two to write a record out
 LOCK_POLL_S = 0.02  # between two tries for a lock
 BYTES = "surrogateescape"  # how text carries bytes that are not UTF-8: other people's files are written back as they were
 
@@ -19,14 +21,28 @@ BYTES = "surrogateescape"  # how text carries bytes that are not UTF-8: other pe
 def others_can_write(path: str) -> bool:
     """Return whether anybody but root and whoever runs this can write a file or directory; a missing one nobody can."""
     try:
-        seen = Path(path).stat()
+        return open_to_others(Path(path).stat())
     except OSError:
         return False
+
+
+def open_to_others(seen: os.stat_result) -> bool:
+    """Return whether anybody but root and whoever runs this can write what was looked at."""
     return bool(seen.st_mode & (stat.S_IWGRP | stat.S_IWOTH)) or seen.st_uid not in (0, os.geteuid())
 
 
 def write(path: str, text: str, *, durable: bool = False) -> None:
     """Replace a file in one moment; mode and owner stay. durable: also after a power cut. Raises OSError, leaves the old."""
+    if not durable:
+        _write(path, text, lambda: False, durable=False)
+        return
+    try:  # in a thread that can be left behind: no pass waits for a disk that does not answer
+        within(DURABLE_LIMIT_S, lambda given_up: _write(path, text, given_up, durable=True))
+    except TimeoutError:
+        raise OSError(errno.ETIMEDOUT, f"its disk does not answer within {DURABLE_LIMIT_S:g} s", path) from None
+
+
+def _write(path: str, text: str, given_up: GivenUp, *, durable: bool) -> None:
     target = Path(path)
     _make(target.parent)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -37,6 +53,7 @@ def write(path: str, text: str, *, durable: bool = False) -> None:
             if durable:
                 stream.flush()
                 os.fsync(stream.fileno())
+        _refuse_late(given_up, path)
         Path(temporary).replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -44,6 +61,12 @@ def write(path: str, text: str, *, durable: bool = False) -> None:
         raise
     if durable:
         _sync_directory(target.parent)
+
+
+def _refuse_late(given_up: GivenUp, path: str) -> None:
+    """Leave the old file where whoever asked for the new one has gone on without."""
+    if given_up():
+        raise OSError(errno.ETIMEDOUT, "too late", path)
 
 
 def remove(path: str, *, durable: bool = False) -> None:

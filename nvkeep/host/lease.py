@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from nvkeep.host.text import load
+
 DENIED = 3  # exit code of the plumbing when another host holds
 
 
@@ -41,7 +43,7 @@ def read(host: Reader, file: str) -> Lease:
     if not version:
         return Lease(0, None)
     try:
-        record = json.loads(host.read(str(_name(file, version))))
+        record = load(host.read(str(_name(file, version))))
     except FileNotFoundError:
         if _highest(host, file) == version:
             raise

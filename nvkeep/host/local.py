@@ -2,15 +2,18 @@
 
 import errno
 import os
+import signal
 import socket
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 from nvkeep.host import command, files
-from nvkeep.host.base import Completed
+from nvkeep.host.base import READ_BYTES, Completed
 
+CHUNK_BYTES = 65536
+ANSWER_BYTES = 4096  # of a service; its first bytes say enough
 LAST_WORDS_S = 2.0  # the escalation is left to report who blocks, before its command would be killed
 
 
@@ -38,15 +41,15 @@ class LocalHost:
             return _umount(argv, timeout)
         return command.run(argv, timeout)
 
-    def read(self, path: str) -> str:
-        """Read a small file. Raises OSError."""
-        with open(path, encoding="utf-8", errors="replace", opener=_without_waiting) as stream:
-            return stream.read()
-
-    def exact(self, path: str) -> str:
+    def read(self, path: str, most: int = READ_BYTES) -> str:
         """Read a small file as `write` can put it back: no byte and no end of a line is another one. Raises OSError."""
-        with open(path, encoding="utf-8", errors=files.BYTES, newline="", opener=_without_waiting) as stream:
-            return stream.read()
+        data = bytearray()
+        with open(path, "rb", buffering=0, opener=_without_waiting) as stream:
+            while chunk := stream.read(CHUNK_BYTES):  # what is asked for at once, some files of /proc allocate at once
+                data += chunk
+                if len(data) > most:
+                    raise OSError(errno.EFBIG, f"larger than {most} bytes", path)
+        return data.decode(errors=files.BYTES)
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         """Put a file in place at once. Raises OSError."""
@@ -114,16 +117,25 @@ class LocalHost:
 
     def boot_id(self) -> str:
         """Name this boot; in a container, where the kernel's word is the machine's, the start of its PID 1 is added."""
-        started = self.read("/proc/1/stat").rpartition(")")[2].split()[19]
-        return f"{self.read('/proc/sys/kernel/random/boot_id').strip()}/{started}"
+        return f"{self.read('/proc/sys/kernel/random/boot_id').strip()}/{self.started(1)}"
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
         time.sleep(seconds)
 
-    def signal(self, pid: int, number: int) -> None:
-        """Send a signal. Raises OSError."""
-        os.kill(pid, number)
+    def signal(self, pid: int, number: int, started: str = "") -> None:
+        """Send a signal; `started`: only to the process that was started then. Raises OSError."""
+        handle = os.pidfd_open(pid)
+        try:
+            if started and self.started(pid) != started:
+                raise ProcessLookupError(errno.ESRCH, "another process has its number by now")
+            signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+
+    def started(self, pid: int) -> str:
+        """Give when a process was started, in ticks of the kernel since boot: with its number that names it. Raises OSError."""
+        return self.read(f"/proc/{pid}/stat").rpartition(")")[2].split()[19]
 
     def answers(self, interface: str, address: str, timeout: float) -> bool:
         """Return whether another host answers for an address."""
@@ -139,19 +151,50 @@ class LocalHost:
 
     def connects(self, address: str, port: int, timeout: float) -> bool:
         """Return whether a TCP connection is accepted. Raises OSError when it cannot be tried."""
-        try:
-            socket.create_connection((address, port), timeout).close()
-        except (TimeoutError, ConnectionError):
+        opened = _connected(address, port, timeout)
+        if opened:
+            opened.close()
+        return opened is not None
+
+    def converses(
+        self, address: str, port: int, request: bytes, good: Callable[[bytes], bool | None], limits: tuple[float, float]
+    ) -> bool:
+        """Return whether a service answers as it should. Raises OSError when it cannot be tried."""
+        opened = _connected(address, port, limits[0])
+        if not opened:
             return False
-        except OSError as error:
-            if error.errno == errno.EHOSTUNREACH:  # nobody answered ARP
+        with opened:
+            try:
+                return _converses(opened, request, good, time.monotonic() + limits[1])
+            except OSError:  # it has hung up, or does not answer
                 return False
-            raise  # no route, no address, no descriptor: that says nothing about the other host
-        return True
 
     def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
         """Hold a file lock. Raises Busy."""
         return files.lock(path, timeout)
+
+
+def _connected(address: str, port: int, timeout: float) -> socket.socket | None:
+    try:
+        return socket.create_connection((address, port), timeout)
+    except (TimeoutError, ConnectionError):
+        return None
+    except OSError as error:
+        if error.errno == errno.EHOSTUNREACH:  # nobody answered ARP
+            return None
+        raise  # no route, no address, no descriptor: that says nothing about the other host
+
+
+def _converses(opened: socket.socket, request: bytes, good: Callable[[bytes], bool | None], deadline: float) -> bool:
+    answer = b""
+    opened.sendall(request)
+    while (verdict := good(answer)) is None and len(answer) < ANSWER_BYTES:
+        opened.settimeout(max(0.001, deadline - time.monotonic()))
+        chunk = opened.recv(ANSWER_BYTES)
+        if not chunk or time.monotonic() > deadline:
+            return False
+        answer += chunk
+    return bool(verdict)
 
 
 def _umount(argv: Sequence[str], timeout: float) -> Completed:

@@ -4,7 +4,6 @@ What an administrator can type, nvkeep can: `ssh NAME true` has to work without 
 stands on this; it is for orders that go to several hosts, and for comparing them.
 """
 
-import json
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -12,10 +11,14 @@ from typing import Any
 from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
 from nvkeep.host.base import NO_SUCH_PROGRAM
+from nvkeep.host.text import first, lines, load_first
 
 NO_CONNECTION = 255  # as ssh(1) and scp(1) give it: they themselves failed
 CONNECT_TIMEOUT_S = 5
-OPTIONS = ("-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}", "-o", "ServerAliveInterval=5")
+OPTIONS = (
+    "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_TIMEOUT_S}", "-o", "ServerAliveInterval=5",
+    "-o", "ForwardAgent=no", "-o", "ClearAllForwardings=yes", "-o", "ControlPath=none",
+)  # fmt: skip
 
 
 class Peer:
@@ -53,12 +56,12 @@ def json_of(name: str, done: Completed) -> Any:  # noqa: ANN401 - any JSON value
 
     Raises ValueError, which says what was printed where no JSON was.
     """
-    lines = done.out.splitlines(keepends=True)
-    for number, line in enumerate(lines):
+    printed = lines(done.out)
+    for number, line in enumerate(printed):
         if line.startswith(("[", "{")):
             try:
-                return json.JSONDecoder().raw_decode("".join(lines[number:]))[0]
+                return load_first("\n".join(printed[number:]))
             except ValueError:
                 continue
-    message = next((line.strip() for line in (*lines, *reversed(done.err.splitlines())) if line.strip()), "no message")
+    message = first(done.out, *reversed(lines(done.err)))
     raise ValueError(f"`{' '.join(done.argv)}` on {name} ended with {done.code}, and printed no JSON: {message}")

@@ -4,6 +4,10 @@ from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
+from nvkeep.host.text import lines
+
+END = "exists -"
+ROLES = ("Primary", "Secondary", "Unknown")
 
 
 class Peer(NamedTuple):
@@ -37,11 +41,17 @@ def read(host: Host, resource: str) -> Entry:
 
 
 def parse(text: str, resource: str) -> Entry:
-    """Parse the `exists` lines. Raises ProbeError when the resource is not among them."""
-    events = [_words(line) for line in text.splitlines() if line.startswith("exists ")]
+    """Parse the `exists` lines of a whole list. Raises ProbeError when the resource is not among them."""
+    listed = lines(text)
+    if listed[-1:] != [END]:
+        raise ProbeError(f"drbdsetup events2 did not print all: it ends with {listed[-1:]}")
+    events = [_words(line) for line in listed[:-1] if line.startswith("exists ")]
+    events = [(kind, words) for kind, words in events if words.get("name") == resource]
     role = next((words.get("role") for kind, words in events if kind == "resource"), None)
     if role is None:
         raise ProbeError(f"DRBD resource {resource} is not up here", f"drbdadm up {resource}")
+    if role not in ROLES:
+        raise ProbeError(f"drbdsetup events2 names a role that is none of DRBD: {role!r}")
     devices = [words for kind, words in events if kind == "device"]
     suspended = any(kind == "resource" and words.get("suspended", "no") != "no" for kind, words in events)
     good = all(words.get("disk") == "UpToDate" and words.get("quorum", "yes") == "yes" for words in devices)
@@ -52,10 +62,12 @@ def parse(text: str, resource: str) -> Entry:
 
 
 def _words(line: str) -> tuple[str, dict[str, str]]:
-    kind, *pairs = line.split()[1:]
+    _, kind, *pairs = line.split(" ")
     return kind, dict(pair.split(":", 1) for pair in pairs if ":" in pair)
 
 
 def _peer(words: dict[str, str], disks: dict[str | None, str]) -> Peer:
+    if words.get("role", "Unknown") not in ROLES:
+        raise ProbeError(f"drbdsetup events2 names a role that is none of DRBD: {words['role']!r}")
     disk = disks.get(words.get("peer-node-id"), "?")
     return Peer(words.get("conn-name", "?"), words.get("role", "Unknown"), words.get("connection", "?"), disk)

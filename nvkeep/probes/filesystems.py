@@ -2,6 +2,8 @@
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
+from nvkeep.host.text import lines
+from nvkeep.model.finding import Lack
 
 KNOWN, RELEASE = "/proc/filesystems", "/proc/sys/kernel/osrelease"
 SBIN = ("/sbin", "/usr/sbin", "/usr/bin")
@@ -19,7 +21,7 @@ def known(host: Host, fstype: str) -> bool:
         return True
     if fstype in HELPED or "." in fstype:
         return False
-    return fstype in {line.split()[-1] for line in _read(host, KNOWN).splitlines() if line.strip()} or _module(host, fstype)
+    return fstype in {line.split()[-1] for line in lines(_read(host, KNOWN)) if line.strip()} or _module(host, fstype)
 
 
 def _module(host: Host, fstype: str) -> bool:
@@ -43,3 +45,12 @@ def _read(host: Host, path: str) -> str:
         return host.read(path)
     except OSError as error:
         raise ProbeError(f"{path}: {error.strerror}") from error
+
+
+def mountable(host: Host, fstype: str) -> Lack | str:
+    """Say that a type cannot be mounted here, and what brings it, or that it can. Raises ProbeError."""
+    if known(host, fstype):
+        return "can be mounted"
+    helped = fstype in HELPED or "." in fstype
+    fix = f"install the package that brings /sbin/mount.{fstype}" if helped else f"modprobe {fstype}"
+    return Lack(f"this host cannot mount {fstype}", fix)

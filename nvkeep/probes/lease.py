@@ -50,7 +50,7 @@ class Patient:
 
     def names(self, directory: str) -> list[str]:
         """List a directory."""
-        return self._said("ls", "--almost-all", directory).splitlines()
+        return self._said("find", directory, "-mindepth", "1", "-maxdepth", "1", "-printf", r"%f\0").split("\0")[:-1]
 
     def _said(self, *argv: str) -> str:
         done = self.host.run(argv, LOOK_TIMEOUT_S)

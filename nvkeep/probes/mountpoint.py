@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
-from nvkeep.probes import mountinfo
+from nvkeep.model.finding import Lack
+from nvkeep.probes import fstab, mountinfo
 
 
 class Place(NamedTuple):
@@ -42,3 +43,30 @@ def _link(host: Host, path: str) -> str:
     parts = path.strip("/").split("/")
     every = (f"/{'/'.join(parts[: number + 1])}" for number in range(len(parts)))
     return next((part for part in every if host.link_target(part) is not None), "")
+
+
+def usable(host: Host, path: str, device: str) -> Lack | str:
+    """Say what is wrong with a place to mount at, or what is there. Raises ProbeError."""
+    if rival := _rival(host, path, device):
+        return rival
+    seen = read(host, path)
+    if seen.link:
+        return Lack(
+            f"{seen.link} is a symbolic link: {path} would be mounted elsewhere", f"write the real path: realpath {path}"
+        )
+    if seen.names is None:
+        return Lack(f"{path}, or a part of it, is not a directory", f"ls -ld {path}")
+    if seen.unwritable:
+        return Lack(f"{path} is not there, and cannot be made ({seen.unwritable})", f"mkdir -p {path}")
+    if seen.names and not seen.mounted:  # that keeps nobody from serving
+        return f"there, but not empty ({seen.names} entries), and a mount hides them; ls -A {path}"
+    return "mounted" if seen.mounted else "there" if seen.there else "not there; it is made with the first mount"
+
+
+def _rival(host: Host, path: str, device: str) -> Lack | None:
+    """Name who else would mount it: systemd unmounts, too, what it believes to be its own."""
+    if line := fstab.line_for(host, path, device):
+        fix = f"sed -i '{line}s/^/# /' {fstab.TABLE} && systemctl daemon-reload"
+        return Lack(f"line {line} of {fstab.TABLE} mounts it as well", fix)
+    name = fstab.unit_for(host, path)
+    return Lack(f"{name} is enabled, and mounts it as well", f"systemctl disable {name}") if name else None

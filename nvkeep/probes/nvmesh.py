@@ -4,11 +4,11 @@ Two generations of writers exist: numbers may be hex strings or integers, boolea
 volume is being detached.
 """
 
-import json
 from typing import Any, NamedTuple
 
 from nvkeep.errors import ProbeError
-from nvkeep.host import Host
+from nvkeep.host import Completed, Host
+from nvkeep.host.text import first, load
 
 EXCLUSIVE = "EXCLUSIVE_READ_WRITE"
 LIVE = frozenset({"Live, with IO", "Live, with IO, no protection"})
@@ -28,6 +28,15 @@ class Entry(NamedTuple):
     detaching: bool
     status: str
 
+    @property
+    def mode(self) -> str:
+        """How it is attached, in the words of the kind."""
+        if self.preempted:
+            return "preempted"
+        if self.detaching:
+            return "detaching"
+        return {EXCLUSIVE: "exclusive", None: "unknown"}.get(self.reservation, "shared")
+
 
 def read(host: Host, proc: str, volume: str) -> Entry | None:
     """Read one attachment, None when there is none here. Raises ProbeError when the client cannot tell."""
@@ -37,7 +46,7 @@ def read(host: Host, proc: str, volume: str) -> Entry | None:
         try:
             return parse(host.read(path))
         except FileNotFoundError:
-            if volume not in host.names(f"{proc}/volumes"):
+            if volume not in host.names(f"{proc}/volumes"):  # the client has just said that it is ready: that is the sign
                 return None
             why = "status.json is missing"
         except OSError as error:
@@ -60,13 +69,13 @@ def unready(host: Host, proc: str) -> str:
         state = host.read(f"{proc}/status")
     except OSError as error:
         return f"the NVMesh client does not run here ({proc}/status: {error.strerror})"
-    return "" if READY in state else f"the NVMesh client is not ready ({state.strip().splitlines()[:1]})"
+    return "" if READY in state else f"the NVMesh client is not ready ({first(state)})"
 
 
 def parse(text: str) -> Entry | None:
     """Parse status.json; None for a hidden attachment of NVMesh's own. Raises ProbeError."""
     try:
-        status = json.loads(text)
+        status = load(text)
         return None if _hidden(status) else _entry(status)
     except (ValueError, TypeError, AttributeError) as error:
         raise ProbeError(f"not the status of a volume: {error}") from error
@@ -87,11 +96,41 @@ def _entry(known: dict[str, Any]) -> Entry:
     enabled = "io_enabled" not in known or _number(known["io_enabled"]) == 1
     live = status in LIVE and dbg is not None and dbg & 0xFF == 0 and attach in (None, "Attached")
     return Entry(
-        known.get("reservation"), mine, live and enabled and not preempted, preempted, detaching, status or str(attach)
+        _word(known.get("reservation")), mine, live and enabled and not preempted, preempted, detaching, status or str(attach)
     )
+
+
+def _word(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    raise TypeError(f"reservation: {value!r}")
 
 
 def _number(value: object) -> int | None:
     if isinstance(value, str):
         return int(value, 0)
     return int(value) if isinstance(value, int) else None
+
+
+def words_of(done: Completed) -> list[str]:
+    """Return the answer about the volume, then about the whole; plain text where it is not JSON."""
+    answer = answer_of(done)
+    if answer is None:
+        return [" ".join((done.out + done.err).split())]
+    volumes = answer.get("volumes")
+    mine = volumes.get(done.argv[-1], {}) if isinstance(volumes, dict) else {}
+    answers = [mine.get("error"), mine.get("status"), answer.get("error")] if isinstance(mine, dict) else [answer.get("error")]
+    return [str(word) for word in answers if word]
+
+
+def answer_of(done: Completed) -> dict[str, Any] | None:
+    """Find the JSON among whatever else the command printed, on stdout or stderr; None when there is none."""
+    for text in (done.out, done.err):
+        start, end = text.find("{"), text.rfind("}")
+        try:
+            answer = load(text[start : end + 1]) if 0 <= start < end else None
+        except ValueError:
+            continue
+        if isinstance(answer, dict):
+            return answer
+    return None

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
+from nvkeep.host.text import first
 from nvkeep.probes.io import STILL_ASKED, alone
 
 NONE = re.compile(r"there is NO reservation held")
@@ -16,6 +17,7 @@ HELD = re.compile(r"Key\s*=\s*0x([0-9a-f]+)", re.IGNORECASE)
 KEYS = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.IGNORECASE | re.MULTILINE)
 ATTENTION = 6  # SG_LIB_CAT_UNIT_ATTENTION: the disk first tells, once for each event, what happened to its registrations
 COMMAND_ATTEMPTS = 3
+COUNT = re.compile(r"\b(\d+) registered reservation keys? follow")
 RUNNING = "running"
 NO_KEYS = re.compile(r"there are NO registered reservation keys|\b0 registered reservation key\b")  # the second: mpathpersist
 
@@ -68,24 +70,24 @@ def _asked(host: Host, disk: str, argv: tuple[str, ...]) -> str:
     if done.code == STILL_ASKED:
         raise ProbeError(f"{argv[-1]} has not answered an earlier `{argv[0]}`, which hangs in the kernel")
     if done.code:
-        message = ((done.err + done.out).strip().splitlines() or ["no message"])[0]
-        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {message}")
+        raise ProbeError(f"`{' '.join(argv)}` ended with {done.code}: {first(done.err, done.out)}")
     return done.out
 
 
 def parse_holder(text: str) -> int:
     """Parse --read-reservation. Raises ProbeError when it says neither that there is one nor that there is none."""
     match = HELD.search(text)
-    if match:
+    if match and int(match[1], 16):  # 0: a type that all registrants hold, or an answer that is none
         return int(match[1], 16)
-    if NONE.search(text):
+    if NONE.search(text) and not match:
         return 0
     raise ProbeError(f"cannot parse the reservation: {text.strip()!r}")
 
 
 def parse_keys(text: str) -> frozenset[int]:
-    """Parse --read-keys. Raises ProbeError when it names no key and does not say that there are none."""
-    keys = frozenset(int(key, 16) for key in KEYS.findall(text))
-    if not keys and not NO_KEYS.search(text):
+    """Parse --read-keys. Raises ProbeError when it does not list as many keys as it says there are."""
+    keys, count = [int(key, 16) for key in KEYS.findall(text)], COUNT.search(text)
+    announced = 0 if NO_KEYS.search(text) else int(count[1]) if count else -1
+    if announced != len(keys):
         raise ProbeError(f"cannot parse the registered keys: {text.strip()!r}")
-    return keys
+    return frozenset(keys)

@@ -1,13 +1,14 @@
 """Whether the kernel still has a file system of a device, mounted where it can be seen or not: /sys/fs/TYPE/DEVICE.
 
 After a lazy umount, or one that still writes out, the mount table says nothing any more, and the device is in use all the same.
-ext4, xfs, f2fs and others have such a directory for as long as the file system lives; of one that has none this cannot tell.
+ext4, xfs, btrfs, f2fs and others have such a directory for as long as the file system lives; where there is none, none is seen.
 """
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 
 TABLE = "/sys/fs"
+BTRFS = f"{TABLE}/btrfs"  # one directory a file system, by its UUID
 
 
 def alive(host: Host, number: str | None) -> bool:
@@ -17,6 +18,10 @@ def alive(host: Host, number: str | None) -> bool:
         return False
     name = device.rpartition("/")[2]
     try:
-        return any(host.exists(f"{TABLE}/{kind}/{name}") for kind in host.names(TABLE))
+        places = (
+            *(f"{kind}/{name}" for kind in host.names(TABLE)),
+            *(f"btrfs/{top}/devices/{name}" for top in host.names(BTRFS)),
+        )
+        return any(host.exists(f"{TABLE}/{place}") for place in places)
     except OSError as error:
         raise ProbeError(f"{TABLE}: {error.strerror}") from error

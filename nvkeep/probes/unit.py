@@ -5,13 +5,17 @@ from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
+from nvkeep.host.text import lines
 
 PROPERTIES = "LoadState,ActiveState,SubState,Result,Job,MainPID,InactiveEnterTimestampMonotonic"
 
+LOADS = frozenset({"stub", "loaded", "not-found", "bad-setting", "error", "merged", "masked"})
+STATES = frozenset(
+    {"active", "reloading", "inactive", "failed", "activating", "deactivating", "maintenance", "refreshing"}
+)  # of systemd 249 to 257
 AT_BOOT = ("enabled", "enabled-runtime", "static", "generated", "alias")
 
 INSTALLED = "LoadState,UnitFileState,WantedBy,RequiredBy"
-ENABLED = ("enabled", "enabled-runtime")
 BOOT = frozenset(
     f"{name}.target"
     for name in ("basic", "default", "graphical", "local-fs", "multi-user", "network-online", "remote-fs", "sysinit", "timers")
@@ -39,8 +43,8 @@ class Install(NamedTuple):
 
     @property
     def at_boot(self) -> bool:
-        """Return whether it is started at boot, as far as its own file and the targets of a boot tell."""
-        return self.file in ENABLED or bool(self.pulled & BOOT)
+        """Return whether it is started at boot by a target of every boot, or by one that is not known."""
+        return bool(self.pulled & BOOT) or (self.file == "enabled" and not self.pulled)
 
 
 def read(host: Host, unit: str) -> Entry:
@@ -80,13 +84,20 @@ def parse_install(text: str) -> Install:
     properties = _pairs(text)
     try:
         pulled = frozenset(f"{properties.get('WantedBy', '')} {properties.get('RequiredBy', '')}".split())
-        return Install(properties["LoadState"], properties.get("UnitFileState", ""), pulled)
-    except KeyError as error:
+        return Install(_one_of(LOADS, properties["LoadState"]), properties.get("UnitFileState", ""), pulled)
+    except (KeyError, ValueError) as error:
         raise ProbeError(f"systemctl show printed something unexpected: {error}") from error
 
 
+def _one_of(known: frozenset[str], word: str) -> str:
+    """Return a word of systemd's; another one than it is known to say is no answer, and never "inactive"."""
+    if word not in known:
+        raise ValueError(f"{word!r}")
+    return word
+
+
 def _pairs(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return dict(line.split("=", 1) for line in lines(text) if "=" in line)
 
 
 def parse(text: str) -> Entry:
@@ -94,13 +105,13 @@ def parse(text: str) -> Entry:
     properties = _pairs(text)
     try:
         return Entry(
-            load=properties["LoadState"],
-            active=properties["ActiveState"],
+            load=_one_of(LOADS, properties["LoadState"]),
+            active=_one_of(STATES, properties["ActiveState"]),
             sub=properties["SubState"],
             result=properties.get("Result", ""),
             job=properties.get("Job", "0") not in ("", "0"),
             pid=int(properties.get("MainPID", "0") or 0),
             inactive_since=int(properties.get("InactiveEnterTimestampMonotonic", "0") or 0) / 1e6,
         )
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise ProbeError(f"systemctl show printed something unexpected: {error}") from error

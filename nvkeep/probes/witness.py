@@ -6,20 +6,23 @@ Asked are the addresses of `ping:`, else the default gateways on the interfaces 
 
 import os
 import socket
-import struct
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
+from nvkeep.errors import ProbeError
 from nvkeep.host import Host
+from nvkeep.host.text import lines
 from nvkeep.model.spec import Service
 
 ANSWER_TIMEOUT_S = 0.3  # for one answer; within a site it comes in milliseconds
 PING_ATTEMPTS = 2
 NOWHERE_4, NOWHERE_6 = "00000000", "0" * 32
 GATEWAY = 0x2  # RTF_GATEWAY
-FIELDS_6 = 10
+FIELDS_4, FIELDS_6 = 4, 10
+LITTLE = sys.byteorder == "little"
 
 
 class Gateway(NamedTuple):
@@ -35,33 +38,39 @@ def answers(host: Host, service: Service) -> bool:
         return True
     if service.ping:
         return any(_pinged(host, tuple(map(str, service.ping))) for _ in range(PING_ATTEMPTS))
-    nearest = gateways(host, {address.interface for address in service.addresses})
+    try:
+        nearest = gateways(host, {address.interface for address in service.addresses})
+    except ProbeError:  # whoever cannot be asked has not answered
+        return False
     return not nearest or any(_heard(host, nearest) for _ in range(PING_ATTEMPTS))
 
 
 def gateways(host: Host, interfaces: set[str]) -> list[Gateway]:
-    """Name the default gateways on some interfaces."""
-    routes = (*_gateways_4(_lines(host, "/proc/net/route")), *_gateways_6(_lines(host, "/proc/net/ipv6_route")))
+    """Name the default gateways on some interfaces. Raises ProbeError."""
+    try:
+        routes = (*_gateways_4(_lines(host, "/proc/net/route")), *_gateways_6(_lines(host, "/proc/net/ipv6_route")))
+    except (ValueError, OSError) as error:
+        raise ProbeError(f"cannot read the routes: {error}") from error
     return [gateway for gateway in routes if gateway.interface in interfaces]
 
 
 def _lines(host: Host, path: str) -> list[list[str]]:
     try:
-        return [line.split() for line in host.read(path).splitlines()]
+        return [line.split() for line in lines(host.read(path))]
     except FileNotFoundError:  # a kernel without IPv6
         return []
 
 
-def _gateways_4(lines: list[list[str]]) -> Iterator[Gateway]:
+def _gateways_4(rows: list[list[str]]) -> Iterator[Gateway]:
     """Read /proc/net/route: numbers in the byte order of the machine."""
-    for interface, destination, gateway, flags, *_ in lines[1:]:
+    for interface, destination, gateway, flags in (fields[:4] for fields in rows[1:] if len(fields) > FIELDS_4):
         if destination == NOWHERE_4 and int(flags, 16) & GATEWAY:
-            yield Gateway(interface, socket.inet_ntoa(struct.pack("=I", int(gateway, 16))))
+            yield Gateway(interface, socket.inet_ntoa(bytes.fromhex(gateway)[::-1] if LITTLE else bytes.fromhex(gateway)))
 
 
-def _gateways_6(lines: list[list[str]]) -> Iterator[Gateway]:
+def _gateways_6(rows: list[list[str]]) -> Iterator[Gateway]:
     """Read /proc/net/ipv6_route: destination, its length, source, its length, gateway, metric, two counts, flags, interface."""
-    for fields in lines:
+    for fields in rows:
         if len(fields) == FIELDS_6 and fields[0] == NOWHERE_6 and fields[1] == "00" and int(fields[8], 16) & GATEWAY:
             yield Gateway(fields[9], socket.inet_ntop(socket.AF_INET6, bytes.fromhex(fields[4])))
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict
 
 from nvkeep.host import Host
+from nvkeep.host.text import load
 from nvkeep.model.finding import Finding
 from nvkeep.model.role import Roles
 from nvkeep.state.files import LEAVING, RUN, VAR, written
@@ -58,7 +59,7 @@ def lower_flags(host: Host, *, keep: tuple[str, ...]) -> None:
 def last_roles(host: Host) -> Roles:
     """Read keepalived's last answer, for those who may not ask it."""
     try:
-        record = json.loads(host.read(f"{RUN}/roles"))
+        record = load(host.read(f"{RUN}/roles"))
         return Roles(tuple((str(name), str(word)) for name, word in record["words"]), str(record["ident"]), str(record["why"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Roles(why=f"nothing is on record: {error}")

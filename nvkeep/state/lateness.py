@@ -19,7 +19,7 @@ def overdue() -> bool:
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     try:
         ages = [now - _passed(path) for path in Path(RUN, "report").iterdir() if path.name[0] != "."]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return True
     return not ages or not all(0 <= age <= allowed for age in ages)
 

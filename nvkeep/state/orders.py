@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 
 from nvkeep.errors import Busy, ProbeError
 from nvkeep.host import Host
-from nvkeep.model.override import Kind, Override
+from nvkeep.host.text import load
+from nvkeep.model.override import LATEST, Kind, Override
 from nvkeep.state.files import RUN, VAR, alone
 
 DIRECTORY = f"{VAR}/override"
@@ -30,11 +31,11 @@ class Overrides:
         """Read an order, be it over or not; None where there is none. Raises ProbeError when it cannot be read."""
         path = _path(kind, service)
         try:
-            record = json.loads(self.host.read(path))
-            return Override(**record | {"kind": kind, "until": float(record["until"])})
+            record = load(self.host.read(path))
+            return Override(**record | {"kind": kind, "until": _end(record["until"])})
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise ProbeError(f"{path} cannot be read: {error}; nvkeep override end {kind} {service}".rstrip()) from error
 
     def give(self, order: Override) -> None:
@@ -70,6 +71,12 @@ class Overrides:
         for kind in kinds:
             if order := self.read(kind, service):
                 yield order
+
+
+def _end(until: object) -> float:
+    if not isinstance(until, int | float) or not 0 <= until <= LATEST:
+        raise ValueError(f"{until} is no end")
+    return float(until)
 
 
 def _path(kind: Kind, service: str) -> str:
@@ -132,9 +139,9 @@ class Timestamps:
     def _read(self, what: str) -> float:
         """Read a stamp; one that cannot be read, or is of another boot, is none."""
         try:
-            record = json.loads(self.host.read(self._path(what)))
+            record = load(self.host.read(self._path(what)))
             return float(record["at"]) if record["boot"] == self.host.boot_id() else 0.0
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, OverflowError):
             return 0.0
 
     def _write(self, what: str, at: float) -> None:

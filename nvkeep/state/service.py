@@ -1,36 +1,28 @@
 """What must outlive a process. Files are replaced whole; a file that cannot be read is unknown, never a default.
 
-/run/nvkeep/claim/SERVICE        this boot holds the service: the boot id                (gone with the boot)
-/run/nvkeep/standing/SERVICE     cool-down, yield, the next announcement                 (gone with the boot)
-/run/nvkeep/eligible/SERVICE     the flag keepalived tracks: 1 or 0
-/run/nvkeep/role/SERVICE         a role set by hand
-/run/nvkeep/starts/SERVICE       when it was started here, of late                       (gone with the boot)
-/run/nvkeep/roles                keepalived's last answer
-/run/nvkeep/agreement            how this host was last compared with the others (checks/consistency.py)
-/run/nvkeep/report/SERVICE       the last pass
-/run/nvkeep/lock/SERVICE         keeps passes apart
-/run/nvkeep/leaving              the system goes down: nvkeep-shutdown.service makes it, before anything else is stopped
-/run/nvkeep/cluster.yaml         the last one that the agent found right, for a shutdown while the file is wrong
-/var/lib/nvkeep/loss/SERVICE     a volume that was taken from this host
-/var/lib/nvkeep/held/SERVICE     why it is not started here any more until `nvkeep reset`
-
-What cannot be written to /var/lib (a full or read-only disk) is kept under /run, so that this boot at least knows it.
+Which file is whose, and how long it lasts: docs/reference.md. What cannot be written to /var/lib (a full or read-only disk) is
+kept under /run, so that this boot at least knows it.
 """
 
 import json
+import re
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
+from nvkeep.host.text import load
 from nvkeep.model.fencing import Fencing, rebooted
 from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.role import Role
 from nvkeep.model.timers import Blocked, Timers
 from nvkeep.state.files import RUN, VAR, written
+from nvkeep.state.shapes import alike, loss, whole
 
+BOOT_ID = re.compile(r"[0-9a-f-]{36}/\d+")
 LOCK_WAIT_S = 120.0  # a pass waits for another one; longer than a step
+PASS_WAIT_S = 30.0  # the agent does, which makes another soon
 
 
 class Store:
@@ -47,11 +39,12 @@ class Store:
     def claimed(self) -> bool:
         """Return whether this boot took the service and has not released it; a claim that cannot be read counts as one."""
         try:
-            return self.host.read(f"{RUN}/claim/{self.service}").strip() == self.host.boot_id()
+            claim = self.host.read(f"{RUN}/claim/{self.service}").strip()
         except FileNotFoundError:
             return False
         except OSError:
             return True
+        return claim == self.host.boot_id() or not BOOT_ID.fullmatch(claim)
 
     def serving(self, within: float) -> bool:
         """Return whether this boot holds the service when a pass that is under way has ended. Raises Busy."""
@@ -73,9 +66,10 @@ class Store:
         """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
         record = self._read(f"{RUN}/standing/{self.service}")
         usual = asdict(Timers())
-        if not isinstance(record, dict) or record.keys() != usual.keys():
+        if not isinstance(record, dict) or not record.keys() <= usual.keys():
             return Timers()
-        return Timers(**record) if all(_alike(record[key], usual[key]) for key in usual) else Timers()
+        record = usual | record  # an older version knew less
+        return Timers(**record) if all(alike(record[key], usual[key]) for key in usual) else Timers()
 
     def save_timers(self, timers: Timers) -> None:
         """Record the times of this boot."""
@@ -87,7 +81,7 @@ class Store:
         now, boot = self.host.now(), self.host.boot_id()
         record = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
         try:
-            fencing = _loss(record["loss"]) if isinstance(record, dict) else Fencing(1, now, None, now)
+            fencing = loss(record["loss"]) if isinstance(record, dict) else Fencing(1, now, None, now)
             return fencing if isinstance(record, dict) and record["boot"] == boot else rebooted(fencing, now)
         except (TypeError, KeyError):
             return Fencing(1, now, None, now)
@@ -115,7 +109,7 @@ class Store:
         """Read why the service is held. Raises ProbeError when that cannot be read."""
         for path in (f"{RUN}/held/{self.service}", f"{VAR}/held/{self.service}"):
             try:
-                record = json.loads(self.host.read(path))
+                record = load(self.host.read(path))
                 return Blocked(str(record["key"]), str(record["why"]), str(record["since"]))
             except FileNotFoundError:
                 continue
@@ -179,14 +173,14 @@ class Store:
         self._keep(f"{RUN}/report/{self.service}", text)
 
     def report(self) -> dict[str, Any]:
-        """Read the last pass of this boot; empty when there is none."""
+        """Read the last pass of this boot; empty when there is none, or none that can be read."""
         record = self._read(f"{RUN}/report/{self.service}")
-        return record if isinstance(record, dict) and record.get("boot") == self.host.boot_id() else {}
+        return record if isinstance(record, dict) and record.get("boot") == self.host.boot_id() and whole(record) else {}
 
     def settled_before(self) -> set[str]:
         """Name what stood well after the last pass."""
         settled = {str(word) for word in SETTLED}
-        return {str(outcome["key"]) for outcome in self.report().get("outcomes", []) if outcome["word"] in settled}
+        return {outcome["key"] for outcome in self.report().get("outcomes", ()) if outcome["word"] in settled}
 
     def _keep(self, path: str, text: str) -> bool:
         """Write what a pass can go on without: a disk that is full or read-only stops nobody who serves (see unwritable)."""
@@ -198,24 +192,9 @@ class Store:
 
     def _read(self, path: str) -> object:
         try:
-            return json.loads(self.host.read(path))
+            return load(self.host.read(path))
         except (OSError, ValueError):
             return None
-
-
-def _alike(value: object, usual: object) -> bool:
-    """Return whether a value read from JSON is of the type it was written as."""
-    return isinstance(value, type(usual)) or (isinstance(usual, float) and isinstance(value, int))
-
-
-def _loss(record: dict[str, Any]) -> Fencing:
-    """Raise TypeError for a record that was not written here."""
-    usual = asdict(Fencing(listening_since=record["listening_since"]))
-    record = usual | record  # an older version knew less
-    since = record["listening_since"]
-    if not all(_alike(record[key], usual[key]) for key in usual) or not isinstance(since, int | float | None):
-        raise TypeError(record)
-    return Fencing(**record)
 
 
 def flag_path(service: str) -> str:

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from shlex import join
+from os import fsencode
+from shlex import quote
 from typing import NamedTuple, TypeVar
+
+from nvkeep.errors import clean
 
 PROTECTED = ("init.scope", "nvkeep.service", "nvkeep-reconcile.service", "keepalived.service")  # units nobody may end
 Found = TypeVar("Found")
+DELETE = 0x7F  # from here on a byte is no character of ASCII
 
 
 class Sort(StrEnum):
@@ -23,7 +27,7 @@ class Sort(StrEnum):
 class Blocker(NamedTuple):
     """One thing that holds. `path`: what of the file system, or where it is mounted; `does`: how, in words.
 
-    `command`: what the process runs; of an export, its client.
+    `command`: what the process runs; of an export, its client; `started`: with the pid, which process it is.
     """
 
     sort: Sort
@@ -32,11 +36,12 @@ class Blocker(NamedTuple):
     pid: int = 0
     command: str = ""
     unit: str = ""
+    started: str = ""
 
     def __str__(self) -> str:
         if not self.pid:
-            return self.does
-        return f"pid {self.pid} ({self.command}){f' of {self.unit}' if self.unit else ''} {self.does}"
+            return clean(self.does)
+        return clean(f"pid {self.pid} ({self.command}){f' of {self.unit}' if self.unit else ''} {self.does}")
 
     @property
     def cure(self) -> tuple[str, ...]:
@@ -54,7 +59,18 @@ class Blocker(NamedTuple):
     @property
     def remedy(self) -> str:
         """The same as it is typed."""
-        return join(self.cure)
+        return " ".join(map(_typed, self.cure))
+
+
+def _typed(word: str) -> str:
+    """Quote a word for a shell, so that it can be copied from a screen: what cannot be seen is written as its bytes."""
+    if word.isprintable():
+        return quote(word)
+    shown = (
+        chr(byte) if chr(byte).isprintable() and byte < DELETE and chr(byte) not in "'\\" else f"\\x{byte:02x}"
+        for byte in fsencode(word)
+    )
+    return f"$'{''.join(shown)}'"
 
 
 def gone_is(default: Found, ask: Callable[[str], Found], about: str) -> Found:

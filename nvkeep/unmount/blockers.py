@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
+from nvkeep.host.text import lines
 from nvkeep.probes import mountinfo
 from nvkeep.probes.mountinfo import Place
 from nvkeep.unmount import processes
@@ -161,11 +162,11 @@ def _kernels(host: Host, table: tuple[Place, ...], numbers: frozenset[str]) -> I
 
 def swap_files(text: str) -> tuple[str, ...]:
     """Pick the files of /proc/swaps; partitions are none."""
-    rows = [line.split() for line in text.splitlines()[1:]]
+    rows = [line.split() for line in lines(text)[1:]]
     return tuple(mountinfo.plain(row[0]) for row in rows if len(row) > 1 and row[1] == "file")
 
 
 def exports(text: str) -> tuple[tuple[str, str], ...]:
     """Parse /proc/fs/nfsd/exports: what the kernel holds for a client now, as (path, client)."""
-    rows = [line.split(None, 1) for line in text.splitlines() if line.startswith("/")]
+    rows = [line.split(None, 1) for line in lines(text) if line.startswith("/")]
     return tuple((mountinfo.plain(row[0]), row[1].partition("(")[0] if len(row) > 1 else "") for row in rows)

@@ -143,7 +143,7 @@ class Escalation:
                 self.sent.add((blocker.pid, number))
                 self.say(f"{number.name} to {blocker}")
                 with suppress(ProcessLookupError):
-                    self.host.signal(blocker.pid, number)
+                    self.host.signal(blocker.pid, number, blocker.started)
 
     # --- time, and words ----------------------------------------------------------------------------------------------
 

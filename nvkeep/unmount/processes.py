@@ -1,14 +1,19 @@
 """Which processes use a file system, and of which unit of systemd they are."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from nvkeep.host import Host
+from nvkeep.host.text import lines
 from nvkeep.probes import mountinfo
 from nvkeep.unmount.blocker import Blocker, Sort, gone_is
 
 UNITS = (".service", ".scope", ".socket", ".mount", ".swap")
 NONE: list[str] = []
+MAPPED = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) \d+ +(/.*)", re.DOTALL)  # proc(5), maps
+STARTED = 19  # the place of the start time behind the name in /proc/PID/stat
+NAME_BYTES = 4096  # of a command line and of a control group: how long they are is their owner's choice
 
 
 class Sought(NamedTuple):
@@ -63,22 +68,16 @@ def _leads_to(host: Host, link: str, mount: str, sought: Sought) -> bool:
 
 def mount_of(fdinfo: str) -> str:
     """Give the id of the mount in /proc/PID/fdinfo/N, empty if there is none."""
-    words = fdinfo.split()
-    return words[words.index("mnt_id:") + 1] if "mnt_id:" in words else ""
+    return next((line.partition(":")[2].strip() for line in lines(fdinfo) if line.startswith("mnt_id:")), "")
 
 
 def mapped(maps: str, numbers: frozenset[str]) -> str:
     """Give the first file of /proc/PID/maps on one of these devices, empty if there is none."""
-    for line in maps.splitlines():
-        fields = line.split(None, 5)
-        if len(fields) > 5 and _decimal(fields[3]) in numbers:  # noqa: PLR2004 - the fields of proc(5)
-            return fields[5]
+    for line in lines(maps):
+        match = MAPPED.fullmatch(line)
+        if match and f"{int(match[1], 16)}:{int(match[2], 16)}" in numbers:
+            return match[3]
     return ""
-
-
-def _decimal(device: str) -> str:
-    major, _, minor = device.partition(":")
-    return f"{int(major, 16)}:{int(minor, 16)}"
 
 
 def named(host: Host, blocker: Blocker, *, deep: bool) -> Blocker | None:
@@ -87,14 +86,23 @@ def named(host: Host, blocker: Blocker, *, deep: bool) -> Blocker | None:
     name = gone_is("", host.read, f"{process}/comm").strip()
     if not name:
         return None
-    words = gone_is("", host.read, f"{process}/cmdline") if deep else ""
-    unit = unit_of(gone_is("", host.read, f"{process}/cgroup"))
-    return blocker._replace(command=words.replace("\0", " ").strip()[:80] or name, unit=unit)
+    words = _short(host, f"{process}/cmdline") if deep else ""
+    unit = unit_of(_short(host, f"{process}/cgroup"))
+    started = "".join(_short(host, f"{process}/stat").rpartition(")")[2].split()[STARTED:][:1])
+    return blocker._replace(command=words.replace("\0", " ").strip()[:80] or name, unit=unit, started=started)
+
+
+def _short(host: Host, path: str) -> str:
+    """Read what has a name in it; empty where that is longer than any name."""
+    try:
+        return host.read(path, NAME_BYTES)
+    except OSError:
+        return ""
 
 
 def unit_of(cgroup: str) -> str:
     """Give the unit of systemd a process belongs to, by its /proc/PID/cgroup; empty if none."""
-    lines = [line.split(":", 2) for line in cgroup.splitlines()]
-    paths = [line[2] for line in lines if len(line) > 2 and line[1] in ("", "name=systemd")]  # noqa: PLR2004 - three fields
+    rows = [line.split(":", 2) for line in lines(cgroup)]
+    paths = [row[2] for row in rows if len(row) > 2 and row[1] in ("", "name=systemd")]  # noqa: PLR2004 - three fields
     parts = [part.removeprefix("_") for path in sorted(paths, key=len, reverse=True) for part in path.split("/")]
     return next((part for part in parts if part.endswith(UNITS)), "")
