@@ -10,23 +10,26 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from nvkeep import __version__, keepalived, log
 from nvkeep.errors import NvkeepError, Unreachable
 from nvkeep.host import Host
 from nvkeep.host.ssh import Peer, json_of
+from nvkeep.host.text import last, load
 from nvkeep.keepalived.version import here
 from nvkeep.model.consistency import AS_GENERATED, MISSING, UNREADABLE, Difference, Parts, compare, digest, shared
 from nvkeep.model.spec import Cluster
+from nvkeep.probes.tool import Tool
 from nvkeep.reconcilers import resources, volumes
-from nvkeep.reconcilers.backends.base import Tool
 from nvkeep.state.files import RUN, written
 
 RECORD = f"{RUN}/agreement"
 COMMAND = ("nvkeep", "agreement", "--json")
 INTERVAL_S = 60.0  # between two comparisons by the agent
 FIRST_INTERVAL_S = 10.0  # until the first, which has better things to do, and while hosts differ: what was fixed is seen soon
+READ_TIMEOUT_S = 5.0  # for a file of `agree:`
 ANSWER_TIMEOUT_S = 20.0  # for another host to answer
 
 
@@ -41,12 +44,19 @@ class Compared:
 
 def parts(host: Host, cluster: Cluster) -> Parts:
     """Look at everything that has to be the same on every host. Changes nothing."""
-    compared = {"cluster.yaml": digest(json.dumps(cluster.model_dump(mode="json", serialize_as_any=True), sort_keys=True))}
-    compared |= {"nvkeep": __version__, "keepalived": _keepalived(host)}
+    whole = cluster.model_dump(mode="json", serialize_as_any=True, by_alias=True)
+    compared = {"cluster.yaml": digest(json.dumps(whole, sort_keys=True))}
+    compared |= {"nvkeep": _code(), "keepalived": _keepalived(host)}
     compared["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)
     mine = cluster.services_of(host.name)
     compared |= {" ".join(tool.version): tool.printed(host) for service in mine for tool in _tools(host, cluster, service)}
     return compared | {path: _file(host, path) for service in mine for path in cluster.services[service].agree}
+
+
+def _code() -> str:
+    """Name the code that runs: the version, and where it is installed the digest of the code and of its libraries."""
+    directory = Path(__file__).resolve().parents[2].name
+    return f"{__version__} {directory}" if directory.startswith("code-") else __version__
 
 
 def _tools(host: Host, cluster: Cluster, service: str) -> Iterator[Tool]:
@@ -65,12 +75,14 @@ def _keepalived(host: Host) -> str:
 
 
 def _file(host: Host, path: str) -> str:
+    """Read it by a command, which can be given up: it may lie on a server that does not answer, or have no end."""
     try:
-        return digest(host.read(path))
-    except FileNotFoundError:
-        return MISSING
-    except OSError as error:
-        return f"{UNREADABLE}: {error.strerror}"
+        done = host.run(("cat", "--", path), READ_TIMEOUT_S)
+    except NvkeepError as error:
+        return f"{UNREADABLE}: {error}"
+    if done.code:
+        return MISSING if "No such file" in done.err else f"{UNREADABLE}: {last(done.err)}"
+    return digest(done.out)
 
 
 # --- comparing --------------------------------------------------------------------------------------------------------
@@ -132,7 +144,7 @@ def _tell(before: dict[str, Compared], now: dict[str, Compared]) -> None:
 def read(host: Host) -> dict[str, Compared]:
     """Read the outcome of the last comparison in this boot; empty when there is none."""
     try:
-        record = json.loads(host.read(RECORD))
+        record = load(host.read(RECORD))
         return {str(name): _read(peer) for name, peer in record["peers"].items()} if record["boot"] == host.boot_id() else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -11,6 +11,7 @@ from contextlib import suppress
 from nvkeep import keepalived
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
+from nvkeep.keepalived import binding
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Finding, Found, Mark, lacking, seen
 from nvkeep.model.spec import Cluster
@@ -30,7 +31,8 @@ def quick(host: Host, cluster: Cluster, needed: Sequence[Resource], *, free: boo
     addresses; `by_hand`: keepalived's configuration need not be as generated.
     """
     looks = [*_here(host, needed), *(_elsewhere(host, needed) if free else ())]
-    return lacking([*looks, *(() if by_hand else _keepalived(keepalived.drifted(host, cluster))), *_state(host)])
+    about_keepalived = () if by_hand else _keepalived(keepalived.drifted(host, cluster), binding.deaf(host, cluster))
+    return lacking([*looks, *about_keepalived, *_state(host)])
 
 
 def every(host: Host, cluster: Cluster, service: str) -> Iterator[Found]:

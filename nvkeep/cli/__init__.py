@@ -1,6 +1,7 @@
 """The command line: one file a verb. Nobody imports it. Loads argparse and nothing else until a verb is known."""
 
 import argparse
+import io
 import sys
 from importlib import import_module
 
@@ -125,6 +126,9 @@ def _suggest(parser: argparse.ArgumentParser, verb: str) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    for stream in (sys.stdout, sys.stderr):  # a file name that is no UTF-8 must not end what prints it
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     from nvkeep.errors import Busy, ConfigError, NotHere, NvkeepError, UnsafeFile  # noqa: PLC0415 - loaded only where it is used
 
     try:

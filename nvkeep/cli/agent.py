@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         agent.run()
     except SystemExit:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not end what is in order
         agent.finish(STOP_LIMIT_S)
     return 0
 

@@ -15,10 +15,15 @@ import argparse
 from nvkeep import config
 from nvkeep.checks import readiness
 from nvkeep.cli.common import chosen, file_option
+from nvkeep.core.liveness import vouches
 from nvkeep.host import Host, LocalHost
 from nvkeep.model.finding import Mark
+from nvkeep.model.health import example
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers.backends import backend_of
+
+WORTH = "its health check only connects, and a host that hangs accepts connections: it would be taken from after 10 s more"
+WITHOUT = "it has no health check: a host that hangs answers for its address, and would be taken from after 10 s more"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -50,6 +55,8 @@ def warnings(cluster: Cluster) -> list[str]:
     for name, service in cluster.services.items():
         if not service.addresses and service.health is None:
             texts.append(f"service {name} has neither addresses nor health: nothing shows whether another host still serves it")
+        elif not vouches(service.health):
+            texts.append(f"service {name}: {WORTH if service.health else WITHOUT}; write {example(service.units)}")
         if service.ping == "none":
             texts.append(f"service {name}: ping: none: a host whose switch is cut off may take what another host still serves")
         given_up = {volume.backend: backend_of(volume).gives_up for volume in service.volumes}

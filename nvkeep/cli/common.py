@@ -16,6 +16,8 @@ from nvkeep.model.spec import Cluster
 from nvkeep.state.files import RUN, VAR
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+DIGITS = 9
+LONGEST_S = 3653 * 86400.0  # ten years
 
 
 def file_option(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +52,12 @@ def named(cluster: Cluster, host: str, wanted: list[str], verb: str) -> tuple[st
 def lasting(text: str) -> float:
     """Read a length of time such as 90s, 30m, 2h or 1d; give seconds. For argparse."""
     number, unit = text[:-1], text[-1:]
-    if not number.isascii() or not number.isdigit() or unit not in SECONDS or not int(number):
+    if not number.isascii() or not number.isdigit() or len(number) > DIGITS or unit not in SECONDS or not int(number):
         raise argparse.ArgumentTypeError(f"{text!r} is not a length of time; write 90s, 30m, 2h or 1d")
-    return float(int(number) * SECONDS[unit])
+    seconds = float(int(number) * SECONDS[unit])
+    if seconds > LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is longer than ten years; leave it out, and end it by hand")
+    return seconds
 
 
 def order_options(parser: argparse.ArgumentParser) -> None:

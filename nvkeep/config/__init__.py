@@ -3,6 +3,7 @@
 Changes nothing.
 """
 
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,9 +14,8 @@ from pydantic import ValidationError
 from nvkeep.config import document
 from nvkeep.config.advice import mistakes_of
 from nvkeep.config.crossrefs import Loc, cross_references
-from nvkeep.errors import ConfigError, Problem, UnsafeFile
-from nvkeep.host.files import others_can_write
-from nvkeep.model.names import clean
+from nvkeep.errors import ConfigError, Problem, UnsafeFile, clean
+from nvkeep.host.files import open_to_others
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import backends
 
@@ -27,10 +27,12 @@ def load(path: str) -> Cluster:
 
     Raises ConfigError with every problem found, UnsafeFile when others than its owner and root can write it.
     """
-    _refuse_unsafe(path)
     try:
-        with Path(path).open("rb") as stream:
+        with open(path, "rb", opener=_without_waiting) as stream:
+            _refuse_unsafe(path, os.fstat(stream.fileno()))
             data = stream.read(document.LARGEST_BYTES + 1)
+    except IsADirectoryError:
+        raise UnsafeFile(f"{path} is not a plain file; name one with -f FILE") from None
     except OSError as error:
         raise ConfigError(path, [Problem(1, 1, "", f"{error.strerror}; name the file with -f FILE")]) from None
     if len(data) > document.LARGEST_BYTES:
@@ -44,17 +46,21 @@ def load(path: str) -> Cluster:
         ) from None
 
 
-def _refuse_unsafe(path: str) -> None:
-    try:
-        seen = Path(path).stat()
-    except OSError:
-        return  # reading it tells why, with the same words as for any other file
-    if not stat.S_ISREG(seen.st_mode):
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a FIFO, which is refused
+
+
+def _refuse_unsafe(path: str, opened: os.stat_result) -> None:
+    """Look at what was opened, not at what has the name by now; and at its directory, where others could replace it."""
+    if not stat.S_ISREG(opened.st_mode):
         raise UnsafeFile(f"{path} is not a plain file; name one with -f FILE")
-    if others_can_write(path):
-        raise UnsafeFile(
-            f"{path} can be written by others, and nvkeep acts on it as root; chown root {path} && chmod go-w {path}"
-        )
+    above = Path(path).resolve().parent
+    for where, seen in ((path, opened), (str(above), above.stat())):
+        sticky = stat.S_ISDIR(seen.st_mode) and seen.st_mode & stat.S_ISVTX
+        if open_to_others(seen) and not sticky:
+            raise UnsafeFile(
+                f"{where} can be written by others, and nvkeep acts on it as root; chown root {where} && chmod go-w {where}"
+            )
 
 
 def parse(text: str, name: str = "cluster.yaml") -> Cluster:
@@ -90,7 +96,7 @@ def _problem(loaded: Mapping[Any, Any], loc: Loc, text: str, *, on_key: bool) ->
 
 def dump(cluster: Cluster, stream: TextIO) -> None:
     """Write the whole configuration as YAML, defaults and derived values filled in; it loads again as the same Cluster."""
-    whole = cluster.model_dump(mode="json", serialize_as_any=True)
+    whole = cluster.model_dump(mode="json", serialize_as_any=True, by_alias=True)
     for name, service in whole["services"].items():
         service["router_id"] = cluster.router_id(name)
     document.write(whole, stream)

@@ -46,9 +46,13 @@ ITEMS = {
 }  # fmt: skip
 EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "mounts", "addresses", "units", "agree")} | {
     "hosts": "hosts: [FIRST, SECOND]", "name": "name: VOLUME", "volume": "volume: VOLUME", "path": "path: /srv/SERVICE",
-    "fstype": "fstype: xfs", "options": "options: [noatime]", "address": "address: ADDRESS", "interface": "interface: eth0",
+    "fstype": "fstype: xfs", "options": "options: [noatime]", "from": "from: nfs/state",
+    "address": "address: ADDRESS", "interface": "interface: eth0",
     "label": 'label: "eth0:NAME"', "tcp": "tcp: 2049",
-    "command": "command: [PROGRAM, ARGUMENT]", "health": "{tcp: PORT} or {command: [PROGRAM, ARGUMENT]}",
+    "command": "command: [PROGRAM, ARGUMENT]",
+    "health": "{postgresql: 5432}, {mysql: 3306}, {nfs: 2049}, {http: 80}, {tcp: PORT} or {command: [PROGRAM]}",
+    "postgresql": "postgresql: 5432", "mysql": "mysql: 3306", "nfs": "nfs: 2049", "http": "http: 80",
+    "expect": 'expect: "220 "',
     "holders": "none, unit or all",
     "failback": 'manual, or {window: "02:00-05:00"}', "ping": "none, or a list of addresses: [192.168.0.254]",
     "window": 'window: "02:00-05:00"', "proc": "proc: /proc/nvmeibc", "router_id": "router_id: 51", "advert": "advert: 0.5",
@@ -178,7 +182,7 @@ def _tagged(error: ErrorDetails) -> Loc:
 def _is_tag(loc: Loc, index: int) -> bool:
     """Return whether this part of a place is the tag of a union: services.X.volumes.N.~ or services.X.health.~."""
     part = loc[index]
-    of_item = index == 4 and loc[2] == "volumes"  # noqa: PLR2004
+    of_item = index == 4 and loc[2] in ("volumes", "mounts")  # noqa: PLR2004
     of_field = index == 3 and loc[2] in ("health", "failback", "ping")  # noqa: PLR2004
     return isinstance(part, str) and part.startswith(TAG) and loc[0] == "services" and (of_item or of_field)
 

@@ -18,7 +18,7 @@ Found = Iterator[tuple[Loc, object]]
 
 def cross_references(document: Mapping[Any, Any]) -> Iterator[Mistake]:
     """Yield (place, text, whether the key is meant) for everything that refers to nothing or stands twice."""
-    for check in (_hosts, _volumes, _addresses, _witnesses, _heartbeats, _networks, _router_ids, _nested):
+    for check in (_hosts, _volumes, _addresses, _witnesses, _heartbeats, _networks, _router_ids, _nested, _binds):
         yield from check(document)
     for what, (find, instead) in _UNIQUE.items():
         yield from _twice(what, find(document), instead)
@@ -190,6 +190,21 @@ def _router_loc(document: Mapping[Any, Any], name: str) -> Loc:
     service = dict(_pairs(document, "services"))[name]
     written = isinstance(service, Mapping) and "router_id" in service
     return ("services", name, "router_id") if written else ("services", name)
+
+
+def _binds(document: Mapping[Any, Any]) -> Iterator[Mistake]:
+    """Refuse a directory of a volume that is mounted nowhere, and what would have to be mounted inside of it first."""
+    mounts = [(loc, mount) for loc, mount in _every(document, "mounts") if isinstance(mount, Mapping)]
+    whole = [(loc, mount) for loc, mount in mounts if "from" not in mount]
+    for loc, mount in mounts:
+        beside = [(other, outer) for other, outer in whole if other[1] == loc[1]] if "from" in mount else []
+        if "from" in mount and all(outer.get("volume") != mount.get("volume") for _, outer in beside):
+            instead = f"add {{volume: {mount.get('volume')}, path: /srv/{loc[1]}, fstype: xfs}}"
+            yield (*loc, "from"), f"volume {shown(mount.get('volume'))} is mounted nowhere in this service; {instead}", False
+        for other, inner in beside:
+            if str(inner.get("path")).startswith(f"{mount.get('path')}/"):
+                text = f"path {shown(inner.get('path'))} lies in a directory that is itself bound from a volume; choose another"
+                yield (*other, "path"), text, False
 
 
 def _nested(document: Mapping[Any, Any]) -> Iterator[Mistake]:

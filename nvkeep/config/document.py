@@ -14,10 +14,10 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from nvkeep.config.crossrefs import Loc
-from nvkeep.errors import Problem
-from nvkeep.model.names import clean, shown
+from nvkeep.errors import Problem, clean
+from nvkeep.model.names import shown
 
-LARGEST_BYTES = 1024 * 1024  # bytes; a cluster.yaml has a few thousand
+LARGEST_BYTES = 64 * 1024  # a cluster.yaml has a few thousand
 DEEPEST = 40  # levels of nesting; a cluster.yaml has six
 BREAK = re.compile("\r\n|[\n\r]")
 EXAMPLE = "examples/cluster.yaml"

@@ -8,6 +8,7 @@ from dataclasses import replace
 from nvkeep import log
 from nvkeep.core import liveness
 from nvkeep.core.observe import Observation
+from nvkeep.core.plan import Survey
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Action, Guard, Holder, Verdict
@@ -18,6 +19,7 @@ from nvkeep.model.report import SETTLED, Outcome
 from nvkeep.model.timers import (
     RESTART_LIMIT,
     RESTART_SPAN_S,
+    STOOD_EVERY_S,
     Backoff,
     Blocked,
     after_hearing,
@@ -68,7 +70,9 @@ class Bookkeeping:
             self.store.save_fencing(fencing if fencing.spent and action is not Action.ACQUIRE else Fencing())
         if moved or action is not Action.SERVE:
             now = self.host.now()
-            self.store.save_timers(replace(self.store.timers(), announce_since=now, announce_at=next_announcement(now, now)))
+            fresh = self.store.timers().fresh_since if action is Action.SERVE else now
+            timers = replace(self.store.timers(), announce_since=now, announce_at=next_announcement(now, now))
+            self.store.save_timers(replace(timers, fresh_since=fresh))
 
     @contextmanager
     def tolerant(self, what: str) -> Iterator[None]:
@@ -89,14 +93,20 @@ class Bookkeeping:
         if at_limit(self.store.starts(), self.host.now()):
             self._block(key, why)
 
-    def died_too_often(self, plan: Plan) -> bool:
-        """Count a unit that died while this host serves as a start; return whether it has died too often to go on here."""
+    def died_too_often(self, plan: Plan, seen: Survey) -> bool:
+        """Count what died while this host serves, a unit or a file system; return whether it did so too often to go on here."""
         was_there = self.store.settled_before()
-        died = [change.key for change in plan.up if change.key.kind == UNIT.name and change.key in was_there]
-        if not died or plan.down:
+        units = [] if plan.down else [change.key for change in plan.up if change.key.kind == UNIT.name]
+        died = {key: f"{key} keeps dying" for key in units if key in was_there}
+        died |= {
+            resource.key: f"{resource.key}: {why}"
+            for resource in self.scope.resources
+            if plan.down and resource.key in was_there and (why := resource.broken(seen[resource.key]))
+        }
+        if not died:
             return False
         if at_limit(self.store.starts(), self.host.now()):
-            self._block(died[0], f"{died[0]} keeps dying")
+            self._block(*next(iter(died.items())))
             return True
         self._started()
         return False
@@ -132,6 +142,7 @@ class Bookkeeping:
                 yield_until=backoff.until,
                 patience=backoff.patience,
                 listening_since=backoff.listening_since,
+                adverts=self._adverts(backoff, observation),
                 aside_for=backoff.holders,
                 io_bad_since=observation.io_bad_since if kept else 0.0,
                 carrier_lost_since=observation.carrier_lost_since,
@@ -139,6 +150,12 @@ class Bookkeeping:
             )
         )
         return tied.now and self._silent()
+
+    def _adverts(self, backoff: Backoff, observation: Observation) -> int:
+        """Keep count of the adverts up to the moment from which on this host listens."""
+        if backoff.listening_since:
+            return self.store.timers().adverts
+        return self.scope.adverts(observation.asked.roles) if backoff.until else 0
 
     def _backoff(self, verdict: Verdict, observation: Observation, *, holds: bool) -> Backoff:
         """Back off until the service falls silent, or patience is over: then listen."""
@@ -155,6 +172,14 @@ class Bookkeeping:
             return liveness.ask(self.host, self.spec, self.scope.timing, self.watched) is Guard.SILENT
         except ProbeError:
             return False
+
+    def stands(self, outcomes: tuple[Outcome, ...]) -> None:
+        """Record that the service stands wholly, or is not here: it is not freshly taken any more."""
+        timers, now, claimed = self.store.timers(), self.host.now(), self.store.claimed()
+        if claimed and _settled(outcomes) and now - timers.stood_at >= STOOD_EVERY_S:
+            timers = replace(timers, stood_at=now)
+        over = _settled(outcomes) or not claimed
+        self.store.save_timers(replace(timers, fresh_since=0.0) if over else timers)
 
     def announce(self, outcomes: tuple[Outcome, ...]) -> None:
         """Tell the neighbours again, a while after the address came up."""

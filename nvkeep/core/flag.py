@@ -10,10 +10,17 @@ from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Action, Holder, Verdict
 from nvkeep.model.eligibility import Reasons, eligible
-from nvkeep.model.finding import Finding, brief
+from nvkeep.model.finding import Finding, FindingCode, brief
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.role import Role
+from nvkeep.model.timers import UNSEEN_LIMIT_S
 from nvkeep.reconcilers import UNIT
+
+ANSWERED_LIMIT_S = 30.0  # for which an address that somebody answers for keeps this host from the role
+SPLIT = (
+    "another host serves, although keepalived does not hear it (split); its adverts (IP protocol 112) have to come through:"
+    " nft list ruleset; tcpdump -ni any vrrp"
+)
 
 
 def set_flag(
@@ -25,11 +32,12 @@ def set_flag(
     yielding = scope.host.now() < scope.store.timers().yield_until
     beside = Reasons(
         outdated=next(iter(observation.problems), ""),
-        yielding="another host serves, although keepalived does not hear it (split)" if yielding else "",
+        yielding=SPLIT if yielding else "",
         tie_break="this host and another are both master, each on some of the networks; this one steps back once"
         if tied
         else "",
         deaf="a volume was taken from this host; it listens again soon" if deaf else "",
+        unseen=_unseen(scope, outcomes),
     )
     up, why = eligible(facts, beside)
     if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
@@ -41,10 +49,30 @@ def set_flag(
 def unready_because(scope: Scope, observation: Observation) -> str:
     """Say what keeps this host from serving, and log it once; who serves stays, and only `nvkeep status` asks there."""
     holds = scope.store.claimed() or observation.facts.holder is Holder.ME
-    why = "" if holds else brief(unready(scope, observation))
+    why = "" if holds else brief(_lasting(scope, unready(scope, observation)))
     if why and why != scope.store.report().get("eligible_why"):
         log.note(f"{scope.service}: this host is not ready to serve: {why}", logging.WARNING, service=scope.service)
     return why
+
+
+def _lasting(scope: Scope, findings: list[Finding]) -> list[Finding]:
+    """Leave out that somebody answers for an address, once that has lasted: a router or a switch may answer for all of them."""
+    answered = any(finding.code is FindingCode.ANSWERED for finding in findings)
+    timers, now = scope.store.timers(), scope.host.now()
+    since = (timers.answered_since or now) if answered else 0.0
+    if since != timers.answered_since:
+        scope.store.save_timers(replace(timers, answered_since=since))
+    over = answered and now - since >= ANSWERED_LIMIT_S
+    return [finding for finding in findings if not (over and finding.code is FindingCode.ANSWERED)]
+
+
+def _unseen(scope: Scope, outcomes: tuple[Outcome, ...]) -> str:
+    """Say that this host holds, and cannot tell any more whether the service stands: another host can ask it."""
+    stood, now = scope.store.timers().stood_at, scope.host.now()
+    unknown = next((outcome for outcome in outcomes if outcome.word is Word.UNKNOWN), None)
+    if not unknown or not scope.store.claimed() or not stood or now - stood < UNSEEN_LIMIT_S:
+        return ""
+    return f"{unknown.key} could not be determined for {now - stood:.0f} s: {unknown.reason}"
 
 
 def unplugged(scope: Scope, observation: Observation) -> bool:

@@ -7,13 +7,20 @@ from typing import NamedTuple
 from nvkeep.errors import CommandTimeout, ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Guard
-from nvkeep.model.spec import Address, CommandHealth, Service, TcpHealth, Timing
+from nvkeep.model.health import question
+from nvkeep.model.spec import Address, CommandHealth, Health, Service, Timing, port_of
 
 PROBES = 3
 CANNOT_RUN = (126, 127)  # not executable, not there: that says nothing about the service
 WATCH_POLL_S = 0.02  # between two looks at what a watch has heard
 WATCH_FRESH_S = 0.2  # for which the word of a watch counts at least, however fast the adverts are
 PROBE_LONGEST_S = 0.25  # one probe listens; a neighbour answers within milliseconds
+ANSWER_LONGEST_S = 2.0  # for the answer of a service that has accepted a connection, as for a command
+
+
+def vouches(health: Health | None) -> bool:
+    """Return whether a check that passes shows that the service is alive; a connection is accepted by the kernel alone."""
+    return isinstance(health, CommandHealth) or question(health) is not None
 
 
 class Unanswered(NamedTuple):
@@ -54,16 +61,19 @@ def _ask(host: Host, service: Service, timing: Timing) -> Guard:
 
 
 def _answered(host: Host, service: Service, timeout: float) -> bool:
-    health = service.health
+    health, asked = service.health, question(service.health)
     if isinstance(health, CommandHealth):
         return _healthy(host, health)
     if not service.addresses:
         return False
 
     def probe(address: Address) -> bool:
-        if isinstance(health, TcpHealth):
-            return host.connects(str(address.address.ip), health.tcp, timeout)
-        return host.answers(address.interface, str(address.address.ip), timeout)
+        ip = str(address.address.ip)
+        if health is None:
+            return host.answers(address.interface, ip, timeout)
+        if asked:
+            return host.converses(ip, port_of(health), *asked, (timeout, ANSWER_LONGEST_S))
+        return host.connects(ip, port_of(health), timeout)
 
     try:
         with ThreadPoolExecutor(len(service.addresses)) as pool:
@@ -74,7 +84,7 @@ def _answered(host: Host, service: Service, timeout: float) -> bool:
 
 def _healthy(host: Host, health: CommandHealth) -> bool:
     try:
-        done = host.run(health.command, 2.0)
+        done = host.run(health.command, ANSWER_LONGEST_S)
     except CommandTimeout:
         return False
     if done.code in CANNOT_RUN:

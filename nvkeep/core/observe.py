@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 
 from nvkeep import keepalived
+from nvkeep.core import liveness
 from nvkeep.core.plan import Survey, survey
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
@@ -115,7 +116,7 @@ def observe(
         fenced=scope.fencing(asked.role).bars,
         cooling="" if asked.manual else scope.cooling(),
         guard=guard,
-        waited=not asked.manual and _waited(scope, holders.reserved, now),
+        waited=not asked.manual and _waited(scope, asked.roles, holders.reserved, now),
         maintenance=_maintained(scope, problems),
     )
     unwritable = _unwritable(scope, holders.holder, problems)
@@ -227,9 +228,11 @@ def _stopped(scope: Scope, roles: Roles) -> str:
     return "keepalived is stopped here; systemctl start keepalived" if stopped else ""
 
 
-def _waited(scope: Scope, reserved: str, now: float) -> bool:
-    """Return whether this host backed off for this holder and has listened since, and only the address says who serves."""
-    return scope.spec.health is None and scope.store.timers().backoff.waited_for(reserved, now)
+def _waited(scope: Scope, roles: Roles, reserved: str, now: float) -> bool:
+    """Return whether this host backed off, has listened and heard nobody, and nothing shows whether the holder serves."""
+    timers = scope.store.timers()
+    silent = scope.adverts(roles) == timers.adverts  # one that says it goes (priority 0) makes this host master, and is heard
+    return silent and not liveness.vouches(scope.spec.health) and timers.backoff.waited_for(reserved, now)
 
 
 def merge_holders(words: list[Holder], *, whole: bool, ours: bool, usable: bool) -> Holder:

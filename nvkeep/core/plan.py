@@ -73,8 +73,10 @@ def make_plan(
         {resource.key for resource in known if resource.key in stale or _needs_fresh_start(resource, seen[resource.key])},
         upward=True,
     )
-    down = tuple(leave(resource, seen[resource.key], Verb.RELEASE, "needs a fresh start") for resource in reversed(known)
-                 if resource.key in fresh and seen[resource.key] is not None)  # fmt: skip
+    there = [(resource, seen[resource.key]) for resource in reversed(known) if resource.key in fresh]
+    down = tuple(
+        leave(resource, have, Verb.RELEASE, _why_fresh(resource, have)) for resource, have in there if have is not None
+    )
     up = tuple(
         filter(
             None,
@@ -110,6 +112,11 @@ def _needs_fresh_start(resource: Resource, have: State) -> bool:
     return (
         have is not None and have != resource.kind.desired(resource.spec) and resource.kind.adjust(resource.spec, have) is None
     )
+
+
+def _why_fresh(resource: Resource, have: State) -> str:
+    broken = resource.broken(have)
+    return f"needs a fresh start{': ' if broken else ''}{broken}"
 
 
 def _leaving(known: Sequence[Resource], seen: Survey, want: Want) -> tuple[Change, ...]:

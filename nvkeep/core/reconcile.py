@@ -2,6 +2,7 @@
 
 import logging
 import traceback
+from contextlib import suppress
 from dataclasses import asdict, replace
 from enum import Enum, auto
 
@@ -12,12 +13,13 @@ from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.flag import set_flag
 from nvkeep.core.observe import Observation, observe
 from nvkeep.core.scope import Scope
-from nvkeep.errors import NvkeepError, ProbeError
+from nvkeep.errors import Busy, NvkeepError, ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Action, Guard, Holder, Verdict, decide
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
+from nvkeep.state.service import LOCK_WAIT_S
 
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 
@@ -43,8 +45,10 @@ class Pass:
         *,
         role: Role | None = None,
         blind: bool = False,
+        wait: float = LOCK_WAIT_S,
     ) -> None:
         self.host, self.cluster, self.service, self.watched, self.role = host, cluster, service, watched, role
+        self.wait = wait
         self.scope = Scope(host, cluster, service, blind=blind)
         self.actor, self.bookkeeping = Actor(self.scope), Bookkeeping(self.scope, watched)
         self.spec, self.store, self.resources = self.scope.spec, self.scope.store, self.scope.resources
@@ -62,7 +66,7 @@ class Pass:
 
     def run(self) -> Report:
         """Make the pass. Raises Busy when another one does not end."""
-        with self.store.lock():
+        with self.store.lock(self.wait):
             return self._run()
 
     def _run(self) -> Report:
@@ -78,7 +82,7 @@ class Pass:
     def _round(self, verdict: Verdict, observation: Observation) -> tuple[tuple[Outcome, ...], bool]:
         """Plan what a decision calls for, once, and act on it; return also whether the pass has to decide again."""
         plan = self.actor.plan(verdict, observation)
-        if verdict.action is Action.SERVE and self.bookkeeping.died_too_often(plan):
+        if verdict.action is Action.SERVE and self.bookkeeping.died_too_often(plan, observation.seen):
             return (), True
         outcomes = self.actor.act(verdict, observation, plan)
         self.bookkeeping.acted(verdict, outcomes, moved=bool(plan.changes))
@@ -110,7 +114,17 @@ class Pass:
             return After.AGAIN
         failed = self._failed(outcomes)
         gives_up = taking and failed and (verdict.action is not Action.SERVE or self._broken(failed))
-        return After.GIVE_UP if gives_up else After.DONE
+        return After.GIVE_UP if gives_up or (taking and self._undetermined(outcomes)) else After.DONE
+
+    def _undetermined(self, outcomes: tuple[Outcome, ...]) -> list[Outcome]:
+        """Pick what could not be determined since the service was taken, when that is longer ago than one step may take.
+
+        Another host may be able to tell. What stood wholly once is served on: a question that fails ends nothing.
+        """
+        since = self.store.timers().fresh_since
+        if not since or self.host.now() - since <= self.scope.timing.step:
+            return []
+        return [outcome for outcome in outcomes if outcome.word is Word.UNKNOWN and outcome.key not in self.scope.volume_keys]
 
     def _failed(self, outcomes: tuple[Outcome, ...]) -> list[Outcome]:
         """Pick the resources that failed, and the volumes that were taken but gave no I/O in their time."""
@@ -134,7 +148,7 @@ class Pass:
 
     def _give_up(self, outcomes: tuple[Outcome, ...]) -> None:
         """Release what was taken; a failure above the volume also keeps this host from trying for a while."""
-        failed = self._failed(outcomes)[0]
+        failed = (self._failed(outcomes) or self._undetermined(outcomes))[0]
         log.note(f"{self.service}: giving up: {failed.key}: {failed.reason}", logging.ERROR, service=self.service)
         released = self.actor.release()
         self.released = {outcome.key: outcome for outcome in released}
@@ -164,6 +178,7 @@ class Pass:
         tied = self.bookkeeping.remember(verdict, observation)
         self.bookkeeping.returned(verdict, observation, outcomes)
         up, why = set_flag(self.scope, verdict, observation, outcomes, deaf=fencing.deaf, tied=tied)
+        self.bookkeeping.stands(outcomes)
         self.bookkeeping.announce(outcomes)
         report = Report(
             service=self.service,
@@ -184,14 +199,23 @@ class Pass:
 
 
 def run_pass(
-    host: Host, cluster: Cluster, service: str, watched: liveness.Watched = lambda: None, *, role: Role | None = None
+    host: Host,
+    cluster: Cluster,
+    service: str,
+    watched: liveness.Watched = lambda: None,
+    *,
+    role: Role | None = None,
+    wait: float = LOCK_WAIT_S,
 ) -> Report:
     """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError.
 
-    `role`: assumed for this pass, because somebody has ordered it.
+    `role`: assumed for this pass, because somebody has ordered it; `wait`: for another pass, in seconds.
     """
     try:
-        return Pass(host, cluster, service, watched, role=role).run()
+        return Pass(host, cluster, service, watched, role=role, wait=wait).run()
+    except Busy as error:
+        why = str(error)
+        _lower_unless_held(Scope(host, cluster, service))
     except NvkeepError as error:
         why = str(error)
     except PermissionError:
@@ -202,3 +226,10 @@ def run_pass(
         why = f"a bug in nvkeep, please report it: {''.join(traceback.format_exception(error))}"
     log.note(f"{service}: {why}", logging.ERROR, service=service)
     return Report(service, 0, Action.WAIT, why, (Outcome(service, Word.UNKNOWN, why),))
+
+
+def _lower_unless_held(scope: Scope) -> None:
+    """Take the role from a host whose pass does not come to its turn, unless it holds: it could do nothing with it."""
+    with suppress(NvkeepError, OSError):
+        if not scope.store.claimed() and all(volume.holder(scope.host).holder is not Holder.ME for volume in scope.volumes):
+            scope.store.save_flag(up=False)

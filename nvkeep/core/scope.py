@@ -1,6 +1,7 @@
 """One service on one host: what cluster.yaml asks for, and where its records are. Every part of a pass is given this."""
 
 from nvkeep.host import Host
+from nvkeep.keepalived import instances
 from nvkeep.model.fencing import Fencing, listen
 from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
@@ -26,6 +27,10 @@ class Scope:
         """Say what failed here so lately that this host does not try again yet."""
         timers = self.store.timers()
         return timers.cooling_why if self.host.now() < timers.cooling_until else ""
+
+    def adverts(self, roles: Roles) -> int:
+        """Return how many adverts keepalived has received for this service."""
+        return roles.adverts(instances(self.cluster, self.service, self.host.name))
 
     def save_roles(self, roles: Roles) -> None:
         """Record what keepalived answered."""

@@ -5,8 +5,9 @@
 
 from nvkeep.keepalived.conf import FIRST, STEP, Build, configuration
 from nvkeep.keepalived.drift import drifted
+from nvkeep.keepalived.dump import parse
 from nvkeep.keepalived.names import CHILD_PID, CONF, FIFO, FIX, PART, instances, service_of
-from nvkeep.keepalived.roles import ONLY_ROOT, ask, parse
+from nvkeep.keepalived.roles import ONLY_ROOT, ask
 from nvkeep.keepalived.version import Version
 
 __all__ = [

@@ -1,12 +1,11 @@
 """Asking the keepalived that runs here for the role of every instance."""
 
-import json
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
+from nvkeep.keepalived.dump import Words, parse, parse_text, received
 from nvkeep.keepalived.names import CHILD_PID, PARENT_PID
 from nvkeep.model.role import Roles
 from nvkeep.state.files import RUN
@@ -17,11 +16,6 @@ ONLY_ROOT = "only root may ask keepalived; run it as root"
 PRIVATE = "/run/keepalived-dump"  # made by our drop-in for keepalived.service: only root may write there
 SHARED = "/tmp"  # noqa: S108 - where keepalived writes without TMPDIR, and before 2.2 always
 SIGUSR1 = 10
-Words = tuple[tuple[str, str], ...]
-STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}
-TOPOLOGY = "------< VRRP Topology >------"
-INSTANCE = re.compile(r"^ VRRP Instance = (\S+)$(.*?)(?=^ VRRP Instance = |\Z)", re.MULTILINE | re.DOTALL)
-STATE = re.compile(r"^   State = (\w+)$", re.MULTILINE)
 
 
 class Process(NamedTuple):
@@ -119,7 +113,11 @@ def _dump(host: Host, process: Process, way: Way) -> Roles:
             before = text
             continue
         same = process.ident == _ident(host, process.child)
-        return Roles(words, process.ident) if same else Roles(why="keepalived restarted while nvkeep was asking")
+        return (
+            Roles(words, process.ident, received=received(text))
+            if same
+            else Roles(why="keepalived restarted while nvkeep was asking")
+        )
     return Roles(
         why=f"keepalived (pid {process.pid}) does not answer within {ANSWER_TIMEOUT_S:g} s{_planted(host, directories, way)}"
     )
@@ -155,32 +153,3 @@ def temporary(host: Host, pid: int) -> str:
     """Find keepalived's own TMPDIR: a drop-in may have set it."""
     variables = dict(entry.split("=", 1) for entry in host.read(f"/proc/{pid}/environ").split("\0") if "=" in entry)
     return variables.get("TMPDIR", SHARED).rstrip("/")
-
-
-# --- what keepalived writes: pure; ValueError means: read again ----------------------------------------------------------
-
-
-def parse(text: str) -> Words:
-    """Read keepalived.json; `json_version 2` (2.3) puts the list under a key. Raises ValueError while it is not complete."""
-    answer = json.loads(text)
-    try:
-        listed = answer["vrrp"] if isinstance(answer, dict) else answer
-        data: Iterable[dict[str, object]] = [instance["data"] for instance in listed]
-        return tuple((str(instance["iname"]), STATES.get(int(str(instance["state"])), "UNKNOWN")) for instance in data)
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"keepalived.json has an unexpected shape: {error}") from error
-
-
-def parse_text(text: str) -> Words:
-    """Read keepalived.data. Interfaces have a state too, and come last. Raises ValueError when there is no topology."""
-    _, topology, rest = text.partition(TOPOLOGY)
-    if not topology:
-        raise ValueError("keepalived.data has no topology of VRRP")
-    return tuple((name, _word(name, body)) for name, body in INSTANCE.findall(rest))
-
-
-def _word(name: str, body: str) -> str:
-    state = STATE.search(body)
-    if not state:
-        raise ValueError(f"keepalived.data gives {name} no state")
-    return state[1] if state[1] in STATES.values() else STATES.get(int(state[1]) if state[1].isdigit() else -1, "UNKNOWN")

@@ -9,15 +9,16 @@ import re
 from typing import NamedTuple
 
 from nvkeep import config
-from nvkeep.errors import ConfigError
+from nvkeep.errors import ConfigError, clean
 from nvkeep.legacy import bash, fstab, naming, remarks
 from nvkeep.legacy.page import Page
 from nvkeep.legacy.services import Planner
 from nvkeep.legacy.sides import sides
 from nvkeep.legacy.words import Mistake, Word
-from nvkeep.model.names import clean
 
 NOTHING = "both sets are empty: there is nothing to protect; write the volumes of one: NVMESHVOLS_HOST_A=(VOLUME)"
+
+ORDER_MARK = "\ufeff"  # an editor of another system writes it at the start of a file; it is no part of the text
 
 
 class Imported(NamedTuple):
@@ -30,8 +31,8 @@ class Imported(NamedTuple):
 
 def convert(conf: tuple[str, str], table: tuple[str, str]) -> Imported:
     """Turn the original's files, each its name and its text, into a cluster.yaml."""
-    reader = bash.Reader(conf[1], conf[0]).read()
-    entries, mistakes = fstab.read(table[1], table[0])
+    reader = bash.Reader(conf[1].removeprefix(ORDER_MARK), conf[0]).read()
+    entries, mistakes = fstab.read(table[1].removeprefix(ORDER_MARK), table[0])
     both, wrong = sides(reader)
     planner = Planner(both, entries, table[0])
     services = planner.plan()

@@ -3,10 +3,12 @@
 import re
 from typing import NamedTuple
 
+from nvkeep.errors import clean
 from nvkeep.legacy.words import Mistake, Word
-from nvkeep.model.names import clean, shown
+from nvkeep.model.names import shown
 
 FIELD = re.compile(r"[^ \t]+")
+OPTION = re.compile(r'(?:[^,"]|"[^"]*"?)+')
 OCTAL = re.compile(r"\\([0-3][0-7]{2})")
 LEAST, MOST = 3, 6  # fields of a line: device, mountpoint, type, options, dump, pass
 
@@ -63,9 +65,8 @@ def _plain(word: Word) -> Word:
 
 
 def _options(given: Word | None) -> tuple[Word, ...]:
-    words, column = [], given.column if given else 0
-    for text in given.text.split(",") if given else ():
-        if given and text:
-            words.append(given._replace(text=text, column=column))
-        column += len(text) + 1
-    return tuple(words)
+    """Split them at commas; a label of SELinux stands in quotes, and has commas of its own."""
+    if not given:
+        return ()
+    found = OPTION.finditer(given.text)
+    return tuple(given._replace(text=match[0].replace('"', ""), column=given.column + match.start()) for match in found)

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from nvkeep.errors import clean
 from nvkeep.legacy import naming
 from nvkeep.legacy.pairing import Mounted
 from nvkeep.legacy.sides import Side
 from nvkeep.legacy.words import Mistake, Word
-from nvkeep.model.names import clean
+from nvkeep.model.health import example, fitting
 from nvkeep.model.spec import derived_router_id
 
 PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*|\d{1,3}(\.\d{1,3}){3}(/\d{1,2})?")
@@ -22,7 +23,7 @@ TIMING = """\
 #                          2 (6 to 7 s). Larger only where the network of the heartbeats loses packets for that long.
 """
 SERVICE = """\
-    # health: {{tcp: PORT}}  # new: asked through the floating address before a volume is taken from another host
+    {health}  # new: asked through the floating address before a volume is taken from another host
     # failback: manual  # the default: it stays where it is when {host} returns; the original moved it back at once
 """
 NO_PING = """\
@@ -82,7 +83,7 @@ class Page:
             *self._addresses(path, service),
             f"    units: {self._row(f'{path}.units', units)} # in this order; not enabled at boot\n" if units else "",
             self._ping(path, side),
-            SERVICE.format(host=clean(side.host.text)),
+            SERVICE.format(host=clean(side.host.text), health=_health([unit.text for unit in units])),
             *_router_id(cluster, service, services),
         ))  # fmt: skip
 
@@ -128,6 +129,11 @@ def _remarks(notes: Iterable[Mistake]) -> Iterator[str]:
     if lines:
         yield "# What could not be carried over, or is worth a look:\n"
         yield from lines
+
+
+def _health(units: Sequence[str]) -> str:
+    """Write the check that fits what runs; where nothing is known to fit, what can be written."""
+    return example(units) if fitting(units) else "# health: {tcp: PORT, expect: TEXT}"
 
 
 def _router_id(cluster: str, service: Planned, services: Sequence[Planned]) -> Iterator[str]:

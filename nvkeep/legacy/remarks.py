@@ -8,6 +8,7 @@ from nvkeep.legacy.fstab import Entry
 from nvkeep.legacy.pairing import Entries, Mounted
 from nvkeep.legacy.sides import COMMANDS, KNOWN, Side
 from nvkeep.legacy.words import Mistake, Word
+from nvkeep.model.options import cancelled
 from nvkeep.model.spec import LABEL_BYTES
 
 MEANINGLESS = frozenset({"defaults", "rw", "_netdev"})  # what nvkeep does anyway
@@ -22,10 +23,14 @@ INSTEAD = {
 
 def options(entry: Entry) -> tuple[list[Word], list[Mistake]]:
     """Pick the options that are carried over; the others only mean something to those who read /etc/fstab."""
-    known = [word for word in entry.options if word.text not in MEANINGLESS]
-    left_out = [word for word in known if FOR_OTHERS.fullmatch(word.text)]
+    notes = {
+        entry.options[index]: f"option {option} left out: {counts} after it counts"
+        for index, option, counts in cancelled([word.text for word in entry.options])
+    }
+    known = [word for word in entry.options if word.text not in MEANINGLESS and word not in notes]
     text = "option {} left out: it matters only to what mounts by /etc/fstab"
-    return [word for word in known if word not in left_out], [Mistake(word, text.format(word.text)) for word in left_out]
+    notes |= {word: text.format(word.text) for word in known if FOR_OTHERS.fullmatch(word.text)}
+    return [word for word in known if word not in notes], [Mistake(word, note) for word, note in notes.items()]
 
 
 def numbers(entry: Entry) -> Iterator[Mistake]:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable
 
+from nvkeep.errors import clean
 from nvkeep.legacy.braces import Atom
-from nvkeep.model.names import clean, shown
+from nvkeep.model.names import shown
 
 VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 NOTHING_RUN = "nothing is run here"

@@ -8,7 +8,7 @@ from nvkeep.model.spec import Cluster
 
 FILE = "/etc/nvkeep/cluster.yaml"
 AS_GENERATED, MISSING, UNREADABLE = "as generated", "missing", "cannot be read"
-VERSIONS = {"nvkeep": "nvkeep --version", "keepalived": "keepalived --version"}
+VERSIONS = {"nvkeep": "readlink /usr/lib/nvkeep/current", "keepalived": "keepalived --version"}
 
 Parts = dict[str, str]  # a path, a name of VERSIONS or the command that tells a version -> digest, version, or what is wrong
 
@@ -23,7 +23,7 @@ class Difference:
 
 def digest(text: str) -> str:
     """Make a text comparable without showing it."""
-    return sha256(text.encode(errors="replace")).hexdigest()[:16]
+    return sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 def shared(cluster: Cluster, host: str, other: str) -> tuple[str, ...]:
@@ -61,7 +61,8 @@ def _worded(part: str, me: str, mine: str, name: str, theirs: str) -> str:
     if mine == theirs:
         return ""
     command = VERSIONS.get(part, part)
-    return f"{command.partition(' ')[0]} differs: {mine} on {me}, {theirs} on {name}; ssh {name} {command}"
+    what = part if part in VERSIONS else command.partition(" ")[0]
+    return f"{what} differs: {mine} on {me}, {theirs} on {name}; ssh {name} {command}"
 
 
 def _file(part: str, me: str, mine: str, name: str, theirs: str) -> str:

@@ -57,8 +57,8 @@ class Guard(StrEnum):
 class Facts:
     """All that a decision rests on. `release_why`, `cooling`, `maintenance`: the reason, empty where there is none.
 
-    `waited`: this host has backed off once, has listened since and heard nobody, and no `health:` can determine whether what
-    answers for the address also serves.
+    `waited`: this host has backed off once, has listened since and heard nobody, and no `health:` shows whether what answers
+    also serves: an address and a bare connection are the kernel's answer.
     """
 
     role: Role
@@ -136,7 +136,7 @@ def _guarded_why(facts: Facts) -> str:
     if facts.guard is Guard.SILENT:
         return "another host holds the volume, this host is master, and nobody serves any more"
     if facts.waited:
-        return "another host holds the volume; this host backed off, listened, and still does not hear it (no `health:` given)"
+        return "another host holds the volume; this host backed off, and still does not hear it (no `health:` shows more)"
     return "another host holds the volume and its address still answers"
 
 
@@ -197,7 +197,7 @@ LINES: dict[int, Line] = {
     ),
     7: Line(
         "another holds; role MASTER; the witness answers; no fencing record",
-        "asks the guard: served, it yields; silent, or without `health:` still unheard after yielding once, it seizes",
+        "asks the guard: served, it yields; silent, or unheard after yielding once where no `health:` shows more, it seizes",
         _may_take,
         _guarded,
         _guarded_why,

@@ -14,6 +14,7 @@ class Reasons:
     yielding: str = ""
     tie_break: str = ""
     deaf: str = ""
+    unseen: str = ""
 
 
 def eligible(facts: Facts, beside: Reasons) -> tuple[bool, str]:
@@ -35,6 +36,7 @@ def eligible(facts: Facts, beside: Reasons) -> tuple[bool, str]:
         beside.yielding,
         beside.tie_break,
         beside.deaf,
+        beside.unseen,
     )
     why = next(filter(None, reasons), "")
     return not why, why

@@ -24,6 +24,7 @@ class FindingCode(StrEnum):
     NOT_LOADED = "not loaded"
     NOT_RESTARTED = "not restarted"
     HEARTBEAT = "heartbeat"
+    ANSWERED = "answered"
 
 
 class Found(NamedTuple):
@@ -52,10 +53,11 @@ class Finding(NamedTuple):
 
 
 class Lack(NamedTuple):
-    """Why something is out of this host's reach, and the command that fixes it."""
+    """Why something is out of this host's reach, the command that fixes it, and what kind it is."""
 
     why: str
     fix: str
+    code: FindingCode = FindingCode.OTHER
 
 
 def looked(what: str, look: Callable[[], Lack | str]) -> Found:

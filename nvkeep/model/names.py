@@ -1,7 +1,7 @@
 """The words people may write in cluster.yaml: names, paths, units, addresses. Each refusal says what to write."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import date
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip_address, ip_interface
@@ -10,6 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
+
+from nvkeep.errors import clean
 
 AnyInterface = IPv4Interface | IPv6Interface
 AnyAddress = IPv4Address | IPv6Address
@@ -24,6 +26,20 @@ TREES = (
     "/proc/", "/sys/", "/dev/", "/run/", "/boot/", "/etc/", "/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/",
     "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/var/run/", "/var/lib/nvkeep/", "/var/log/nvkeep/",
 )  # fmt: skip
+SYSTEM_UNIT = re.compile(  # what a host lives by; nvkeep's own, and what it needs, would end with the first release
+    r"(keepalived|nvkeep(-[a-z]+)?|dbus(-broker)?|sshd?|init|NetworkManager|networking|systemd-[a-z0-9-]+(@.*)?|getty@.*)"
+    r"\.(service|socket|timer)"
+    r"|(basic|default|emergency|graphical|local-fs|multi-user|network|network-online|paths|remote-fs|rescue|shutdown|slices|sockets"
+    r"|sysinit|timers|umount|halt|poweroff|reboot)(-pre)?\.target"
+)
+HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
+INTERFACE_BYTES = 15  # IFNAMSIZ, less the NUL
+KIND_OF_MOUNT = ("move", "remount", "loop", "helper", "X-mount.subdir")
+LABELS = ("context", "fscontext", "defcontext", "rootcontext")  # of SELinux: the categories in them may be separated by commas
+OPTION = re.compile(r"[A-Za-z0-9_.:=/+@,-]{1,128}")
+ONE_AN_ITEM = "write one option an item: options: [noatime, nodev]"
+BIND = dict.fromkeys(("bind", "rbind"), "write `from: DIRECTORY`, a directory of the volume, instead of fstype")
 LONGEST = 60  # characters of a value that a refusal repeats
 LARGEST = 1 << 64  # messages name larger numbers without their digits
 OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
@@ -47,11 +63,6 @@ def shown(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def clean(text: str) -> str:
-    """Make a text of one line: what would break a line or move the cursor is written as in Python or YAML."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def _shape(value: object) -> str:
     if isinstance(value, Mapping):
         return "a mapping"
@@ -65,21 +76,56 @@ def wrong(what: str, instead: str) -> PydanticCustomError:
     return PydanticCustomError("nvkeep", "{what}; {instead}", {"what": what, "instead": instead})
 
 
-def _named(what: str, pattern: str, instead: str) -> AfterValidator:
+def _named(what: str, pattern: str, instead: str | Callable[[str], str]) -> AfterValidator:
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
         if not compiled.fullmatch(value):
-            raise wrong(f"{shown(value)} is not {what}", instead)
+            raise wrong(f"{shown(value)} is not {what}", instead if isinstance(instead, str) else instead(value))
         return value
 
     return AfterValidator(check)
 
 
+def _host_instead(value: str) -> str:
+    first, _, domain = value.partition(".")
+    if domain and HOST.fullmatch(first):
+        return f'write "{first}", as `hostname -s` prints it'
+    hyphens = value.replace("_", "-")
+    if hyphens != value and HOST.fullmatch(hyphens):
+        return f"an underscore is not allowed in one: hostnamectl set-hostname {hyphens}, and write {hyphens}"
+    return "write it as `hostname -s` prints it"
+
+
+def _interface_instead(value: str) -> str:
+    name = value.partition("@")[0]
+    if name != value and INTERFACE.fullmatch(name):
+        return f'write "{name}": what follows @ is the interface below it'
+    if len(value) > INTERFACE_BYTES:
+        return f"it has more than {INTERFACE_BYTES} characters, so it is an altname; write the name that `ip -br link` prints"
+    return "write it as `ip -br link` prints it"
+
+
+def _option(value: str) -> str:
+    name = value.partition("=")[0]
+    if bind := BIND.get(name):
+        raise wrong(f"{shown(value)} changes what is mounted, not how", bind)
+    if name in KIND_OF_MOUNT or name.startswith("make-"):
+        raise wrong(f"{shown(value)} changes what is mounted, not how", "leave it out")
+    if "," in value and name not in LABELS:
+        raise wrong(f"{shown(value)} is not one mount option", ONE_AN_ITEM)
+    return value
+
+
+def _option_instead(value: str) -> str:
+    bare = value.replace('"', "")
+    return f"leave out the quotes: {bare}" if bare != value and OPTION.fullmatch(bare) else ONE_AN_ITEM
+
+
 Argument = Annotated[str, _named("an argument of a command", r"[^\0]*", "leave out the NUL character")]
 HostName = Annotated[
     str,
-    _named("a host name", r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?", "write it as `hostname -s` prints it"),
+    _named("a host name", HOST.pattern, _host_instead),
 ]
 ClientName = Annotated[
     str,
@@ -95,7 +141,7 @@ ClusterName = Annotated[
 ]
 InterfaceName = Annotated[
     str,
-    _named("an interface name", r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}", "write it as `ip -br link` prints it"),
+    _named("an interface name", INTERFACE.pattern, _interface_instead),
 ]
 FsType = Annotated[
     str,
@@ -103,7 +149,8 @@ FsType = Annotated[
 ]
 MountOption = Annotated[
     str,
-    _named("one mount option", r"[A-Za-z0-9_.:=/+-]{1,128}", "write one option an item: options: [noatime, nodev]"),
+    _named("one mount option", OPTION.pattern, _option_instead),
+    AfterValidator(_option),
 ]
 
 
@@ -118,6 +165,13 @@ def _path(value: str) -> str:
     return value
 
 
+def _inside(value: str) -> str:
+    parts = PurePosixPath(value).parts
+    if not value.isprintable() or value.startswith("/") or ".." in parts or str(PurePosixPath(value)) != value or value == ".":
+        raise wrong(f"{shown(value)} is not a directory of the volume", "write it without / at either end, like nfs/state")
+    return value
+
+
 def _mountpoint(value: str) -> str:
     if value in SYSTEM or value.startswith(TREES):
         raise wrong(f"{shown(value)} belongs to the system", "choose a directory of the service's own, like /srv/nfs")
@@ -129,6 +183,10 @@ def _unit(value: str) -> str:
         raise wrong(f"{shown(value)} is a path, not a unit", "write the unit's name as `systemctl status` shows it")
     if not UNIT.fullmatch(value):
         raise wrong(f"{shown(value)} is not a unit that can be kept running", _unit_instead(value))
+    if SYSTEM_UNIT.fullmatch(value):
+        raise wrong(
+            f"{shown(value)} belongs to the system", "leave it out: nvkeep would stop it on every host that does not serve"
+        )
     return value
 
 
@@ -196,6 +254,7 @@ def _host_address(value: object) -> object:
 
 _TEXT = {"type": "string"}
 Path = Annotated[str, AfterValidator(_path)]
+Inside = Annotated[str, AfterValidator(_inside)]
 MountPoint = Annotated[str, AfterValidator(_path), AfterValidator(_mountpoint)]
 UnitName = Annotated[str, AfterValidator(_unit)]
 FloatingAddress = Annotated[AnyInterface, BeforeValidator(_floating), PlainSerializer(str), WithJsonSchema(_TEXT)]

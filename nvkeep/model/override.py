@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
+LATEST = 32_503_680_000.0  # the year 3000, in seconds since 1970: localtime(3) has an end as well
+
 
 class Kind(StrEnum):
     """A closed list. STANDBY is of a host, the others are of a service on a host."""

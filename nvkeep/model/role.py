@@ -17,11 +17,20 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Roles:
-    """What keepalived answered: a word an instance, and whose answer it is (boot id, pid, start time)."""
+    """What keepalived answered: a word an instance, and whose answer it is (boot id, pid, start time).
+
+    `received`: how many adverts each instance has received, where keepalived counts them.
+    """
 
     words: tuple[tuple[str, str], ...] = ()
     ident: str = ""
     why: str = ""
+    received: tuple[tuple[str, int], ...] = ()
+
+    def adverts(self, instances: Iterable[str]) -> int:
+        """Add up how many adverts the instances of one service have received; 0 where that is not known."""
+        known = dict(self.received)
+        return sum(known.get(name, 0) for name in instances)
 
     def of(self, instances: Iterable[str]) -> Role:
         """Merge the words of one service's instances into its role."""

@@ -7,7 +7,7 @@ this page need not know them.
 import zlib
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, Tag, field_validator, model_validator
 from pydantic_core import CoreSchema
 
 from nvkeep.model.names import (
@@ -18,6 +18,7 @@ from nvkeep.model.names import (
     FsType,
     HostAddress,
     HostName,
+    Inside,
     InterfaceName,
     MountOption,
     MountPoint,
@@ -27,6 +28,7 @@ from nvkeep.model.names import (
     shown,
     wrong,
 )
+from nvkeep.model.options import OF_ONE_MOUNT, cancelled
 
 LABEL_BYTES = 15  # IFNAMSIZ - 1: the kernel's limit for an address label
 IPV6 = 6
@@ -78,13 +80,52 @@ class _AnyBackend:
 AnyVolume = Annotated[VolumeSpec, _AnyBackend]
 
 
-class Mount(Frozen):
-    """A file system of a volume, and where it belongs."""
+class Placed(Frozen):
+    """What is mounted somewhere, and how."""
 
     volume: str
     path: MountPoint
-    fstype: FsType
     options: tuple[MountOption, ...] = Field(default=(), strict=False)
+
+    @field_validator("options")
+    @classmethod
+    def _each_counts(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        for _, option, counts in cancelled(options):
+            raise wrong(f"{option} and {counts} cancel each other, and mount(8) takes the last", f"leave out {option}")
+        return options
+
+
+class Mount(Placed):
+    """A file system of a volume, and where it belongs."""
+
+    fstype: FsType
+
+
+class Bind(Placed):
+    """A directory of a volume that is mounted, and where it belongs as well: NFS state, for one."""
+
+    directory: Inside = Field(alias="from")
+
+    @field_validator("options")
+    @classmethod
+    def _of_one_mount(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        for option in options:
+            if option not in OF_ONE_MOUNT:
+                raise wrong(f"{shown(option)} belongs to the file system", "write it where its volume is mounted")
+        return options
+
+    @property
+    def fstype(self) -> str:
+        """None: mount(8) does not look for one."""
+        return "none"
+
+
+def _mount(value: object) -> str:
+    bind = "from" in value if isinstance(value, dict) else isinstance(value, Bind)
+    return "~from" if bind else "~fstype"
+
+
+AnyMount = Annotated[Annotated[Mount, Tag("~fstype")] | Annotated[Bind, Tag("~from")], Discriminator(_mount)]
 
 
 class Address(Frozen):
@@ -111,10 +152,39 @@ class Address(Frozen):
         return self
 
 
-class TcpHealth(Frozen):
-    """Healthy while a TCP connection to the floating address is accepted."""
+Port = Annotated[int, Field(ge=1, le=65535)]
 
-    tcp: int = Field(ge=1, le=65535)
+
+class TcpHealth(Frozen):
+    """Healthy while a TCP connection to the floating address is accepted; with `expect`, while the service says that first."""
+
+    tcp: Port
+    expect: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class PostgresqlHealth(Frozen):
+    """Healthy while PostgreSQL answers."""
+
+    postgresql: Port
+
+
+class MysqlHealth(Frozen):
+    """Healthy while MySQL or MariaDB greets."""
+
+    mysql: Port
+
+
+class NfsHealth(Frozen):
+    """Healthy while an NFS server answers the NULL call."""
+
+    nfs: Port
+
+
+class HttpHealth(Frozen):
+    """Healthy while a web server answers with anything but 5xx."""
+
+    http: Port
+    path: str = Field(default="/", pattern=r"^/[!-~]{0,500}$")
 
 
 class CommandHealth(Frozen):
@@ -129,12 +199,31 @@ class Window(Frozen):
     window: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
 
 
+HEALTHS = {
+    "command": CommandHealth, "postgresql": PostgresqlHealth, "mysql": MysqlHealth, "nfs": NfsHealth, "http": HttpHealth,
+    "tcp": TcpHealth,
+}  # fmt: skip
+
+
 def _health(value: object) -> str:
-    command = "command" in value if isinstance(value, dict) else isinstance(value, CommandHealth)
-    return "~command" if command else "~tcp"
+    words = (word for word, spec in HEALTHS.items() if (word in value if isinstance(value, dict) else isinstance(value, spec)))
+    return f"{TAG}{next(words, 'tcp')}"
 
 
-Health = Annotated[Annotated[TcpHealth, Tag("~tcp")] | Annotated[CommandHealth, Tag("~command")], Discriminator(_health)]
+Health = Annotated[
+    Annotated[CommandHealth, Tag("~command")]
+    | Annotated[PostgresqlHealth, Tag("~postgresql")]
+    | Annotated[MysqlHealth, Tag("~mysql")]
+    | Annotated[NfsHealth, Tag("~nfs")]
+    | Annotated[HttpHealth, Tag("~http")]
+    | Annotated[TcpHealth, Tag("~tcp")],
+    Discriminator(_health),
+]
+
+
+def port_of(health: Health) -> int:
+    """Give the port that is asked; 0 where a command is run."""
+    return next((int(getattr(health, word)) for word in HEALTHS if word != "command" and hasattr(health, word)), 0)
 
 
 def _failback(value: object) -> str:
@@ -161,7 +250,7 @@ class Service(Frozen):
 
     hosts: tuple[str, ...] = Field(min_length=2, strict=False)
     volumes: tuple[AnyVolume, ...] = Field(min_length=1, strict=False)
-    mounts: tuple[Mount, ...] = Field(default=(), strict=False)
+    mounts: tuple[AnyMount, ...] = Field(default=(), strict=False)
     addresses: tuple[Address, ...] = Field(default=(), strict=False)
     units: tuple[UnitName, ...] = Field(default=(), strict=False)
     agree: tuple[Path, ...] = Field(default=(), strict=False)

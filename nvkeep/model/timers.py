@@ -124,6 +124,8 @@ def next_announcement(since: float, now: float) -> float:
     return following if following - since <= ANNOUNCE_UNTIL_S else 0.0
 
 
+STOOD_EVERY_S, UNSEEN_LIMIT_S = 10.0, 120.0  # how often that is recorded; how long a holder may not be seen to stand
+
 # --- the record -------------------------------------------------------------------------------------------------------
 
 
@@ -142,6 +144,10 @@ class Timers:
     io_bad_since: float = 0.0
     candidate_since: float = 0.0
     carrier_lost_since: float = 0.0
+    fresh_since: float = 0.0  # taken then, and not seen to stand wholly since
+    stood_at: float = 0.0  # seen to stand wholly, give or take STOOD_EVERY_S
+    answered_since: float = 0.0  # somebody has answered for an address since then, while nobody holds the volumes
+    adverts: int = 0  # that keepalived had received when this host began to listen
 
     @property
     def backoff(self) -> Backoff:

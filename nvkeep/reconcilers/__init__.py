@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from nvkeep.host import Host
 from nvkeep.model.plan import Ref, State, Unknown
-from nvkeep.model.spec import Cluster, Mount, Service
+from nvkeep.model.spec import Bind, Cluster, Mount, Placed, Service
 from nvkeep.reconcilers.address import AddressKind
 from nvkeep.reconcilers.backends import backend_of
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding
@@ -30,6 +30,10 @@ class Resource:
     def ours(self, have: State) -> bool:
         """Return whether what is here shows that this host has served; what is unknown does not."""
         return not isinstance(have, Unknown) and self.kind.ours(self.spec, have)
+
+    def broken(self, have: State) -> str:
+        """Say why it needs a fresh start although what is asked has not changed; empty when it does not, or is unknown."""
+        return "" if isinstance(have, Unknown) else self.kind.broken(self.spec, have)
 
 
 @dataclass(frozen=True)
@@ -82,15 +86,15 @@ def _chain(links: list[Resource]) -> list[Resource]:
 
 def _mounts(spec: Service) -> list[Resource]:
     devices = {volume.name: volume.device for volume in spec.volumes}
-    outermost_first = sorted(spec.mounts, key=lambda mount: mount.path.count("/"))
+    in_turn = sorted(spec.mounts, key=lambda mount: (isinstance(mount, Bind), mount.path.count("/")))  # the outermost first
     return [
         Resource(
             Ref.of(MOUNT.name, mount.path),
             MOUNT,
-            MountAsk(mount, devices[mount.volume], spec.holders, spec.units, _beside(spec, mount)),
+            MountAsk(mount, devices[mount.volume], spec.holders, spec.units, _beside(spec, mount), _outer(spec, mount)),
             frozenset({_volume(mount.volume), *_around(spec, mount)}),
         )
-        for mount in outermost_first
+        for mount in in_turn
     ]
 
 
@@ -98,10 +102,19 @@ def _volume(name: str) -> Ref:
     return Ref.of(Backend.name, name)
 
 
-def _around(spec: Service, mount: Mount) -> list[Ref]:
-    return [Ref.of(MOUNT.name, outer.path) for outer in spec.mounts if mount.path.startswith(f"{outer.path}/")]
+def _around(spec: Service, mount: Placed) -> list[Ref]:
+    """Name the mounts that it lies in, and of a bind mount the one that it shows a directory of."""
+    bound = {_outer(spec, mount)} if isinstance(mount, Bind) else set()
+    outer = [other.path for other in spec.mounts if other.path in bound or mount.path.startswith(f"{other.path}/")]
+    return [Ref.of(MOUNT.name, path) for path in outer]
 
 
-def _beside(spec: Service, mount: Mount) -> tuple[str, ...]:
+def _outer(spec: Service, mount: Placed) -> str:
+    """Give where the volume is mounted as a whole that a bind mount shows a directory of; empty for other mounts."""
+    whole = (other.path for other in spec.mounts if other.volume == mount.volume and isinstance(other, Mount))
+    return next(whole, "") if isinstance(mount, Bind) else ""
+
+
+def _beside(spec: Service, mount: Placed) -> tuple[str, ...]:
     """Name the other places where the same volume belongs."""
     return tuple(other.path for other in spec.mounts if other.volume == mount.volume and other.path != mount.path)

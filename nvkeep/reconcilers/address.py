@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from nvkeep.host import Host
-from nvkeep.model.finding import Found, Lack, looked
+from nvkeep.model.finding import FindingCode, Found, Lack, looked
 from nvkeep.model.spec import IPV6, Address
 from nvkeep.probes import address as probe
 from nvkeep.probes import carrier
@@ -18,13 +18,17 @@ ANSWER_WITHIN_S = 0.1  # a neighbour answers for its address within milliseconds
 
 @dataclass(frozen=True)
 class AddressState:
-    """Where it is. `phase`: usable, tentative or duplicate; `elsewhere`: copies in wrong places (interface, prefix)."""
+    """Where it is. `phase`: usable, tentative or duplicate; `elsewhere`: copies in wrong places (interface, prefix).
+
+    `carries`: interfaces on which the kernel would remove others' addresses together with this one.
+    """
 
     interface: str
     prefix: int
     label: str | None
     phase: str = "usable"
     elsewhere: tuple[tuple[str, int], ...] = ()
+    carries: tuple[str, ...] = field(default=(), compare=False)
 
 
 class AddressKind(Kind[Address, AddressState]):
@@ -36,14 +40,17 @@ class AddressKind(Kind[Address, AddressState]):
 
     def observe(self, host: Host, spec: Address) -> AddressState | None:
         """Look on all interfaces; the copy that is most like the desired one is the address, the others are elsewhere."""
-        copies = [entry for entry in probe.read(host) if entry.address == str(spec.address.ip)]
+        every = probe.read(host)
+        copies = [entry for entry in every if entry.address == str(spec.address.ip)]
         if not copies:
             return None
         wanted = (spec.interface, spec.address.network.prefixlen)
         best = next((entry for entry in copies if (entry.interface, entry.prefix) == wanted), copies[0])
         label = None if spec.address.version == IPV6 else best.label
         elsewhere = tuple((entry.interface, entry.prefix) for entry in copies if entry is not best)
-        return AddressState(best.interface, best.prefix, label, best.phase, elsewhere)
+        carrying = sorted({entry.interface for entry in copies if probe.carries(entry, every)})
+        carries = tuple(name for name in carrying if not probe.promotes(host, name))
+        return AddressState(best.interface, best.prefix, label, best.phase, elsewhere, carries)
 
     def desired(self, spec: Address) -> AddressState:
         """Give the state asked for; without a label the kernel uses the interface's name."""
@@ -58,13 +65,13 @@ class AddressKind(Kind[Address, AddressState]):
 
     def release(self, spec: Address, have: AddressState) -> Steps:
         """Remove exactly what is there: another prefix or interface than asked for is another address to the kernel."""
-        return _remove(spec, ((have.interface, have.prefix), *have.elsewhere))
+        return _remove(spec, ((have.interface, have.prefix), *have.elsewhere), have.carries)
 
     def adjust(self, spec: Address, have: AddressState) -> Steps:
         """Remove what is wrong and add what is right; nothing that stands on the address has to stop for that."""
         right = replace(have, phase="usable", elsewhere=()) == self.desired(spec) and have.phase != "duplicate"
         wrong = have.elsewhere if right else ((have.interface, have.prefix), *have.elsewhere)
-        return _remove(spec, wrong) + self.acquire(spec)
+        return _remove(spec, wrong, have.carries if wrong else ()) + self.acquire(spec)
 
     def called(self, spec: Address, name: str) -> str:  # noqa: ARG002 - its prefix is shown as well
         """Give interface and address."""
@@ -77,7 +84,7 @@ class AddressKind(Kind[Address, AddressState]):
     def prerequisites(self, host: Host, specs: Sequence[Address], *, thorough: bool) -> Iterator[Found]:  # noqa: ARG002 - quick
         """Every interface is there, up, and has a carrier."""
         for name in dict.fromkeys(spec.interface for spec in specs):
-            yield looked(f"INTERFACE {name}", partial(_interface, host, name))
+            yield looked(f"INTERFACE {name}", partial(carrier.usable, host, name))
 
     def elsewhere(self, host: Host, spec: Address) -> Lack | str:
         """Ask the neighbours; without a carrier nobody is asked, and the interface's line says so."""
@@ -85,18 +92,12 @@ class AddressKind(Kind[Address, AddressState]):
         with suppress(OSError):
             if host.answers(spec.interface, ip, ANSWER_WITHIN_S):
                 why = f"nobody holds the volumes, and yet somebody answers for {ip}"
-                return Lack(why, f"ip neigh get {ip} dev {spec.interface}")
+                return Lack(why, f"ip neigh get {ip} dev {spec.interface}", FindingCode.ANSWERED)
         return "nobody else answers for it"
 
 
-def _interface(host: Host, name: str) -> Lack | str:
-    if carrier.up(host, name):
-        return "up, with a carrier"
-    if not host.exists(f"/sys/class/net/{name}"):
-        return Lack(f"there is no interface {name} here", "ip -br link")
-    return Lack(f"{name} is down, or has no carrier", f"ip link set dev {name} up")
-
-
-def _remove(spec: Address, copies: tuple[tuple[str, int], ...]) -> Steps:
-    commands = (("ip", "addr", "del", f"{spec.address.ip}/{prefix}", "dev", interface) for interface, prefix in copies)
-    return steps(*commands, timeout=COMMAND_TIMEOUT_S)
+def _remove(spec: Address, copies: tuple[tuple[str, int], ...], carries: tuple[str, ...]) -> Steps:
+    """Remove it where it is; others' addresses stay, because the kernel is first told to keep them."""
+    keep = (("sysctl", "-qw", f"net/ipv4/conf/{interface}/promote_secondaries=1") for interface in carries)
+    remove = (("ip", "addr", "del", f"{spec.address.ip}/{prefix}", "dev", interface) for interface, prefix in copies)
+    return steps(*keep, *remove, timeout=COMMAND_TIMEOUT_S)

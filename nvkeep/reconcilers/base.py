@@ -13,6 +13,7 @@
     pending(have, leaving) -> bool          on its way already: only look again
     taken(have) -> bool                     it is here, and another host's
     ours(spec, have) -> bool                it shows that this host has served
+    broken(spec, have) -> str               why it needs a fresh start, although what is asked has not changed; else empty
     called(spec, name) -> str               the name that people know it by
     confirm(spec, verb) -> float            seconds after which a success has to be seen once more
     judge(spec, done) -> StepError          a command that failed: denied, worth another try, or neither
@@ -100,6 +101,10 @@ class Kind(ABC, Generic[Spec, State]):
     def ours(self, spec: Spec, have: State | None) -> bool:  # noqa: ARG002 - part of the contract
         """Return whether it shows that this host has served."""
         return False
+
+    def broken(self, spec: Spec, have: State | None) -> str:  # noqa: ARG002 - part of the contract
+        """Say why it needs a fresh start although what is asked has not changed; empty when it does not."""
+        return ""
 
     def called(self, spec: Spec, name: str) -> str:  # noqa: ARG002 - part of the contract
         """Give the name that people know it by."""

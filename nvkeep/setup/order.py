@@ -36,7 +36,7 @@ class Order:
 
 def read(host: Host, path: str, at_boot: bool | None = None) -> Order:
     """Read a cluster.yaml as an order. Raises ConfigError, UnsafeFile, OSError."""
-    return Order(config.load(path), host.exact(path), at_boot)
+    return Order(config.load(path), host.read(path), at_boot)
 
 
 def staged(host: Host, digest: str, at_boot: bool | None) -> Order:
@@ -62,7 +62,7 @@ def clear(host: Host, digest: str = "") -> None:
 
 def _waiting(host: Host) -> str:
     """Name the order that waits here, whoever sent it; empty when none does. Raises OSError."""
-    return _digest(host.exact(FILE)) if host.exists(FILE) else ""
+    return _digest(host.read(FILE)) if host.exists(FILE) else ""
 
 
 def _digest(text: str) -> str:

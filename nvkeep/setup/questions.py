@@ -1,11 +1,13 @@
 """The few questions that a cluster.yaml needs, in the order in which people think of them."""
 
 import shlex
+from functools import partial
 from typing import cast
 
 from nvkeep import config
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
+from nvkeep.model.health import PORTS, fitting
 from nvkeep.model.spec import BACKENDS, VolumeSpec
 from nvkeep.probes.address import Entry
 from nvkeep.setup import seen
@@ -173,8 +175,11 @@ class Interview:
             drop(self.talk.document, self._at("units"))
 
     def _health(self) -> None:
+        units = self.talk.document["services"][self.service].get("units", ())
+        word = fitting(units)
         question = "How clients see that it is well: a TCP port, a command, or none"
-        if self.talk.fill(self._at("health"), question, NONE, health, optional=True) is None:
+        proposed = str(PORTS[word]) if word else NONE
+        if self.talk.fill(self._at("health"), question, proposed, partial(health, word or "tcp"), optional=True) is None:
             drop(self.talk.document, self._at("health"))
 
 
@@ -190,10 +195,10 @@ def device(volume: dict[str, str]) -> str:
     return BACKENDS[volume["backend"]].model_validate(volume).device
 
 
-def health(answer: str) -> dict[str, object]:
-    """Read a port, or else a command."""
+def health(word: str, answer: str) -> dict[str, object]:
+    """Read a port, asked in the protocol that fits the units, or else a command."""
     if answer.lstrip("-").isdigit():
-        return {"tcp": int(answer)}
+        return {word: int(answer)}
     try:
         return {"command": shlex.split(answer)}
     except ValueError:

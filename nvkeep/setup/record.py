@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple, Self
 
 from nvkeep.host import Host
+from nvkeep.host.text import load
 from nvkeep.setup.order import STAGED
 
 FILE = f"{STAGED}/before.json"
@@ -33,7 +34,7 @@ class Record(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `dump` wrote. Raises ValueError, TypeError, KeyError."""
-        saved: dict[str, Any] = json.loads(text)
+        saved: dict[str, Any] = load(text)
         return cls({path: Text(*text) for path, text in saved["texts"].items()},
                    {name: Unit(*unit) for name, unit in saved["units"].items()}, saved.get("digest", ""))  # fmt: skip
 

@@ -135,12 +135,14 @@ def _outcome(resource: Resource, have: State, action: Action) -> Outcome:
         return Outcome(resource.key, Word.UNKNOWN, "left alone")
     if WANT.get(action, Want.GONE) is Want.HERE:
         wanted = resource.kind.desired(resource.spec)
-        return Outcome(resource.key, Word.IN_SYNC if have == wanted else Word.DRIFTED, "" if have == wanted else _differs(have))
+        return Outcome(
+            resource.key, Word.IN_SYNC if have == wanted else Word.DRIFTED, "" if have == wanted else _differs(resource, have)
+        )
     return Outcome(resource.key, Word.BLOCKED if have is None else Word.DRIFTED, "" if have is None else "should not be here")
 
 
-def _differs(have: object) -> str:
-    return "absent" if have is None else str(have)
+def _differs(resource: Resource, have: object) -> str:
+    return "absent" if have is None else resource.broken(have) or str(have)
 
 
 def _line(resource: Resource, outcome: Outcome) -> Line:

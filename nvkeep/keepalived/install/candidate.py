@@ -119,7 +119,7 @@ def _blocks(lines: list[str]) -> bool:
 def written(host: Host, path: str) -> str | None:
     """Read a file that may be missing, to be written back. Raises OSError."""
     try:
-        return host.exact(path)
+        return host.read(path)
     except FileNotFoundError:
         return None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
+from nvkeep.keepalived.binding import deaf
 from nvkeep.keepalived.conf import REVERSE, Build, configuration
 from nvkeep.keepalived.drift import build_of, difference, installed
 from nvkeep.keepalived.install.conflicts import clashes
@@ -17,6 +18,8 @@ from nvkeep.probes import address
 
 TMPFILES = "systemd-tmpfiles --create nvkeep.conf"
 RESTART = "systemctl daemon-reload && systemctl restart keepalived"
+CONFINED, ALLOWED = "keepalived_t", "keepalived_var_run_t"  # of the policies of Fedora and RHEL
+LABEL = "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep"
 TMPDIR_KNOWN = Version(2, 2, 0)
 
 
@@ -88,6 +91,19 @@ def _fifo(host: Host) -> Iterator[Finding]:
         yield finding(f"{FIFO} is a {done.out.strip()}, and must be a fifo of 0", fix, FindingCode.NO_FIFO)
 
 
+def labels(host: Host) -> Finding | None:
+    """Say so where SELinux would keep keepalived from what it has to read and write: only a policy that confines it does."""
+    try:
+        enforcing = host.read("/sys/fs/selinux/enforce").strip() == "1"
+        confined = CONFINED in host.read(f"/proc/{running(host).pid}/attr/current")
+    except (OSError, ValueError, LookupError):
+        return None
+    seen = host.run(("stat", "-c", "%C", "--", FIFO), 2.0).out.strip() if enforcing and confined else ALLOWED
+    if ALLOWED in seen:
+        return None
+    return finding(f"SELinux keeps keepalived from {FIFO}, which is labelled {seen or 'in no way'}", LABEL)
+
+
 def interfaces(host: Host, cluster: Cluster) -> Iterator[Finding]:
     """Name what of this host's heartbeats in cluster.yaml it does not have."""
     try:
@@ -112,6 +128,7 @@ def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[Finding
     if directory != PRIVATE and version >= TMPDIR_KNOWN:
         why = f"keepalived writes its answers to {directory}, where others can write"
         yield finding(f"{why}: the drop-in nvkeep.conf of keepalived.service is not in use", RESTART, FindingCode.NOT_RESTARTED)
+    yield from filter(None, (deaf(host, cluster), labels(host)))
     roles = ask(host)
     missing = [name for name in every_instance(cluster, host.name) if name not in dict(roles.words)]
     if missing:

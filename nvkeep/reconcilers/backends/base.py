@@ -1,6 +1,5 @@
 """The contract of a backend: one way to hold a block device exclusively."""
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,18 +8,14 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
-from nvkeep.errors import CommandTimeout
 from nvkeep.host import Host
-from nvkeep.host.base import NO_SUCH_PROGRAM
-from nvkeep.host.command import ENVIRONMENT
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Found, Lack, Mark, looked
 from nvkeep.model.spec import Nvmesh, VolumeSpec
+from nvkeep.probes.tool import Tool
 from nvkeep.reconcilers.base import Kind, Steps
 
 V_co = TypeVar("V_co", bound=VolumeSpec, covariant=True)
-VERSION = re.compile(r"\d+\.\d+")
-PATHS = ENVIRONMENT["PATH"].split(":")
 
 
 @dataclass(frozen=True)
@@ -63,35 +58,6 @@ def key_of(ask: Ask[V_co], host: str) -> int:
 def owner_of(ask: Ask[V_co], key: int) -> str:
     """Name the host whose key this is; the key itself when it is none of this service's."""
     return next((host for host in ask.hosts if key_of(ask, host) == key), f"key {key:#x}")
-
-
-class Tool(NamedTuple):
-    """A program a backend needs: the command that prints its version, and where it comes from."""
-
-    version: tuple[str, ...]
-    origin: str
-
-    def there(self, host: Host) -> bool:
-        """Return whether the host has the program."""
-        return any(host.exists(f"{directory}/{self.version[0]}") for directory in PATHS)
-
-    def printed(self, host: Host) -> str:
-        """Return the line in which it prints its version; some print none."""
-        try:
-            done = host.run(self.version, 10.0)
-        except CommandTimeout as error:
-            return str(error)
-        if done.code == NO_SUCH_PROGRAM:
-            return "missing"
-        lines = [line.strip() for line in (done.out + done.err).splitlines()]
-        dotted = (line for line in lines if "version" in self.version[-1] and VERSION.search(line))
-        return next((line for line in lines if "version" in line.lower()), next(dotted, "there"))
-
-
-def without_device(host: Host, device: str) -> Lack | None:
-    """Say so where a block device is not there."""
-    here = host.device_number(device) is not None
-    return None if here else Lack(f"there is no block device {device} here", "lsblk; ls -l /dev/disk/by-id")
 
 
 class Unique(NamedTuple):

@@ -16,7 +16,8 @@ from nvkeep.model.names import PLAIN, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume, without_device
+from nvkeep.probes.tool import without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume
 
 DIRECTORY = "/dev/nvkeep"
 

@@ -17,7 +17,8 @@ from nvkeep.model.names import PLAIN, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import drbd as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Unique, Volume
+from nvkeep.probes.tool import Tool
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume
 
 COMMAND_TIMEOUT_S = 20.0
 CUT_TIMEOUT_S = 5.0  # neither command waits for I/O
@@ -81,8 +82,7 @@ class DrbdBackend(Backend[DrbdVolume]):
             return Holding(Holder.ANOTHER, _name(ask, seen, seen.peers[0])) if passed_over else Holding(Holder.ME, ask.host)
         _refuse_old_data(seen, ask.spec.resource)
         primary = next((peer for peer in seen.peers if peer.role == PRIMARY), None)
-        hidden = next((peer for peer in seen.peers if peer.connection != "Connected"), None)
-        other = primary or hidden
+        other = primary or next((peer for peer in _hosts(ask, seen) if peer.connection != "Connected"), None)
         return Holding(Holder.ANOTHER, _name(ask, seen, other)) if other else Holding(Holder.NOBODY)
 
     def acquire(self, ask: Ask[DrbdVolume]) -> Steps:
@@ -118,6 +118,20 @@ def _refuse_old_data(seen: probe.Entry, resource: str) -> None:
     if any(peer.connection == ALONE and peer.disk != "Outdated" for peer in seen.peers):
         fix = f"drbdadm connect --discard-my-data {resource} on the host whose data shall go"
         raise ProbeError(f"DRBD is {ALONE} here: the other host may have gone on with the data", fix)
+
+
+def _hosts(ask: Ask[DrbdVolume], seen: probe.Entry) -> list[probe.Peer]:
+    """Pick the peers that are hosts of the service: a third node that is away, for disaster recovery, can hold nothing.
+
+    Raises ProbeError while DRBD does not list them all, as in the middle of `drbdadm up`.
+    """
+    others = [host for host in ask.hosts if host != ask.host]
+    if len(seen.peers) < len(others):
+        raise ProbeError(
+            f"DRBD lists {len(seen.peers)} connections of {ask.spec.resource}; its service has {len(others)} other hosts"
+        )
+    named = [peer for peer in seen.peers if peer.name in others]
+    return named if len(named) == len(others) else list(seen.peers)
 
 
 def _name(ask: Ask[DrbdVolume], seen: probe.Entry, peer: probe.Peer) -> str:

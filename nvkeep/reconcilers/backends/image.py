@@ -18,7 +18,8 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import lease as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Unique, Volume
+from nvkeep.probes.tool import Tool
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume
 
 COMMAND_TIMEOUT_S = 20.0
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host
+from nvkeep.host.text import first
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
 from nvkeep.model.names import PLAIN, HostAddress, Path, wrong
@@ -17,7 +18,8 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import Frozen, VolumeSpec
 from nvkeep.probes import nvme as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Unique, Volume, key_of, owner_of, without_device
+from nvkeep.probes.tool import Tool, without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume, key_of, owner_of
 
 COMMAND_TIMEOUT_S = 20.0  # a namespace whose target is gone lets commands wait
 WRITE_EXCLUSIVE = "--rtype=1"
@@ -103,7 +105,7 @@ class NvmeBackend(Backend[NvmeVolume]):
 
     def judge(self, spec: Ask[NvmeVolume], done: Completed) -> StepError:
         """Tell a conflict, which is a denial, from a namespace that is not there yet."""
-        error = CommandError(done.argv, done.code, (done.err.strip().splitlines() or [done.out])[0])
+        error = CommandError(done.argv, done.code, first(done.err, done.out))
         if CONFLICT in done.err:
             return Denied(str(error))
         return Transient(str(error)) if "No such file" in done.err else super().judge(spec, done)

@@ -8,23 +8,24 @@ The old commands say nothing about a volume that this host has not attached, so 
 denied shows that another host holds it.
 """
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import model_validator
 
 from nvkeep.errors import CommandError, Denied, NvkeepError, StepError, Transient
 from nvkeep.host import Completed, Host
+from nvkeep.host.text import load
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
 from nvkeep.model.names import wrong
 from nvkeep.model.plan import Steps, Verb, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvmesh as probe
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Volume
+from nvkeep.probes.tool import Tool
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
 
 COMMAND_TIMEOUT_S = 30.0  # the old commands queue behind a lock of the whole host
 ANSWER_TIMEOUT_S = 2.0  # for the management server to say who holds
@@ -121,12 +122,12 @@ class NvmeshBackend(Backend[NvmeshVolume]):
     def observe(self, host: Host, ask: Ask[NvmeshVolume]) -> Volume | None:
         """Read the client's own state of the volume."""
         seen = probe.read(host, ask.nvmesh.proc, ask.spec.name)
-        return None if seen is None else Volume(ask.spec.device, _mode(seen), seen.io, seen.status)
+        return None if seen is None else Volume(ask.spec.device, seen.mode, seen.io, seen.status)
 
     def holder(self, host: Host, ask: Ask[NvmeshVolume]) -> Holding:
         """Attached exclusively: me. Preempted: another. Not attached: the management server tells, or only trying does."""
         seen = probe.read(host, ask.nvmesh.proc, ask.spec.name)
-        mode, version = (_mode(seen), seen.version) if seen else ("", None)
+        mode, version = (seen.mode, seen.version) if seen else ("", None)
         if mode == "exclusive":
             return Holding(Holder.ME, ask.host, version)
         managed = _managed(host, ask) if ask.tools == NEW else None
@@ -158,7 +159,7 @@ class NvmeshBackend(Backend[NvmeshVolume]):
         """Read the answer; an error counts before a status (NVMesh 2.4.0 says "IO Enabled" and denies)."""
         if not done.argv[0].startswith("nvmesh"):
             return super().judge(spec, done)
-        answer = " ".join(_words(done))
+        answer = " ".join(probe.words_of(done))
         error, words = CommandError(done.argv, done.code, answer), answer.lower()
         if DENIALS.search(words):
             return Denied(str(error))
@@ -187,7 +188,7 @@ def _managed(host: Host, ask: Ask[NvmeshVolume]) -> Holding | None:
     """Ask the management server who holds; None when it does not say. Whoever is on record may attach again."""
     try:
         done = host.run(("nvmesh", "volume", "show", "-n", ask.spec.name, "-o", "json"), ANSWER_TIMEOUT_S)
-        shown = json.loads(done.out)
+        shown = load(done.out)
         (volume,) = shown if isinstance(shown, list) else [shown]
         held = volume["reservation"]
         mode, version, by = int(held["mode"]), int(held["version"]), str(held.get("reservedBy") or "")
@@ -195,38 +196,6 @@ def _managed(host: Host, ask: Ask[NvmeshVolume]) -> Holding | None:
         return None
     free = mode == 0 or by == (ask.client or ask.host)
     return Holding(Holder.NOBODY if free else Holder.ANOTHER, "" if free else by, version)
-
-
-def _mode(seen: probe.Entry) -> str:
-    if seen.preempted:
-        return "preempted"
-    if seen.detaching:
-        return "detaching"
-    return {probe.EXCLUSIVE: "exclusive", None: "unknown"}.get(seen.reservation, "shared")
-
-
-def _words(done: Completed) -> list[str]:
-    """Return the answer about the volume, then about the whole; plain text where it is not JSON."""
-    answer = answer_of(done)
-    if answer is None:
-        return [" ".join((done.out + done.err).split())]
-    volumes = answer.get("volumes")
-    mine = volumes.get(done.argv[-1], {}) if isinstance(volumes, dict) else {}
-    answers = [mine.get("error"), mine.get("status"), answer.get("error")] if isinstance(mine, dict) else [answer.get("error")]
-    return [str(word) for word in answers if word]
-
-
-def answer_of(done: Completed) -> dict[str, Any] | None:
-    """Find the JSON among whatever else the command printed, on stdout or stderr; None when there is none."""
-    for text in (done.out, done.err):
-        start, end = text.find("{"), text.rfind("}")
-        try:
-            answer = json.loads(text[start : end + 1]) if 0 <= start < end else None
-        except ValueError:
-            continue
-        if isinstance(answer, dict):
-            return answer
-    return None
 
 
 BACKEND = NvmeshBackend()

@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host
+from nvkeep.host.text import last
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
 from nvkeep.model.names import PLAIN, Path, wrong
@@ -18,7 +19,8 @@ from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import scsi as probe
 from nvkeep.probes.io import does_io
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Tool, Unique, Volume, key_of, owner_of, without_device
+from nvkeep.probes.tool import Tool, without_device
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume, key_of, owner_of
 
 COMMAND_TIMEOUT_S = 20.0
 TYPES = {False: "--prout-type=1", True: "--prout-type=5"}  # by whether there are several paths
@@ -95,7 +97,7 @@ class ScsiBackend(Backend[ScsiVolume]):
 
     def judge(self, spec: Ask[ScsiVolume], done: Completed) -> StepError:
         """Tell a reservation conflict, which is a denial."""
-        error = CommandError(done.argv, done.code, ((done.err + done.out).strip().splitlines() or ["no message"])[-1])
+        error = CommandError(done.argv, done.code, last(done.err, done.out))
         refused = done.code == CONFLICT or "reservation conflict" in (done.err + done.out).lower()
         if refused:
             return Denied(str(error))
