@@ -1,16 +1,18 @@
 # make demo    two real servers: kill one, watch the service come back      (root)
 # make test    everything: format, lint, types, unit, simulation, cluster   (root)
 # make machines  nvkeep on real NVMe, SCSI and DRBD, in emulated machines  (root)
+# make fuzz MINUTES=10   mutated input for everything that reads what comes from outside
 # make bench   how long a pass with nothing to do takes
 # make bench-outage  how long a power cut takes the service away, and what the time goes into  (root)
 # make check   the part that runs in seconds and needs no root
+# make lock    renew packaging/requirements.txt: the libraries that are installed, by their hashes
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
 PY := .venv/bin/python
-APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux mount procps
+APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux mount procps btrfs-progs xfsprogs
 APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check format lint types unit simulation cluster machines bench bench-outage install clean apt-lab apt-machines
+.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-outage lock install clean apt-lab apt-machines
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -57,11 +59,19 @@ machines: .venv/ready apt-machines
 test: .venv/ready apt-lab
 	@./packaging/test-all
 
+fuzz: .venv/ready
+	@$(PY) -m tests.fuzz $(MINUTES)
+
 bench: .venv/ready
 	@$(PY) bench/startup.py
 
 bench-outage: .venv/ready apt-lab
 	@$(PY) bench/outage.py
+
+lock: .venv/ready
+	@.venv/bin/pip install -qq --disable-pip-version-check uv
+	@.venv/bin/uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--upgrade --output-file packaging/requirements.txt
 
 install:
 	@./packaging/install "$(DESTDIR)"

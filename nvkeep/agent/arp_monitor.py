@@ -16,6 +16,7 @@ from nvkeep.model.spec import Cluster
 from nvkeep.state.service import Store
 
 SHORTEST_S, LONGEST_S = 0.05, 1.0  # between two probes; else half an advert
+PAUSE_S = 0.5  # that a probe may take longer than it listens
 LISTEN_S = 1.0  # between two looks at whether the service is here
 RESTART_AFTER_S = 0.2  # until a watch begins again
 ANNOUNCE_GAP_S = 0.1  # between two announcements: a host that wakes claims an address more than once before it releases it
@@ -58,7 +59,8 @@ class ArpMonitor:
         began = self.host.now()
         for listener in listeners:
             listener.ask()
-        if listen(listeners, every):
+        heard = listen(listeners, every)
+        if heard or self.host.now() - began > every + PAUSE_S:  # a machine that was paused has not listened meanwhile
             self.unanswered = None
             self.host.sleep(max(0.0, began + every - self.host.now()))
         else:

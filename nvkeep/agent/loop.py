@@ -11,15 +11,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from nvkeep import config, log
+from nvkeep.agent.hearing import Hearing
 from nvkeep.agent.upgrade import Passes, Upgrade
+from nvkeep.agent.watchdog import Pulse, Watchdog
 from nvkeep.agent.worker import TICK_S, Worker
 from nvkeep.checks.consistency import keep_comparing
 from nvkeep.errors import ConfigError, NvkeepError, UnsafeFile
 from nvkeep.host import Host
-from nvkeep.host.events import Events, Fifo, tell_systemd
-from nvkeep.keepalived import CHILD_PID, FIFO, service_of
+from nvkeep.host.events import Events, tell_systemd
+from nvkeep.keepalived import service_of
 from nvkeep.model.spec import Cluster
-from nvkeep.probes import fifo
 from nvkeep.state import host as host_state
 from nvkeep.state.lateness import DROP_IN, TIMER
 
@@ -36,24 +37,26 @@ class Agent:
         self.workers: dict[str, Worker] = {}
         self.cluster: Cluster | None = None
         self.signature: Signature | None = None
-        self.keepalived: int | None = None
-        self.gone: int | None = None
-        self.listener = Fifo(self.events, FIFO, self._heard)
+        self.hearing = Hearing(host, self.events, self._heard, self._wake_all, self._say)
         self.passes = Passes()
         self.upgrade = Upgrade(host, self.passes)
         self.logged: set[str] = set()
+        self.pulse = Pulse(host)
+        self.watchdog = Watchdog(host, self.pulse, lambda: {name: worker.pulse for name, worker in [*self.workers.items()]})
 
     def run(self) -> None:
         """Run until systemd ends the process."""
-        self._listen()
+        self.hearing.listen()
         self.events.on_mounts(self._wake_all)
         self.events.on_network(self._wake_all)
         self._reload()
         threading.Thread(target=keep_comparing, args=(self.host, lambda: self.cluster), daemon=True).start()
         tell_systemd("READY=1")
+        self.watchdog.start()
         while True:
             self.events.wait(TICK_S)
             self._tick()
+            self.pulse.beat()
 
     # --- what wakes ---------------------------------------------------------------------------------------------------
 
@@ -74,20 +77,8 @@ class Agent:
 
     def _tick(self) -> None:
         self._reload()
-        self._watch_keepalived()
-        self._listen()
+        self.hearing.tick(self.cluster)
         self.upgrade.seek()
-
-    def _listen(self) -> None:
-        """Hold the FIFO open, also where it was removed. While keepalived cannot be heard, the tick starts the passes."""
-        try:
-            self.listener.hold()
-            deaf = "" if self.listener.former else fifo.deaf(self.host)
-        except OSError as error:
-            deaf = f"cannot hear keepalived's events, so roles are polled: {error}"
-        if deaf:
-            self._say(deaf)
-            self._wake_all()
 
     def _say(self, trouble: str) -> None:
         """Log what lasts, once."""
@@ -99,21 +90,8 @@ class Agent:
         """Begin no pass any more, and give the one under way a moment; the next pass goes on from wherever it was."""
         with self.passes.none(patience):
             tell_systemd("STOPPING=1")
+            log.flush()
             os._exit(0)  # not sys.exit: that waits for threads, and one may wait for a command that takes a minute
-
-    def _watch_keepalived(self) -> None:
-        """Watch keepalived's vrrp process: its start is heard by the FIFO, its death only by this."""
-        try:
-            pid = int(self.host.read(CHILD_PID))
-        except (OSError, ValueError):
-            return
-        if pid not in (self.keepalived, self.gone) and self.events.on_end(pid, self._keepalived_ended):
-            self.keepalived = pid
-
-    def _keepalived_ended(self) -> None:
-        log.note(f"keepalived (pid {self.keepalived}) has ended")
-        self.keepalived, self.gone = None, self.keepalived  # its pid file stays for a while, and its end is notified only once
-        self._wake_all()
 
     # --- the configuration --------------------------------------------------------------------------------------------
 
@@ -132,7 +110,7 @@ class Agent:
                 host_state.lower_all_flags(self.host)
             return
         host_state.keep_right(self.host, self.path)
-        set_timer(self.host, self.cluster.timing.reconcile)
+        threading.Thread(target=set_timer, args=(self.host, self.cluster.timing.reconcile), daemon=True).start()
         host_state.mark_failback(self.host, wanted=self.cluster.asks_back(self.host.name))
         self._disown(self.cluster)
         for service in self.cluster.services_of(self.host.name):

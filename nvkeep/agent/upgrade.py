@@ -71,6 +71,7 @@ class Upgrade:
         with self.passes.none(0) as quiet, suppress(OSError):
             if quiet:
                 log.note(f"nvkeep was upgraded; continuing as {name}")
+                log.flush()
                 become_it()
 
     def _runs(self, name: str) -> bool:

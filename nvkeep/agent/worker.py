@@ -11,6 +11,7 @@ from contextlib import suppress
 from nvkeep import log
 from nvkeep.agent.arp_monitor import ArpMonitor
 from nvkeep.agent.upgrade import Passes
+from nvkeep.agent.watchdog import Pulse, beating
 from nvkeep.core.plan import lost
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import ProbeError
@@ -19,7 +20,7 @@ from nvkeep.host.events import Events
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit
 from nvkeep.state import host as host_state
-from nvkeep.state.service import Store
+from nvkeep.state.service import PASS_WAIT_S, Store
 
 PASS_GAP_S = 0.1  # between two passes over a service: events come in swarms
 TICK_S = 1.0  # between two looks at what no event source reports
@@ -29,9 +30,12 @@ class Worker:
     """Two threads for a service, which make its passes and watch its addresses; `cluster` gives the configuration in force."""
 
     def __init__(self, host: Host, service: str, cluster: Callable[[], Cluster | None], events: Events, passes: Passes) -> None:
-        self.host, self.service, self.cluster, self.events, self.passes = host, service, cluster, events, passes
-        self.store = Store(host, service)
+        self.pulse = Pulse(host)
         self.monitor = ArpMonitor(host, service, cluster)
+        self.host, self.service, self.cluster, self.events, self.passes = (
+            beating(host, self.pulse), service, cluster, events, passes,
+        )  # fmt: skip
+        self.store = Store(self.host, service)
         self.wake = threading.Event()
         self.pids: set[int] = set()
         self.passed = 0.0  # when the last pass ended, seconds since boot
@@ -46,6 +50,7 @@ class Worker:
             notified = self.wake.wait(self._until_announcement())
             self.wake.clear()
             cluster = self.cluster()
+            self.pulse.longest = max(PASS_WAIT_S, cluster.timing.step if cluster else 0.0)
             try:
                 if cluster and self.service in cluster.services_of(self.host.name):
                     with self.passes.slot():
@@ -65,7 +70,7 @@ class Worker:
         """Make a pass when something notified, or is due."""
         if not notified and not self._due(cluster):
             return
-        run_pass(self.host, cluster, self.service, lambda: self.monitor.unanswered)
+        run_pass(self.host, cluster, self.service, lambda: self.monitor.unanswered, wait=PASS_WAIT_S)
         self.passed = self.host.now()
         with suppress(ProbeError, OSError):  # the next pass finds a unit whose end no event source reports
             self._watch_units(cluster)
