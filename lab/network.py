@@ -113,6 +113,12 @@ class Network:
         port = cable(server, interface)
         self._outside([f"link set {port} nomaster", f"link set {port} master br-{interface} up"])
 
+    def make_anew(self, server: str, host: int, interface: str) -> None:
+        """Delete the interface of a running server and make it again, with its name and address, as netplan apply does."""
+        net, inside = next(net for net in self.nets if net.interface == interface), places.NETWORK / server
+        self._outside([f"link delete {cable(server, interface)}", *self._cable(net, server, host, inside)])
+        _batch(inside, [f"addr add {net.address(host)}/24 dev {interface}", f"link set {interface} up"])
+
     def cut_heartbeats(self, server: str, *, keep_carrier: bool = True) -> None:
         """Cut one server off every network but the one of the service."""
         for net in self.nets[1:]:

@@ -7,7 +7,7 @@ import time
 from lab.databases import Database
 from tests.cluster.stage import Stage, says, standing
 
-PG = Database(more=("health: {tcp: 5432}",))
+PG = Database(more=("health: {postgresql: 5432}",))
 BUDGET = 3  # starts in ten minutes
 COOLDOWN, STEP = 2, 6  # seconds
 DROP_IN = f"/etc/systemd/system/{PG.unit}.d/cannot.conf"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TIMING = "advert: 0.2, reconcile: 4, step: 20, cooldown: 5"
 NAMES = ("srv-a", "srv-b")
-PG = Database(more=("health: {tcp: 5432}",))
+PG = Database(more=("health: {postgresql: 5432}",))
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
 SAMPLE = Path(__file__).parents[1] / "golden/import"
 LOCK, SETUP = "/run/nvkeep/lock/pg", "/run/nvkeep/lock/.setup"

@@ -217,7 +217,7 @@ ASK_BY_TEXT = textwrap.dedent("""
     sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
     from nvkeep.host import LocalHost
     from nvkeep.keepalived import roles
-    from nvkeep.keepalived.roles import parse_text
+    from nvkeep.keepalived.dump import parse_text
     host = LocalHost()
     text = roles.Way(roles.SIGUSR1, "keepalived.data", parse_text, 0.02, twice=True)
     print(roles._dump(host, roles.running(host), text).words == roles.ask(host).words != ())

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from lab.server import Server
     from tests.cluster.stage import Stage
 
-PG = Database("pg", 1, ("srv-a", "srv-b"), ("health: {tcp: 5432}",))
-TWO = Database("two", 2, ("srv-b", "srv-a"), ("health: {tcp: 5433}",))
+PG = Database("pg", 1, ("srv-a", "srv-b"), ("health: {postgresql: 5432}",))
+TWO = Database("two", 2, ("srv-b", "srv-a"), ("health: {postgresql: 5433}",))
 UNIT = "keepalived.service"
 EVENTS = "/var/log/nvkeep/event_handler.log"
 WINDOW = 3.0  # seconds: several times what a takeover needs to begin, had anybody decided on one

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NAMES = ("srv-a", "srv-b")
 TIMING = "advert: 0.2, reconcile: 4, step: 20, cooldown: 5"
-PG = Database(more=("health: {tcp: 5432}",))
+PG = Database(more=("health: {postgresql: 5432}",))
 SESSIONS = sessions.read(sessions.DOCUMENT.read_text())
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 TIMING = "advert: 0.2, reconcile: 4, step: 20, cooldown: 5"
 NAMES = ("srv-a", "srv-b")
-PG = Database(more=("health: {tcp: 5432}", 'failback: {window: "00:00-00:00"}'))
+PG = Database(more=("health: {postgresql: 5432}", 'failback: {window: "00:00-00:00"}'))
 QUIET = 0.5  # seconds: the longest gap where nothing may move
 OWN = 0.5  # seconds a move may take beside the unit's own stop and start
 ORDERED = 4  # the exit code of `nvkeep status` where something was ordered by hand

@@ -27,7 +27,7 @@ DONE, ERRORS = "All done.", "All done, but errors were encountered."
 QUIET = 0.5  # seconds: the longest gap where nothing may move
 
 
-PG = Database(more=("holders: none", "health: {tcp: 5432}"))
+PG = Database(more=("holders: none", "health: {postgresql: 5432}"))
 TIMING = "advert: 0.2, reconcile: 4, step: 10"
 
 

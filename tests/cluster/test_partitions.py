@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from lab.server import Server
 
 SERVERS = ("srv-a", "srv-b", "srv-c")
-CUT_OFF = Database("pg", 1, ("srv-a", "srv-b"), ("health: {tcp: 5432}",))
-FIT = Database("fit", 2, ("srv-c", "srv-b", "srv-a"), ("health: {tcp: 5433}",))  # with a health check
+CUT_OFF = Database("pg", 1, ("srv-a", "srv-b"), ("health: {postgresql: 5432}",))
+FIT = Database("fit", 2, ("srv-c", "srv-b", "srv-a"), ("health: {postgresql: 5433}",))  # with a health check
 PLAIN = Database("plain", 3, ("srv-c", "srv-b"))  # without one
 BLIND = Database("blind", 4, ("srv-a", "srv-b"), ("ping: none",), bare=True)  # without a witness
 MINUTE = 60.0

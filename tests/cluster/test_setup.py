@@ -215,7 +215,7 @@ def test_the_questions_make_a_file_that_is_right(lab: Lab) -> None:
         ("Floating address", "10.77.0.10/24"), ("belongs on [host0]", ""), ("Units to run", "postgresql@15-main.service"),
         ("TCP port", "5432"), ("Write this to", "y"), ("Do it?", "n"),
     )  # fmt: skip
-    assert '"srv_b" is not a host name; write it as `hostname -s` prints it' in seen
+    assert '"srv_b" is not a host name; an underscore is not allowed in one: hostnamectl set-hostname srv-b' in seen
     assert '"10.77.0.10" has no prefix length; write 10.77.0.10/24' in seen
     assert left in ([], [["Do it?", "n"]]), seen
     assert code == 1, seen

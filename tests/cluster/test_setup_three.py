@@ -9,7 +9,7 @@ from tests.cluster.conftest import Pair
 from tests.cluster.stage import MEASURED, QUIET
 
 HOSTS = ("srv-a", "srv-b", "srv-c")
-PG = Database(hosts=HOSTS, more=("health: {tcp: 5432}",))
+PG = Database(hosts=HOSTS, more=("health: {postgresql: 5432}",))
 
 
 def test_three_servers() -> None:

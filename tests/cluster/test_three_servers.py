@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tests.cluster.stage import Stage
 
 HOSTS = ("srv-a", "srv-b", "srv-c")
-PG = Database(hosts=HOSTS, more=("health: {tcp: 5432}",))
+PG = Database(hosts=HOSTS, more=("health: {postgresql: 5432}",))
 BEAT = HEARTBEATS[0]
 TAKEOVER = 8.0  # seconds without a row when a server dies
 

@@ -23,6 +23,7 @@ services:
     mounts: [{volume: one, path: /srv/db, fstype: ext4}]
 """
 EVERY = resources(config.parse(TEXT), "db", "srv-a")
+ROOT = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
 MOUNTED = "40 1 147:0 / /srv/db rw - ext4 /dev/drbd0 rw\n"
 DETACH, RESUME, UMOUNT = "drbdadm detach --force r0", "drbdadm resume-io r0", "nvkeep umount /srv/db"
 
@@ -53,8 +54,10 @@ class Suspended:
         return UMOUNT in self.done and {DETACH, RESUME} <= set(self.done)
 
     def read(self, path: str) -> str:
+        if path.startswith("/sys/fs/"):
+            raise FileNotFoundError(2, "No such file or directory", path)
         assert path == "/proc/self/mountinfo"
-        return "" if self.unmounted else MOUNTED
+        return ROOT if self.unmounted else ROOT + MOUNTED
 
     def device_number(self, path: str) -> str:
         assert path == "/dev/drbd/by-res/r0/0"
@@ -65,8 +68,8 @@ class Suspended:
         return "../../devices/virtual/block/drbd0"
 
     def names(self, path: str) -> list[str]:
-        assert path == "/sys/fs"
-        return ["ext4", "xfs"]
+        assert path in ("/sys/fs", "/sys/fs/btrfs")
+        return ["ext4", "xfs"] if path == "/sys/fs" else []
 
     def exists(self, path: str) -> bool:
         return path == "/sys/fs/ext4/drbd0" and not self.unmounted

@@ -160,7 +160,8 @@ class Machine:
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
         if number == SIGJSON and beat.speaks:
             told = zip(self.world.networks, beat.instances, strict=True)
-            data = [{"data": {"iname": f"{service}@{network}", "state": WORD_NUMBER[one.word]}}
+            data = [{"data": {"iname": f"{service}@{network}", "state": WORD_NUMBER[one.word]},
+                     "stats": {"advert_rcvd": one.received}}
                     for network, one in told for service in self.world.cluster.services]  # fmt: skip
             self.files[f"{DUMP}/keepalived.json"] = json.dumps(data)
 

@@ -120,6 +120,7 @@ class Instance:
 
     word: str = "FAULT"
     heard: float = 0.0
+    received: int = 0
 
 
 @dataclass

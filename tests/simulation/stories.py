@@ -328,8 +328,73 @@ def a_bell_in_the_middle_of_listening_is_not_having_heard() -> str:
 
 
 @story
-def what_is_healthy_is_never_seized() -> str:
+def a_bare_connection_vouches_for_nobody() -> str:
     world = unheard(health="{tcp: 5432}")
+    passes(world, "b", 8.0)
+    early = world.serves("a") and world.clean("b")
+    passes(world, "b", 6.0)
+    return told(world, (early, "taken before patience was over"), (world.serves("b"), f"not taken: {world.commands}"))
+
+
+@story
+def a_master_that_was_heard_while_listening_is_not_seized() -> str:
+    """Two adverts of priority 0, forged or of a keepalived that restarts, make a standby master although it is heard."""
+    world = unheard()
+    passes(world, "b", 1.0)
+    world.advance(10.0)
+    world.make_pass("b")
+    world.make_pass("b")
+    (instance,) = world.machines["b"].keepalived.instances
+    instance.received += 6
+    passes(world, "b", 3.0)
+    return told(world, (world.serves("a"), f"seized from a holder that was heard: {world.commands}"))
+
+
+@story
+def what_cannot_be_determined_after_a_takeover_is_left_to_another() -> str:
+    """Systemd answers nothing on a: whether the unit runs is unknown, so nobody is served, and nothing has failed either."""
+    world = World(cluster())
+    world.faults.append(Fault("systemctl show", code=1, err="Failed to connect to bus", times=float("inf"), host="a"))
+    for _ in range(150):
+        world.advance(1.0)
+        for name in ("a", "b"):
+            world.make_pass(name)
+    return told(
+        world, (world.serves("b"), f"b does not serve: {world.commands[-3:]}"), (not flag(world, "a"), "a may take it again")
+    )
+
+
+@story
+def what_stood_once_is_served_on_when_it_cannot_be_asked() -> str:
+    world = serving()
+    world.faults.append(Fault("systemctl show", code=1, err="Failed to connect to bus", times=float("inf"), host="a"))
+    passes(world, "a", 100.0)
+    early = world.serves("a") and flag(world, "a")
+    passes(world, "a", 50.0)
+    return told(
+        world,
+        (early, "given up for a question that failed"),
+        (world.serves("a"), "not served on"),
+        (not flag(world, "a"), "no other host may ask whether it answers"),
+    )
+
+
+@story
+def a_router_that_answers_for_every_address_keeps_nobody_for_ever() -> str:
+    world = World(cluster(backend="image"))
+    world.router_answers = True
+    passes(world, "a", 20.0)
+    early = flag(world, "a")
+    for _ in range(40):
+        world.advance(1.0)
+        for name in ("a", "b"):
+            world.make_pass(name)
+    return told(world, (not early, "it does not wait at all"), (world.serves("a") or world.serves("b"), "nobody takes it"))
+
+
+@story
+def what_is_healthy_is_never_seized() -> str:
+    world = unheard(health="{postgresql: 5432}")
     passes(world, "b", 60.0)
     return told(world, (world.serves("a"), "taken from a host that serves"), (world.clean("b"), "b has a part of it"))
 

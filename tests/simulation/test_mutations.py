@@ -159,13 +159,13 @@ def a_lost_record_is_none(patch: Patch) -> None:
 
 @mutation("an unreadable mount table keeps the volume", r"\(4\)|release")
 def unknown_reads_as_absent(patch: Patch) -> None:
-    def read(host: Any) -> tuple[mountinfo.Entry, ...]:  # noqa: ANN401 - a Host
+    def table(host: Any, *_: str) -> tuple[mountinfo.Place, ...]:  # noqa: ANN401 - a Host
         try:
-            return mountinfo.parse(host.read(mountinfo.TABLE))
+            return mountinfo.places(host.read(mountinfo.TABLE))
         except OSError:
             return ()
 
-    patch.setattr(mountinfo, "read", read)
+    patch.setattr(mountinfo, "table", table)
 
 
 @mutation("an unreadable mount table keeps the volume", r"\(4\)|release")
@@ -278,11 +278,44 @@ def there_is_no_patience(patch: Patch) -> None:
 def patience_ends_whatever_the_health(patch: Patch) -> None:
     waited = observe._waited
 
-    def blind(scope: Scope, reserved: str, now: float) -> bool:
+    def blind(scope: Scope, roles: Roles, reserved: str, now: float) -> bool:
         scope.spec = scope.spec.model_copy(update={"health": None})
-        return waited(scope, reserved, now)
+        return waited(scope, roles, reserved, now)
 
     patch.setattr(observe, "_waited", blind)
+
+
+@mutation("a bare connection vouches for nobody", "not taken")
+def whatever_is_given_vouches(patch: Patch) -> None:
+    patch.setattr(liveness, "vouches", lambda health: health is not None)
+
+
+@mutation("a master that was heard while listening is not seized", r"\(5\)|heard")
+def adverts_are_not_counted(patch: Patch) -> None:
+    patch.setattr(Scope, "adverts", lambda *_: 0)
+
+
+@mutation("what cannot be determined after a takeover is left to another", "b does not serve")
+def unknown_is_waited_for_without_end(patch: Patch) -> None:
+    patch.setattr(Pass, "_undetermined", lambda *_: [])
+
+
+@mutation("what stood once is served on when it cannot be asked", "given up")
+def every_unknown_is_given_up(patch: Patch) -> None:
+    def undetermined(self: Pass, outcomes: Any) -> Any:  # noqa: ANN401 - outcomes, as of a pass
+        return [outcome for outcome in outcomes if outcome.word is Word.UNKNOWN and self.host.now() > 100.0]
+
+    patch.setattr(Pass, "_undetermined", undetermined)
+
+
+@mutation("what stood once is served on when it cannot be asked", "no other host may ask")
+def a_holder_need_not_see_what_it_holds(patch: Patch) -> None:
+    patch.setattr(flag, "UNSEEN_LIMIT_S", float("inf"))
+
+
+@mutation("a router that answers for every address keeps nobody for ever", "nobody takes it")
+def an_answer_counts_for_ever(patch: Patch) -> None:
+    patch.setattr(flag, "ANSWERED_LIMIT_S", float("inf"))
 
 
 @mutation("a dead holder is replaced", "not taken over")

@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.schedule import Schedule, Setting
 
 SEEDS = 20
-SETTINGS = [Setting(*one) for one in itertools.product((2, 3), (1, 2), ("", "{tcp: 2049}"), ("nvmesh", "image"))]
+SETTINGS = [Setting(*one) for one in itertools.product((2, 3), (1, 2), ("", "{nfs: 2049}"), ("nvmesh", "image"))]
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)

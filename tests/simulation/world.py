@@ -29,7 +29,7 @@ from nvkeep.errors import Busy, CommandTimeout
 from nvkeep.host.base import Completed
 from nvkeep.keepalived import CONF, FIRST, STEP, Build, Version, configuration
 from nvkeep.model.report import Report
-from nvkeep.model.spec import Cluster
+from nvkeep.model.spec import Cluster, TcpHealth
 from nvkeep.model.timers import BACKOFF_FIRST_S as FIRST_PATIENCE
 from nvkeep.state.service import flag_path
 from tests.simulation.machine import Machine
@@ -130,6 +130,7 @@ class World:
         self.commands: list[tuple[str, tuple[str, ...], int]] = []
         self.faults: list[Fault] = []
         self.hook: Callable[[Process, tuple[str, ...]], None] | None = None
+        self.router_answers = False
         self.answering: dict[str, float] = {}
         self.yielded: dict[str, float] = {}
         self.heard_at: dict[str, float] = {}
@@ -222,6 +223,7 @@ class World:
     def _instance(self, machine: Machine, one: Instance, heard: list[int]) -> None:
         """Advance one instance: the flag first, then what is heard. nopreempt: a BACKUP takes from no living master."""
         mine = self._priority(machine.name)
+        one.received += len(heard)
         if machine.files.get(flag_path(SERVICE), "").strip() != "1":
             one.word = "FAULT"
         elif one.word in ("FAULT", "INIT"):
@@ -235,7 +237,7 @@ class World:
             one.word = "MASTER"
 
     def answers(self, asking: Machine, ip: str, interface: str) -> bool:
-        return any(one is not asking and self.hears(asking, one, interface)
+        return self.router_answers or any(one is not asking and self.hears(asking, one, interface)
                    and any(at.ip == ip and at.interface == interface for at in one.addresses)
                    for one in self.machines.values())  # fmt: skip
 
@@ -316,10 +318,15 @@ class World:
         """Return whether a host may seize from one that answers: it yielded, waited, and has not heard the holder since."""
         began = self.yielded.get(machine.name)
         if (
-            self.service.health or began is None or self.clock - began < FIRST_PATIENCE - 0.1
+            self._vouched() or began is None or self.clock - began < FIRST_PATIENCE - 0.1
         ):  # it counts from before the end of its pass
             return False
         return self.heard_at.get(machine.name, 0.0) <= began + 0.1  # keepalived sees the flag at its next tick
+
+    def _vouched(self) -> bool:
+        """Return whether a check that passes shows a service that lives; a connection is accepted by the kernel alone."""
+        health = self.service.health
+        return not (health is None or (isinstance(health, TcpHealth) and health.expect is None))
 
     def watch_effect(self) -> None:
         """Judge the world after every command: at most one writer, by the storage's rule and by what runs."""
@@ -458,13 +465,10 @@ class Process:
                 return Completed(argv, fault.code, "", fault.err)
         return None
 
-    def read(self, path: str) -> str:
+    def read(self, path: str, most: int = 0) -> str:  # noqa: ARG002 - files are small in this world
         with self.world.lock:
             self._alive()
             return self.machine.read(path)
-
-    def exact(self, path: str) -> str:
-        return self.read(path)
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         with self.world.lock:
@@ -525,7 +529,7 @@ class Process:
         self.world.advance(seconds)
         self._alive()
 
-    def signal(self, pid: int, number: int) -> None:
+    def signal(self, pid: int, number: int, started: str = "") -> None:  # noqa: ARG002 - as of a Host
         self.machine.signal(pid, number)
 
     def answers(self, interface: str, address: str, timeout: float) -> bool:
@@ -538,6 +542,9 @@ class Process:
 
     def date(self) -> str:
         return f"{self.world.clock:.1f} s"
+
+    def converses(self, address, _port, _request, _good, limits) -> bool:  # type: ignore[no-untyped-def]  # noqa: ANN001 - as of a Host
+        return self.connects(address, 0, limits[0])  # of this world's units each one that is active answers
 
     def connects(self, address: str, port: int, timeout: float) -> bool:  # noqa: ARG002 - one port in this world
         with self.world.lock:

@@ -17,6 +17,7 @@ class Played:
     devices: dict[str, str] = field(default_factory=dict)
     said: dict[tuple[str, ...], Completed] = field(default_factory=dict)
     ran: list[tuple[str, ...]] = field(default_factory=list)
+    shut_down: set[str] = field(default_factory=set)
     ro: str = ""
     clock: float = 100.0
 
@@ -24,7 +25,7 @@ class Played:
         self.ran.append(tuple(argv))
         return self.said.get(tuple(argv), Completed(tuple(argv), 127, "", f"{argv[0]}: No such file or directory"))
 
-    def read(self, path: str) -> str:
+    def read(self, path: str, most: int = 0) -> str:  # noqa: ARG002 - files are small here
         if path not in self.files:
             raise FileNotFoundError(2, "No such file or directory", path)
         return self.files[path]
@@ -45,6 +46,11 @@ class Played:
 
     def device_number(self, path: str) -> str | None:
         return self.devices.get(path)
+
+    def device_of(self, path: str) -> str:
+        if path in self.shut_down:
+            raise OSError(5, "Input/output error", path)
+        return "0:0"
 
     def unwritable(self, _directory: str) -> str:
         return self.ro

@@ -1,6 +1,8 @@
 """The units that are installed, and which code counts as installed."""
 
+import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,36 @@ def test_installing_puts_the_commands_there_by_this_script() -> None:
     lines = (COMMANDS.parent / "install").read_text().splitlines()
     assert '"$here/packaging/commands" "$dest"' in lines
     assert not any("usr/sbin" in line for line in lines)
+
+
+LOCK = (UNITS.parent / "requirements.txt").read_text()
+
+
+def test_every_library_is_installed_by_its_hash() -> None:
+    project = tomllib.loads((UNITS.parents[1] / "pyproject.toml").read_text())["project"]
+    needed = {re.split(r"[<>=]", line)[0].replace(".", "-") for line in project["dependencies"]}
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+) \\$", LOCK, re.MULTILINE))
+    assert needed <= locked.keys()
+    blocks = re.split(r"^(?=[a-z])", LOCK, flags=re.MULTILINE)[1:]
+    assert len(blocks) == len(locked)
+    assert all("--hash=sha256:" in block for block in blocks)
+    assert "://" not in LOCK
+
+
+@pytest.mark.parametrize("unit", ["nvkeep.service", "nvkeep-reconcile.service", "nvkeep-shutdown.service"])
+def test_a_mount_made_by_a_pass_reaches_the_host(unit: str) -> None:
+    """Each of these gives a unit a mount namespace of its own, and what is mounted there nobody else sees."""
+    text = (UNITS / unit).read_text()
+    settings = {line.partition("=")[0] for line in text.splitlines() if not line.startswith("#")}
+    namespaces = {"ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateMounts", "PrivateDevices", "ReadWritePaths",
+                  "ReadOnlyPaths",
+                  "ProtectKernelTunables", "ProtectKernelModules", "ProtectKernelLogs", "ProtectControlGroups", "ProtectProc",
+                  "InaccessiblePaths", "BindPaths", "TemporaryFileSystem", "RootDirectory", "DynamicUser"}  # fmt: skip
+    assert not settings & namespaces
+
+
+def test_the_agent_is_watched_and_not_the_first_to_be_ended() -> None:
+    text = (UNITS / "nvkeep.service").read_text()
+    assert "WatchdogSec=" in text
+    assert "OOMScoreAdjust=-900" in text
+    assert "Restart=always" in text

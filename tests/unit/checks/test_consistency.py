@@ -34,6 +34,7 @@ SAME = {"cluster.yaml": "1", "nvkeep": "0.1.0", "keepalived": "2.2", "keepalived
 SSH = ("ssh", *OPTIONS, "--", "srv-b", "nvkeep agreement --json")
 YAML = "/etc/nvkeep/cluster.yaml"
 LOSETUP = ("losetup", "--version")
+CAT = ("cat", "--", "/etc/exports")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,8 @@ LOSETUP = ("losetup", "--version")
          "/etc/exports is missing on srv-b, and is there on srv-a; ssh srv-a cat /etc/exports"),
         ("/etc/exports", f"{UNREADABLE}: Is a directory", ("nfs",),
          "/etc/exports on srv-b cannot be read: Is a directory; ssh srv-b ls -l /etc/exports"),
-        ("nvkeep", "0.2.0", ("nfs", "web"), "nvkeep differs: 0.1.0 on srv-a, 0.2.0 on srv-b; ssh srv-b nvkeep --version"),
+        ("nvkeep", "0.2.0", ("nfs", "web"),
+         "nvkeep differs: 0.1.0 on srv-a, 0.2.0 on srv-b; ssh srv-b readlink /usr/lib/nvkeep/current"),
         ("keepalived", "2.3", ("nfs", "web"), "keepalived differs: 2.2 on srv-a, 2.3 on srv-b; ssh srv-b keepalived --version"),
         ("nvme version", "missing", ("nfs", "web"),
          "nvme differs: nvme version 2.3 on srv-a, missing on srv-b; ssh srv-b nvme version"),
@@ -82,7 +84,8 @@ def test_a_path_with_a_blank_can_be_typed() -> None:
 
 def answering(code: int = 0, out: str = "", err: str = "") -> Played:
     version = Completed(LOSETUP, 0, "losetup from util-linux 2.38\n", "")
-    return Played(files={"/etc/exports": "x\n"}, said={SSH: Completed(SSH, code, out, err), LOSETUP: version})
+    exports = Completed(CAT, 0, "x\n", "")
+    return Played(said={SSH: Completed(SSH, code, out, err), LOSETUP: version, CAT: exports})
 
 
 def theirs(**changes: str) -> str:

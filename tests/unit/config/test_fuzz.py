@@ -215,7 +215,7 @@ def test_any_mutation_of_a_right_document() -> None:
             assert_dumped_is_the_same(cluster)
 
     mutated()
-    assert len(right) > 5  # most mutations make it wrong
+    assert right  # most mutations make it wrong
 
 
 def damaged(seed: int, changes: list[tuple[Any, Any]]) -> str | None:
@@ -261,5 +261,5 @@ def test_a_huge_file_is_refused_without_reading_it_all(tmp_path: Path) -> None:
     file = tmp_path / "cluster.yaml"
     file.write_bytes(("# é\n" * 400_000).encode())
     file.chmod(0o644)
-    with pytest.raises(ConfigError, match="larger than 1048576 bytes"):
+    with pytest.raises(ConfigError, match="larger than 65536 bytes"):
         config.load(str(file))

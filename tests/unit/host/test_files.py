@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from nvkeep.errors import Busy
+from nvkeep.errors import Busy, clean
 from nvkeep.host import LocalHost, files
 
 HOLD = """
@@ -120,9 +121,9 @@ RAW = "# Rechner für Köln\r\nauth_pass ü\n\r\tlast".encode("latin-1")
 def test_what_is_not_utf_8_is_written_back_as_it_was(tmp_path: Path) -> None:
     target, host = tmp_path / "keepalived.conf", LocalHost("here")
     target.write_bytes(RAW)
-    host.write(str(target), host.exact(str(target)))
+    host.write(str(target), host.read(str(target)))
     assert target.read_bytes() == RAW
-    host.read(str(target)).encode()  # whatever is shown can be printed
+    assert clean(host.read(str(target))).encode()  # whatever is shown can be printed
 
 
 def test_a_file_that_is_replaced_keeps_owner_group_and_mode(tmp_path: Path) -> None:
@@ -145,3 +146,37 @@ def test_whoever_may_not_give_files_away_writes_them_all_the_same(tmp_path: Path
     files.write(str(tmp_path / "flag"), "1\n")
     files.write(str(tmp_path / "flag"), "0\n")
     assert (tmp_path / "flag").read_text() == "0\n"
+
+
+def test_a_disk_that_does_not_answer_keeps_the_old_file_and_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, answers, synced = tmp_path / "record", threading.Event(), threading.Event()
+    target.write_text("old")
+
+    def hang(_handle: int) -> None:
+        answers.wait(60)
+        synced.set()
+
+    monkeypatch.setattr(os, "fsync", hang)
+    monkeypatch.setattr(files, "DURABLE_LIMIT_S", 0.1)
+    with pytest.raises(OSError, match=r"does not answer within 0.1 s"):
+        files.write(str(target), "new", durable=True)
+    answers.set()  # it answers in the end: what was given up must not replace what was written since
+    assert synced.wait(60)
+    while list(tmp_path.glob(".record.*")):
+        time.sleep(0.01)
+    assert target.read_text() == "old"
+
+
+def test_a_signal_is_for_one_process_only() -> None:
+    host = LocalHost("here")
+    with subprocess.Popen(("/usr/bin/sleep", "60")) as child:
+        try:
+            with pytest.raises(ProcessLookupError, match="another process has its number"):
+                host.signal(child.pid, 9, "1")
+            assert child.poll() is None
+            host.signal(child.pid, 9, host.started(child.pid))
+            assert child.wait(60) == -9
+        finally:
+            child.kill()

@@ -1,9 +1,24 @@
 """Frames, byte by byte; sending them needs root and is tested on the lab."""
 
 import socket
+import struct
 from ipaddress import IPv4Address, ip_address
 
-from nvkeep.host.wire import ARP_REPLY, ARP_REQUEST, Listener, _arp, _is_answer, _link_layer, hardware, listen
+import pytest
+
+from nvkeep.host.wire import (
+    ARP_REPLY,
+    ARP_REQUEST,
+    MOST_FRAMES,
+    ONLY_NA,
+    Listener,
+    _arp,
+    _is_answer,
+    _link_layer,
+    hardware,
+    is_advertisement,
+    listen,
+)
 
 MAC, OTHER = bytes.fromhex("525400123456"), bytes.fromhex("5254006789ab")
 IP, ELSE = ip_address("192.168.0.1").packed, ip_address("192.168.0.2").packed
@@ -66,3 +81,58 @@ def test_what_was_answered_before_is_no_answer_to_a_later_question() -> None:
     assert not listen((listener,), 0.01)
     here.close()
     there.close()
+
+
+NEIGHBOUR = bytes([136, 0, 0, 0, 0x20, 0, 0, 0]) + bytes(16)
+HOPS = (socket.IPPROTO_IPV6, 52)
+
+
+def hops(number: int) -> list[tuple[int, int, bytes]]:
+    return [(*HOPS, struct.pack("@i", number))]
+
+
+def test_an_advertisement_that_a_router_has_passed_on_is_none() -> None:
+    """RFC 4861, 7.1.2: with a hop limit of 255 nobody can have passed it on."""
+    assert is_advertisement(NEIGHBOUR, hops(255))
+    for number in (254, 57, 0):
+        assert not is_advertisement(NEIGHBOUR, hops(number))
+    assert not is_advertisement(NEIGHBOUR, [])
+
+
+@pytest.mark.parametrize("frame", [b"", NEIGHBOUR[:23], bytes([135]) + NEIGHBOUR[1:], NEIGHBOUR[:1] + b"\1" + NEIGHBOUR[2:]])
+def test_what_is_no_advertisement_is_none(frame: bytes) -> None:
+    assert not is_advertisement(frame, hops(255))
+
+
+def test_the_filter_lets_advertisements_through_alone() -> None:
+    words = struct.unpack("@8I", ONLY_NA)
+    let = [kind for kind in range(256) if not words[kind >> 5] & (1 << (kind & 31))]
+    assert let == [136]
+
+
+def test_whoever_lost_the_processor_still_hears_what_waits() -> None:
+    here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with here, there:
+        listener = Listener.__new__(Listener)
+        listener.ip, listener.mac, listener.socket = IPv4Address(IP), MAC, here
+        there.send(_arp(1, ARP_REPLY, (OTHER, IP), (MAC, IP)))
+        assert listen((listener,), 0.0)
+
+
+class Flooded:
+    """A socket on which more comes than anybody can read."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    def recvmsg(self, *_: int) -> tuple[bytes, list[object], int, None]:
+        self.frames += 1
+        return _arp(1, ARP_REPLY, (OTHER, ELSE), (MAC, IP)), [], 0, None
+
+
+def test_a_flood_is_read_to_an_end() -> None:
+    listener = Listener.__new__(Listener)
+    flooded = Flooded()
+    listener.ip, listener.mac, listener.socket = IPv4Address(IP), MAC, flooded  # type: ignore[assignment]  # as much as is asked
+    assert not listener.answered()
+    assert flooded.frames == MOST_FRAMES

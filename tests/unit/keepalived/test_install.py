@@ -14,15 +14,19 @@ import pytest
 from nvkeep import config
 from nvkeep.errors import Unsuited
 from nvkeep.host import Completed, LocalHost
+from nvkeep.host.base import READ_BYTES
 from nvkeep.keepalived import CONF, PART, Build, Version, configuration, drifted
 from nvkeep.keepalived.drift import build_of
-from nvkeep.keepalived.install import installer
+from nvkeep.keepalived.dump import parse, parse_text
+from nvkeep.keepalived.install import checks, installer
 from nvkeep.keepalived.install.candidate import FRESH, main_with_include, without_passage
 from nvkeep.keepalived.install.conflicts import clashes
 from nvkeep.keepalived.names import INCLUDE
 from nvkeep.keepalived.parser import instances, statements, whole
-from nvkeep.keepalived.roles import _written, parse, parse_text
+from nvkeep.keepalived.roles import _written
 from nvkeep.keepalived.version import printed, refuse
+from nvkeep.state.service import flag_path
+from tests.unit.played import Played
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "keepalived"
 CLUSTER = config.parse((GOLDEN / "cluster.yaml").read_text())
@@ -54,11 +58,8 @@ class Rooted(LocalHost):
     def at(self, path: str) -> str:
         return f"{self.root}{path}"
 
-    def read(self, path: str) -> str:
-        return super().read(self.at(path))
-
-    def exact(self, path: str) -> str:
-        return super().exact(self.at(path))
+    def read(self, path: str, most: int = READ_BYTES) -> str:
+        return super().read(self.at(path), most)
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         super().write(self.at(path), text, durable=durable)
@@ -423,3 +424,40 @@ def test_killed_before_any_act_the_next_run_ends_it_and_keepalived_never_reads_h
         if alive:
             return
     raise AssertionError("it never ends")
+
+
+# --- SELinux ------------------------------------------------------------------------------------------------------------
+
+LABELLED = ("stat", "-c", "%C", "--", "/run/nvkeep/vrrp.fifo")
+RUNNING = {
+    "/run/keepalived.pid": "700\n", "/run/vrrp.pid": "701\n", "/proc/700/comm": "keepalived\n",
+    "/proc/701/stat": f"701 (keepalived) S {' '.join(['0'] * 18)} 5 0\n", "/sys/fs/selinux/enforce": "1",
+    "/proc/700/attr/current": "system_u:system_r:keepalived_t:s0\0",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("files", "label", "wrong"),
+    [
+        ({}, "system_u:object_r:var_run_t:s0", True),
+        ({}, "system_u:object_r:keepalived_var_run_t:s0", False),
+        ({"/sys/fs/selinux/enforce": "0"}, "system_u:object_r:var_run_t:s0", False),
+        ({"/proc/700/attr/current": "unconfined"}, "system_u:object_r:var_run_t:s0", False),
+    ],
+)
+def test_a_policy_that_confines_keepalived_is_named_with_the_module_that_lets_it(
+    files: dict[str, str], label: str, wrong: bool
+) -> None:
+    host = Played(files=RUNNING | files, said={LABELLED: Completed(LABELLED, 0, f"{label}\n", "")})
+    found = checks.labels(host)  # type: ignore[arg-type]  # as much of a Host as is asked
+    assert bool(found) is wrong
+    if found:
+        assert found.fix == "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep"
+
+
+def test_the_policy_module_names_the_places_that_keepalived_is_given() -> None:
+    text = (Path(__file__).parents[3] / "packaging" / "selinux" / "nvkeep.cil").read_text()
+    for directory in ("/run", "/var/run"):
+        assert f'(filecon "{directory}/nvkeep/eligible(/.*)?" any' in text
+        assert f'(filecon "{directory}/nvkeep/vrrp\\.fifo" pipe' in text
+    assert flag_path("pg") == "/run/nvkeep/eligible/pg"

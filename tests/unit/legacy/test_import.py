@@ -195,7 +195,7 @@ def test_with_a_mistake_nothing_is_written(files: Path, capsys: pytest.CaptureFi
         ("nvkeep_service.conf", None, ":1:1: No such file or directory; name the files: nvkeep import CONF FSTAB"),
         ("fstab", None, ":1:1: No such file or directory; name the files: nvkeep import CONF FSTAB"),
         ("fstab", b"a\n\xff\n", ":2:1: not UTF-8; save the file as UTF-8"),
-        ("nvkeep_service.conf", b"#" * 1048577, ":1:1: larger than 1048576 bytes; "),
+        ("nvkeep_service.conf", b"#" * 1048577, ":1:1: larger than 65536 bytes; "),
     ],
 )
 def test_a_file_that_cannot_be_read(
@@ -211,3 +211,30 @@ def test_a_file_that_cannot_be_read(
 def test_a_place_that_cannot_be_written_is_told(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", str(files / "nvkeep_service.conf"), "-o", "/proc/x/cluster.yaml"]) == 1
     assert capsys.readouterr().err.startswith("nvkeep: /proc/x/cluster.yaml cannot be written: ")
+
+
+def with_options(options: str) -> Imported:
+    rows = [line.split() for line in FSTAB.splitlines() if line.strip() and not line.startswith("#")]
+    return made(fstab="".join(f"{row[0]} {row[1]} {row[2]} {options} 0 0\n" for row in rows))
+
+
+def test_of_options_that_cancel_each_other_the_last_is_carried_over() -> None:
+    found = with_options("noatime,ro,relatime,rw")
+    assert found.mistakes == ()
+    assert "options: [relatime]" in found.text
+    assert {note.text for note in found.notes} >= {
+        "option noatime left out: relatime after it counts",
+        "option ro left out: rw after it counts",
+    }
+
+
+@pytest.mark.parametrize("label", ["system_u:object_r:nfs_t:s0", "system_u:object_r:nfs_t:s0:c1,c2"])
+def test_a_label_of_selinux_comes_without_its_quotes(label: str) -> None:
+    found = with_options(f'noatime,context="{label}"')
+    assert found.mistakes == ()
+    (service,) = config.parse(found.text).services.values()
+    assert service.mounts[0].options == ("noatime", f"context={label}")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_files() -> None:
+    assert made("\ufeff" + CONF, "\ufeff" + FSTAB).text == made().text

@@ -27,7 +27,7 @@ def test_every_address_of_every_link() -> None:
     assert parse(json.dumps(LINKS)) == (
         Entry("lo", "127.0.0.1", 8, "lo", "usable"),
         Entry("eth0", "10.0.0.1", 24, "eth0", "usable"),
-        Entry("eth0", "192.168.0.1", 24, "eth0:vip", "usable"),
+        Entry("eth0", "192.168.0.1", 24, "eth0:vip", "usable", secondary=True),
         Entry("eth0", "fe80::5054:ff:fe12:3456", 64, None, "usable"),
         Entry("ib0", "fd00::2", 64, None, "tentative"),
         Entry("ib0", "fd00::3", 64, None, "duplicate"),
@@ -40,7 +40,7 @@ def test_a_point_to_point_link_has_its_own_end() -> None:
 
 
 def test_no_address_is_an_answer() -> None:
-    assert parse("[]") == ()
+    assert parse('[{"ifname": "lo", "addr_info": []}]') == ()
 
 
 @pytest.mark.parametrize(

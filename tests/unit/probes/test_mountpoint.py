@@ -84,3 +84,26 @@ def test_a_type_of_file_system(fstype: str, files: dict[str, str], known: bool) 
 def test_where_there_are_no_modules_to_look_in_nothing_is_told() -> None:
     with pytest.raises(ProbeError, match=r"the kernel has not loaded it, and /lib/modules/6\.1\.0/modules\.dep cannot be read"):
         filesystems.known(Played(files=dict(KERNEL)), "xfs")  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "UUID=ab /srv/pg/ xfs",
+        "/dev/x //srv/pg xfs",
+        "/dev/x /srv/./a/../pg xfs",
+        'UUID="ab-1" /mnt xfs',
+        "LABEL=my\\040disk /mnt xfs",
+        "/dev/disk/by-id/one /mnt xfs",
+    ],
+)
+def test_the_same_place_or_device_by_another_name(line: str) -> None:
+    number = "259:1"
+    names = ("/dev/nvmesh/vol", "/dev/disk/by-uuid/ab-1", "/dev/disk/by-label/my\\x20disk", "/dev/disk/by-id/one")
+    host = Played(files={fstab.TABLE: f"{line} defaults 0 0\n"}, devices=dict.fromkeys(names, number))
+    assert fstab.line_for(host, "/srv/pg", "/dev/nvmesh/vol") == 1  # type: ignore[arg-type]  # as above
+
+
+def test_another_device_is_not_taken_for_it() -> None:
+    host = Played(files={fstab.TABLE: "UUID=other /mnt xfs\n"}, devices={"/dev/nvmesh/vol": "259:1"})
+    assert fstab.line_for(host, "/srv/pg", "/dev/nvmesh/vol") == 0  # type: ignore[arg-type]  # as above

@@ -67,7 +67,8 @@ RequiredBy=
     [
         ("disabled", "", False),
         ("enabled", "multi-user.target", True),
-        ("enabled-runtime", "", True),
+        ("enabled-runtime", "", False),
+        ("enabled", "", True),
         ("generated", "graphical.target multi-user.target", True),
         ("disabled", "mine.target", False),
         ("static", "", False),

@@ -10,8 +10,9 @@ from nvkeep.errors import CommandError, CommandTimeout, Denied, StepError, Trans
 from nvkeep.host import Completed
 from nvkeep.model.plan import Verb
 from nvkeep.model.spec import Nvmesh
+from nvkeep.probes.nvmesh import answer_of
 from nvkeep.reconcilers.backends.base import Ask, Volume
-from nvkeep.reconcilers.backends.nvmesh import BACKEND, NvmeshVolume, answer_of
+from nvkeep.reconcilers.backends.nvmesh import BACKEND, NvmeshVolume
 
 ASK = Ask(NvmeshVolume(name="vol1"), "server01", "pair", Nvmesh())
 HERE = Volume("/dev/nvmesh/vol1")

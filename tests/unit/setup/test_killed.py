@@ -14,6 +14,7 @@ import pytest
 from nvkeep import config
 from nvkeep.errors import ConfigError
 from nvkeep.host import Completed, LocalHost
+from nvkeep.host.base import READ_BYTES
 from nvkeep.keepalived import CONF, FIFO, PART
 from nvkeep.keepalived.install import installer
 from nvkeep.keepalived.install.candidate import written
@@ -52,11 +53,8 @@ class Machine(LocalHost):
         if self.lives < 0:
             raise Killed
 
-    def read(self, path: str) -> str:
-        return super().read(self.at(path))
-
-    def exact(self, path: str) -> str:
-        return super().exact(self.at(path))
+    def read(self, path: str, most: int = READ_BYTES) -> str:
+        return super().read(self.at(path), most)
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         self.act()

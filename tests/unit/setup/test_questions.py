@@ -87,7 +87,7 @@ def test_defaults_come_from_what_the_hosts_have(tmp_path: Path) -> None:
     service = cluster.services["nfs"]
     assert (service.hosts, service.volumes[0].name, service.mounts[0].path) == (("server01", "server02"), "vol1", "/srv/nfs")
     assert [(str(one.address), one.interface) for one in service.addresses] == [("192.168.0.1/24", "ib0")]
-    assert (service.units, service.health and service.health.model_dump()) == (("nfs-server.service",), {"tcp": 2049})
+    assert (service.units, service.health and service.health.model_dump()) == (("nfs-server.service",), {"nfs": 2049})
     assert "Backend of its volume (device, drbd, image, nvme, nvmesh, scsi) [drbd]" in person.said()
     assert "type of the file system [ext4]" in person.said()
     assert path.read_text().count("#") > 8
@@ -98,7 +98,11 @@ def test_defaults_come_from_what_the_hosts_have(tmp_path: Path) -> None:
     ("at", "wrong", "refusal"),
     [
         (0, "7up", '"7up" is not a cluster name; use up to 31 letters'),
-        (1, "server_2", '"server_2" is not a host name; write it as `hostname -s` prints it'),
+        (
+            1,
+            "server_2",
+            '"server_2" is not a host name; an underscore is not allowed in one: hostnamectl set-hostname server-2',
+        ),
         (1, "server01", "has only server01; write one or more other hosts"),
         (2, "eth 0", '"eth 0" is not an interface name'),
         (3, "10.0.0.1/24", '"10.0.0.1/24" is not an IP address; write it without a prefix'),
@@ -169,9 +173,10 @@ def test_every_text_is_read_as_it_was_meant(value: str) -> None:
 
 
 def test_health_is_a_port_or_a_command() -> None:
-    assert health("2049") == {"tcp": 2049}
-    assert health("/bin/check 'a b'") == {"command": ["/bin/check", "a b"]}
-    assert health("/bin/check 'a") == {"command": ["/bin/check", "'a"]}
+    assert health("tcp", "2049") == {"tcp": 2049}
+    assert health("nfs", "2049") == {"nfs": 2049}
+    assert health("nfs", "/bin/check 'a b'") == {"command": ["/bin/check", "a b"]}
+    assert health("tcp", "/bin/check 'a") == {"command": ["/bin/check", "'a"]}
 
 
 def test_every_backend_can_be_asked_for() -> None:

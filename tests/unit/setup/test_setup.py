@@ -13,6 +13,7 @@ import pytest
 from nvkeep import __version__, config
 from nvkeep.errors import NotHere
 from nvkeep.host import Completed, LocalHost
+from nvkeep.host.base import READ_BYTES
 from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.setup import order as orders
 from nvkeep.setup import record, table
@@ -39,11 +40,8 @@ class Rooted(LocalHost):
         super().__init__(HOSTS[0])
         self.root = root
 
-    def read(self, path: str) -> str:
-        return super().read(f"{self.root}{path}")
-
-    def exact(self, path: str) -> str:
-        return super().exact(f"{self.root}{path}")
+    def read(self, path: str, most: int = READ_BYTES) -> str:
+        return super().read(f"{self.root}{path}", most)
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         super().write(f"{self.root}{path}", text, durable=durable)

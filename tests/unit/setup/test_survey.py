@@ -33,7 +33,7 @@ class Running(Machine):
                 return Completed(tuple(argv), 0, out, "")
         return super().run(argv, timeout)
 
-    def signal(self, pid: int, number: int) -> None:
+    def signal(self, pid: int, number: int, started: str = "") -> None:  # noqa: ARG002 - as of a Host
         assert (pid, number) == (PARENT, 36)
         roles = [{"data": {"iname": name, "state": 1}} for name in every_instance(CLUSTER, NAME)]
         self.write(f"{self.directory}/keepalived.json", json.dumps(roles))

@@ -1,0 +1,332 @@
+"""What real servers have and a laboratory has not: hosts that hang, strange mounts, a file system with errors. Needs root.
+
+Each test is a case that somebody who runs such servers has reported.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lab.commands import until
+from lab.databases import Database
+from lab.network import HEARTBEATS, SERVICE
+from lab.steady import boottime
+from tests.cluster.stage import MEASURED, Kept, says, standing, well
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lab.server import Server
+    from tests.cluster.stage import Stage
+
+SERVERS = ("srv-a", "srv-b")
+PG = Database("pg", 1, SERVERS, ("health: {postgresql: 5432}",))
+BARE = Database("bare", 2, SERVERS, ("health: {tcp: 5433}",))
+PLAIN = Database("plain", 3, SERVERS)
+WRITES = Database("writes", 4, SERVERS, (Database("writes", 4).health,))
+FROZEN_S = 60.0
+OUTAGE_S = {PG: 15.0, WRITES: 15.0, BARE: 25.0, PLAIN: 25.0}  # at most; nobody waits for the thaw
+HEARTBEAT = HEARTBEATS[0].interface
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Kept]:
+    shown = Kept(SERVERS, PG, BARE, PLAIN, WRITES, timing="cooldown: 5")
+    yield shown
+    shown.close()
+
+
+@pytest.fixture
+def stage(kept: Kept) -> Stage:
+    return kept.settled()
+
+
+def test_nobody_waits_for_the_thaw_of_a_host_that_hangs(stage: Stage) -> None:
+    """P3: a kernel that lives accepts connections for processes that all hang; a check has to hear the service."""
+    watches = [stage.watch(one) for one in OUTAGE_S]
+    begun = boottime()
+    watches[0].active.freeze()
+    heirs = {watch.one: watch.wait_moved(within=FROZEN_S) for watch in watches}
+    assert boottime() - begun < FROZEN_S
+    time.sleep(FROZEN_S - (boottime() - begun))  # not a wait for something: the time that a host hangs
+    watches[0].active.thaw()
+    for watch in watches:
+        watch.wait_left(watch.active, 10)
+    stage.settle()
+    for watch in watches:
+        result = watch.finish(heirs[watch.one])
+        MEASURED.append(
+            f"frozen for {FROZEN_S:g} s, {watch.one.more or 'no health'}: outage {result.longest_gap_seconds:.2f} s"
+        )
+        assert result.longest_steady_gap < OUTAGE_S[watch.one]
+
+
+def test_a_heartbeat_that_is_made_anew_under_the_standby_is_heard_again(stage: Stage) -> None:
+    """T1: keepalived's sockets belong to the old interface; it says BACKUP for ever."""
+    watch = stage.watch(PG)
+    (standby,) = stage.others(PG)
+    renewed(stage, standby)
+    watch.active.power_cut()
+    heir = watch.wait_moved()
+    watch.active.power_on()
+    stage.settle()
+    watch.finish(heir)
+
+
+def test_a_heartbeat_that_is_made_anew_under_the_holder_moves_nothing(stage: Stage) -> None:
+    watch = stage.watch(PG)
+    renewed(stage, watch.active)
+    watch.stayed(longest=2.0)
+
+
+def renewed(stage: Stage, server: Server) -> None:
+    """Make a heartbeat anew, and wait until keepalived was reloaded for it."""
+    before = bound(server)
+    stage.lab.network.make_anew(server.name, server.host, HEARTBEAT)
+    until(lambda: bound(server) != before, within=20, what=f"{server.name}: keepalived was not reloaded")
+    until(lambda: not warned(server), within=20, what=f"{server.name} still warns")
+    stage.settle()
+
+
+def bound(server: Server) -> str:
+    path = server.path("/run/nvkeep/heartbeats")
+    return path.read_text() if path.exists() else ""
+
+
+def warned(server: Server) -> list[str]:
+    return [text for text in standing(server, PG)["warnings"] if HEARTBEAT in text]
+
+
+def test_a_strange_mount_of_others_costs_nothing(stage: Stage) -> None:
+    """T3: the kernel does not escape a carriage return in the mount table."""
+    watch = stage.watch(PG)
+    (standby,) = stage.others(PG)
+    for server in (watch.active, standby):
+        server.run(("mkdir", "-p", "/run/a\rb\u2028c"))
+        server.run(("mount", "-t", "tmpfs", "t", "/run/a\rb\u2028c"))
+    watch.more_rows()
+    assert well(watch.active, PG)
+    watch.active.power_cut()
+    heir = watch.wait_moved()
+    heir.run(("umount", "/run/a\rb\u2028c"))
+    watch.active.power_on()
+    stage.settle()
+    watch.finish(heir)
+
+
+def test_the_hosts_own_address_stays_when_a_floating_one_goes(stage: Stage) -> None:
+    """T4: the first address of a network takes the others with it, unless the kernel is told to keep them."""
+    watches = [stage.watch(PG), stage.watch(PLAIN)]
+    server = watches[0].active
+    own = f"{SERVICE.address(server.host)}/24"
+    server.run(("ip", "addr", "del", own, "dev", "host0"))  # as of a DHCP lease that was lost: the floating ones go with it
+    until(lambda: all(watch.one.addressed(server) for watch in watches), within=20, what="the addresses were not healed")
+    server.run(("ip", "addr", "add", own, "dev", "host0"))
+    server.run(("ip", "route", "replace", "default", "via", SERVICE.address(254)))
+    for watch in watches:
+        watch.wait_serving(server)
+    (other,) = stage.others(PG)
+    server.run(("nvkeep", "move", "pg", "--to", other.name, "--force"), timeout=90)  # these servers have no ssh
+    assert own in server.run(("ip", "-br", "-4", "addr", "show", "dev", "host0")).stdout.split()
+    assert PLAIN.addressed(server)
+    stage.settle()
+    watches[0].finish(other)
+    watches[1].finish(server)
+
+
+def test_a_file_system_with_errors_is_healed_by_a_fresh_start(stage: Stage) -> None:
+    """T5: since Linux 6.12 ext4 with errors=remount-ro goes on calling itself rw."""
+    watch = stage.watch(PG)
+    server = watch.active
+    server.run(("mount", "-o", "remount,errors=remount-ro", PG.path))
+    device = next(line for line in server.read("/proc/1/mountinfo").splitlines() if f" {PG.path} " in line).split()[2]
+    name = Path(f"/sys/dev/block/{device}").resolve().name
+    pid = main_pid(server)
+    Path(f"/sys/fs/ext4/{name}/trigger_fs_error").write_text("x")
+    until(lambda: main_pid(server) not in ("0", pid), within=60, what="it was not started anew", every=0.5)
+    stage.settle()
+    server = stage.on(PG)
+    result = watch.finish(server)
+    MEASURED.append(f"ext4 that writes no more: outage {result.longest_gap_seconds:.2f} s, then served by {server.name}")
+
+
+def main_pid(server: Server) -> str:
+    return server.run(("systemctl", "show", "-p", "MainPID", "--value", PG.unit)).stdout.strip()
+
+
+def test_a_reset_also_clears_the_start_limit_of_the_unit(stage: Stage) -> None:
+    """T7: a unit that hit its start limit refuses every start, also after its cause was mended."""
+    watch = stage.watch(PG)
+    server, (other,) = watch.active, stage.others(PG)
+    dropin = f"/run/systemd/system/{PG.unit}.d/broken.conf"
+    for each in (server, other):
+        each.write(dropin, "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=2\n[Service]\nExecStartPre=/bin/false\n")
+        each.run(("systemctl", "daemon-reload"))
+    server.run(("systemctl", "kill", "--signal=SIGKILL", PG.unit))
+    for each in (server, other):
+        until(partial(says, each, PG, "held"), within=120, what=f"{each.name} does not hold", every=0.5)
+    for each in (server, other):
+        each.write(dropin, "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=2\n")
+        each.run(("systemctl", "daemon-reload"))
+        each.run(("nvkeep", "reset", "pg"))
+    stage.settle(within=90)
+    watch.finish(stage.on(PG))
+    for each in (server, other):
+        each.path(dropin).unlink()
+        each.run(("systemctl", "daemon-reload"))
+
+
+def test_a_router_that_answers_for_the_address_keeps_nobody_for_ever(stage: Stage) -> None:
+    """T11: proxy ARP, ARP suppression, a firewall: somebody answers for an address that nobody has."""
+    watch = stage.watch(PG)
+    with answering(stage, PG.address):
+        ordered(stage, "stop", PG)
+        ordered(stage, "start", PG)
+        until(lambda: any(map(PG.serves, stage.hosts(PG))), within=120, what="nobody serves it", every=0.5)
+    stage.settle()
+    watch.finish(stage.on(PG))
+
+
+def ordered(stage: Stage, verb: str, one: Database) -> None:
+    """Stop or start a database everywhere, server by server: they have no ssh."""
+    words = ("set", "stopped") if verb == "stop" else ("end", "stopped")
+    for server in stage.hosts(one):
+        server.run(("nvkeep", "override", *words, one.name))
+    for server in stage.hosts(one):
+        server.run(("nvkeep", "apply", one.name), timeout=90, check=False)
+
+
+ANSWER = """
+import socket, sys
+ip, interface = socket.inet_aton(sys.argv[1]), sys.argv[2]
+mac = bytes.fromhex(open(f"/sys/class/net/{interface}/address").read().strip().replace(":", ""))
+opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+opened.bind((interface, 0x0806))
+print("ready", flush=True)
+while True:
+    frame = opened.recv(2048)
+    if frame[20:22] == b"\\0\\1" and frame[38:42] == ip:
+        head = frame[6:12] + mac + bytes.fromhex("0806 0001 0800 0604 0002")
+        opened.send(head + mac + ip + frame[22:32])
+"""
+
+
+@contextmanager
+def answering(stage: Stage, address: str) -> Iterator[None]:
+    """Let a device outside of the servers answer ARP for an address."""
+    words = (*stage.lab.network.enter(), "python3", "-c", ANSWER, address, f"br-{SERVICE.interface}")
+    with subprocess.Popen(words, stdout=subprocess.PIPE) as device:
+        try:
+            assert device.stdout
+            device.stdout.readline()
+            yield
+        finally:
+            device.kill()
+
+
+def test_stock_postgresql_is_protected_by_nvkeeps_own_advice(stage: Stage) -> None:
+    """P1: Debian's generator starts every cluster at boot, and `systemctl disable` changes nothing about it."""
+    (standby,) = stage.others(PG)
+    standby.write("/etc/postgresql/15/main/start.conf", "auto\n")
+    standby.run(("systemctl", "enable", "--quiet", "postgresql.service"))
+    standby.run(("systemctl", "daemon-reload"))
+    until(lambda: not standing(standby, PG)["eligible"], within=30, what="nothing is said", every=0.5)
+    (said,) = [text for text in standing(standby, PG)["warnings"] if PG.unit in text]
+    why, _, fix = said.partition("; ")
+    assert why == f"{PG.unit} is started at boot by postgresql.service, and nvkeep starts it"
+    standby.run(("sh", "-c", fix))
+    stage.settle()
+    assert PG.unit not in str(standing(standby, PG)["warnings"])
+    standby.run(("systemctl", "disable", "--quiet", "postgresql.service"))
+
+
+def test_multi_mount_protection_is_waited_for(stage: Stage) -> None:
+    """T2: after a crash a mount with -O mmp waits for 44 s; killed, it begins anew."""
+    watch = stage.watch(PLAIN)
+    tuned(stage, "mmp")
+    active = stage.on(PLAIN)
+    active.power_cut()
+    until(lambda: any(PLAIN.serves(each) for each in stage.hosts(PLAIN) if each is not active), within=90, what="not served")
+    active.power_on()
+    stage.settle(within=90)
+    MEASURED.append(f"multi-mount protection: outage {watch.finish(stage.on(PLAIN)).longest_gap_seconds:.2f} s")
+    tuned(stage, "^mmp")
+
+
+def tuned(stage: Stage, feature: str) -> None:
+    """Set a feature of the file system while nobody serves it, and nvkeep does not undo what a hand attaches."""
+    server = stage.on(PLAIN)
+    ordered(stage, "stop", PLAIN)
+    server.run(("systemctl", "stop", "nvkeep.service", "nvkeep-reconcile.timer"), timeout=60)
+    server.run(("nvmesh_attach_volumes", "--access", "EXCLUSIVE_READ_WRITE", PLAIN.volume), timeout=60)
+    server.run(("tune2fs", "-O", feature, f"/dev/nvmesh/{PLAIN.volume}"))
+    server.run(("nvmesh_detach_volumes", PLAIN.volume), timeout=60)
+    server.run(("systemctl", "start", "nvkeep.service", "nvkeep-reconcile.timer"), timeout=60)
+    ordered(stage, "start", PLAIN)
+    stage.settle(within=120)
+
+
+HANG = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+for place in sys.argv[1:]:
+    handle = os.open("/dev/fuse", os.O_RDWR)
+    options = f"fd={handle},rootmode=40000,user_id=0,group_id=0"
+    if libc.mount(b"hang", place.encode(), b"fuse", 0, options.encode()):
+        sys.exit(os.strerror(ctypes.get_errno()))
+time.sleep(1000)
+"""
+
+
+def test_a_worker_that_hangs_is_ended_by_the_watchdog_and_the_service_is_untouched(stage: Stage) -> None:
+    """H5: a directory that nobody answers for; whoever reads in it never comes back."""
+    watch = stage.watch(PG)
+    server = watch.active
+    server.write("/run/systemd/system/nvkeep.service.d/fast.conf", "[Service]\nWatchdogSec=5\n")
+    server.run(("systemctl", "daemon-reload"))
+    server.run(("systemctl", "restart", "nvkeep.service"))
+    agent = agent_pid(server)
+    hang(server, "/var/lib/nvkeep")
+    until(lambda: agent_pid(server) != agent, within=150, what="the agent was not ended", every=0.5)
+    assert "watchdog" in server.journal("nvkeep.service").lower()
+    server.run(("systemctl", "kill", "--signal=SIGKILL", "hang"))
+    server.run(("umount", "--lazy", "/var/lib/nvkeep"), check=False)
+    server.path("/run/systemd/system/nvkeep.service.d/fast.conf").unlink()
+    server.run(("systemctl", "daemon-reload"))
+    server.run(("systemctl", "restart", "nvkeep.service"), timeout=60)
+    stage.settle(within=90)
+    watch.stayed()
+
+
+def agent_pid(server: Server) -> str:
+    return server.run(("systemctl", "show", "-p", "MainPID", "--value", "nvkeep.service")).stdout.strip()
+
+
+def hang(server: Server, *places: str) -> None:
+    """Mount on each place what nobody answers for: whoever looks in it waits for ever, as for a disk that is gone."""
+    server.run(("mknod", "/dev/fuse", "c", "10", "229"), check=False)
+    server.write("/run/hang.py", HANG)
+    server.run(("systemd-run", "--quiet", "--unit=hang", "/usr/bin/python3", "/run/hang.py", *places))
+    until(lambda: f" {places[-1]} " in server.read("/proc/1/mountinfo"), within=20, what="nothing hangs")
+
+
+def test_a_system_disk_that_hangs_takes_no_service_along(stage: Stage) -> None:
+    """H4: no command can be loaded, no record read; keepalived is in memory, and goes on saying MASTER."""
+    watch = stage.watch(PG)
+    server, (other,) = watch.active, stage.others(PG)
+    server.run(("systemctl", "kill", "--signal=SIGSTOP", PG.unit))
+    hang(server, "/var/lib/nvkeep", "/etc/nvkeep", "/usr/sbin", "/usr/bin")
+    until(lambda: PG.serves(other), within=300, what="the other server does not serve", every=0.5)
+    watch.more_rows()
+    assert stage.lab.storage.holder(PG.volume) == other.name
+    server.power_cut()
+    server.power_on()
+    stage.settle(within=120)
+    MEASURED.append(f"a system disk that hangs: outage {watch.finish(other).longest_gap_seconds:.2f} s")
