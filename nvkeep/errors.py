@@ -65,7 +65,7 @@ class Unreachable(NvkeepError):
 
     def __init__(self, name: str, stderr: str) -> None:
         self.name = name
-        self.said = next((line.strip() for line in reversed(stderr.splitlines()) if line.strip()), "no message")
+        self.said = next((line.strip() for line in reversed(stderr.split("\n")) if line.strip()), "no message")
         super().__init__(f"cannot reach {name} over ssh: {self.said}; passwordless login must work: ssh {name} true")
 
 

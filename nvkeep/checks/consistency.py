@@ -113,7 +113,7 @@ def _asked(host: Host, cluster: Cluster, mine: Parts, name: str) -> tuple[Differ
     try:
         theirs = {str(part): str(value) for part, value in json_of(name, done)["parts"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        message = (done.err.strip().splitlines() or ["no message"])[-1]
+        message = last(done.err)
         text = f"cannot compare with {name}: `{' '.join(COMMAND)}` ended there with {done.code}: {message}"
         return (Difference(shared(cluster, host.name, name), f"{text}; ssh {name} nvkeep agreement"),)
     return compare(cluster, host.name, mine, name, theirs)

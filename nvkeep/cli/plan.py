@@ -20,6 +20,7 @@ from nvkeep.core.plan import Want
 from nvkeep.core.reconcile import Pass
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host, LocalHost
+from nvkeep.host.text import lines
 from nvkeep.model.decision import Verdict
 from nvkeep.model.plan import Plan, Unknown
 from nvkeep.model.role import Role
@@ -109,4 +110,4 @@ def _explain(this: Pass, verdict: Verdict, observation: Observation) -> None:
     for key in differing:
         print(f"  drift    {drift.words(key, desired[key], observed[key])}")
     tree = drift.tree(desired, observed) if differing else ""
-    print("".join(f"    {line}\n" for line in tree.splitlines()), end="")
+    print("".join(f"    {line}\n" for line in lines(tree)), end="")

@@ -17,7 +17,6 @@ import os
 import sys
 
 from nvkeep import log
-from nvkeep.errors import ProbeError
 from nvkeep.host import LocalHost
 from nvkeep.probes import mountinfo
 from nvkeep.unmount import escalation
@@ -52,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"nothing is mounted at {arguments.path}")
         request = escalation.Request(arguments.path, arguments.device, arguments.holders, units, arguments.within, beside)
         left = escalation.Escalation(host, request, say, escalation.family(host, os.getpid())).run()
-    except ProbeError as error:
+    except Exception as error:  # noqa: BLE001 - a step that cannot be taken must not end without a word
         left = f"{arguments.path} is busy, and nvkeep cannot determine who holds it: {error}"
     if left:
         print(left, file=sys.stderr)

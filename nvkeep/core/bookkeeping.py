@@ -1,20 +1,19 @@
 """What a pass leaves behind for the next one: the claim, the fencing record, cool-down, restart limit and backoff."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from nvkeep import log
 from nvkeep.core import liveness
 from nvkeep.core.observe import Observation
-from nvkeep.core.plan import Survey
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Action, Guard, Holder, Verdict
 from nvkeep.model.fencing import Fencing, record_fencing
 from nvkeep.model.override import Kind
-from nvkeep.model.plan import Plan
+from nvkeep.model.plan import Plan, Ref, State
 from nvkeep.model.report import SETTLED, Outcome
 from nvkeep.model.timers import (
     RESTART_LIMIT,
@@ -93,7 +92,7 @@ class Bookkeeping:
         if at_limit(self.store.starts(), self.host.now()):
             self._block(key, why)
 
-    def died_too_often(self, plan: Plan, seen: Survey) -> bool:
+    def died_too_often(self, plan: Plan, seen: Mapping[Ref, State]) -> bool:
         """Count what died while this host serves, a unit or a file system; return whether it did so too often to go on here."""
         was_there = self.store.settled_before()
         units = [] if plan.down else [change.key for change in plan.up if change.key.kind == UNIT.name]

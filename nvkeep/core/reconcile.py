@@ -19,7 +19,6 @@ from nvkeep.model.decision import Action, Guard, Holder, Verdict, decide
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 from nvkeep.model.spec import Cluster
-from nvkeep.state.service import LOCK_WAIT_S
 
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 
@@ -45,7 +44,7 @@ class Pass:
         *,
         role: Role | None = None,
         blind: bool = False,
-        wait: float = LOCK_WAIT_S,
+        wait: float | None = None,
     ) -> None:
         self.host, self.cluster, self.service, self.watched, self.role = host, cluster, service, watched, role
         self.wait = wait
@@ -205,7 +204,7 @@ def run_pass(
     watched: liveness.Watched = lambda: None,
     *,
     role: Role | None = None,
-    wait: float = LOCK_WAIT_S,
+    wait: float | None = None,
 ) -> Report:
     """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError.
 

@@ -125,7 +125,13 @@ class LocalHost:
 
     def signal(self, pid: int, number: int, started: str = "") -> None:
         """Send a signal; `started`: only to the process that was started then. Raises OSError."""
-        handle = os.pidfd_open(pid)
+        try:
+            handle = os.pidfd_open(pid)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            os.kill(pid, number)  # a kernel before 5.3
+            return
         try:
             if started and self.started(pid) != started:
                 raise ProcessLookupError(errno.ESRCH, "another process has its number by now")

@@ -46,13 +46,13 @@ def known(host: Host) -> bool:
 
 def numbers(host: Host, cluster: Cluster) -> dict[str, int]:
     """Give the number of each interface of this host's heartbeats that is there."""
-    found = {}
+    there = {}
     for beat in cluster.hosts[host.name].heartbeats:
         try:
-            found[beat.interface] = int(host.read(f"/sys/class/net/{beat.interface}/ifindex"))
+            there[beat.interface] = int(host.read(f"/sys/class/net/{beat.interface}/ifindex"))
         except (OSError, ValueError):
             continue
-    return found
+    return there
 
 
 def _bound(host: Host) -> Mapping[str, int]:

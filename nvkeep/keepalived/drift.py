@@ -4,6 +4,7 @@ import re
 
 from nvkeep.errors import NotHere, Unsuited
 from nvkeep.host import Host
+from nvkeep.host.text import lines
 from nvkeep.keepalived.conf import MARK, Build, configuration
 from nvkeep.keepalived.names import CONF, FIX, INCLUDE, PART, finding
 from nvkeep.keepalived.parser import included, statements
@@ -66,7 +67,7 @@ def difference(file: str, text: str, wanted: str) -> Finding | None:
     """Name the first line that is not as generated; None when there is none."""
     if text == wanted:
         return None
-    have, want = text.splitlines(), wanted.splitlines()
+    have, want = lines(text), lines(wanted)
     number = next((n for n, (a, b) in enumerate(zip(have, want, strict=False)) if a != b), min(len(have), len(want)))
     what = f"says `{have[number].strip()}`" if number < len(have) else "ends too early"
     would = f"`{want[number].strip()}`" if number < len(want) else "nothing more"

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from nvkeep.host import Host
 from nvkeep.host.files import BYTES
+from nvkeep.host.text import lines
 from nvkeep.keepalived.names import CONF, PART
 
 TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|[{}]|[^\s{}\"']+")
@@ -45,7 +46,7 @@ def statements(text: str, file: str = CONF) -> Iterator[Statement]:
     text = text.encode(errors=BYTES).decode(errors="replace")
     blocks: list[str] = []
     head: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines(text), 1):
         words: list[str] = []
         for word in [*_tokens(line), ""]:
             if word and word not in "{}":

@@ -68,5 +68,5 @@ def _options(given: Word | None) -> tuple[Word, ...]:
     """Split them at commas; a label of SELinux stands in quotes, and has commas of its own."""
     if not given:
         return ()
-    found = OPTION.finditer(given.text)
-    return tuple(given._replace(text=match[0].replace('"', ""), column=given.column + match.start()) for match in found)
+    matches = OPTION.finditer(given.text)
+    return tuple(given._replace(text=match[0].replace('"', ""), column=given.column + match.start()) for match in matches)

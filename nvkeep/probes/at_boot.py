@@ -27,13 +27,13 @@ def look(host: Host, names: Sequence[str]) -> dict[str, Lack | str]:
     units = _installed(host, names, known)
     pulling = {other for unit in units.values() if not unit.at_boot for other in unit.pulled - BOOT - {*names}}
     others = _installed(host, sorted(pulling), known)
-    found = {}
+    outcomes = {}
     for name, unit in units.items():
         by = next((other for other in sorted(unit.pulled) if other in others and others[other].at_boot), "")
         chain = (*sorted(unit.pulled & BOOT), by)
         link = next((known[name][other] for other in chain if other in known.get(name, {})), "")
-        found[name] = _judged(name, unit, by, link)
-    return found
+        outcomes[name] = _judged(name, unit, by, link)
+    return outcomes
 
 
 def links(host: Host) -> dict[str, dict[str, str]]:
@@ -41,13 +41,13 @@ def links(host: Host) -> dict[str, dict[str, str]]:
 
     systemd only tells of those units that it has loaded. Raises OSError.
     """
-    found: dict[str, dict[str, str]] = {}
+    pulled: dict[str, dict[str, str]] = {}
     for top in DIRECTORIES:
         for name in host.names(top):
             by, dot, pulls = name.rpartition(".")
             for unit in host.names(f"{top}/{name}") if dot and pulls in PULLS else ():
-                found.setdefault(unit, {}).setdefault(by, f"{top}/{name}/{unit}")
-    return found
+                pulled.setdefault(unit, {}).setdefault(by, f"{top}/{name}/{unit}")
+    return pulled
 
 
 def _installed(host: Host, names: Sequence[str], links: dict[str, dict[str, str]]) -> dict[str, Install]:

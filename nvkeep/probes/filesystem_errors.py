@@ -12,6 +12,7 @@ import struct
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.host.files import BYTES
+from nvkeep.probes.io import does_io
 from nvkeep.probes.mountinfo import Entry
 
 EXT4 = "/sys/fs/ext4"
@@ -23,7 +24,15 @@ MOUNTED_AT, MOUNTED_AT_HIGH, MAGIC_AT, MAGIC = 0x2C, 0x275, 0x38, 0xEF53  # of t
 
 
 def trouble(host: Host, entry: Entry, device: str, asked: tuple[str, ...]) -> str:
-    """Say what is wrong with a mounted file system, in the kernel's words; empty when nothing is. Waits for no storage."""
+    """Say what is wrong with a mounted file system, in the kernel's words; empty when nothing is.
+
+    Where its device does no I/O, that is the volume's trouble, and is seen there. Raises ProbeError.
+    """
+    words = _words(host, entry, device, asked)
+    return words if words and does_io(host, device) else ""
+
+
+def _words(host: Host, entry: Entry, device: str, asked: tuple[str, ...]) -> str:
     flags = [words for flag, words in WORDS.items() if flag in entry.options | entry.super_options]
     if flags:
         return f"{flags[0]}; dmesg | tail"

@@ -86,11 +86,11 @@ class UnitKind(Kind[str, UnitState]):
     def prerequisites(self, host: Host, specs: Sequence[str], *, thorough: bool) -> Iterator[Found]:  # noqa: ARG002 - quick
         """Systemd knows every unit, and starts none at boot: neither by itself nor through another."""
         try:
-            found = at_boot.look(host, specs)
+            installed = at_boot.look(host, specs)
         except (ProbeError, OSError) as error:
             yield from (unknown(f"{self.title} {name}", error) for name in specs)
             return
-        yield from (seen(f"{self.title} {name}", outcome) for name, outcome in found.items())
+        yield from (seen(f"{self.title} {name}", outcome) for name, outcome in installed.items())
 
 
 def _forget(spec: str) -> Steps:

@@ -8,6 +8,7 @@ from nvkeep.errors import CommandTimeout, Unreachable
 from nvkeep.host import Completed, Host
 from nvkeep.host.base import NO_SUCH_PROGRAM
 from nvkeep.host.ssh import Peer, json_of
+from nvkeep.host.text import lines
 from nvkeep.model.finding import Finding
 from nvkeep.setup import order as orders
 from nvkeep.setup.order import DIRECTORY, FILE, STAGED, Order
@@ -52,8 +53,8 @@ class Member:
             done = self._run(("nvkeep", "setup", "--step", name, "--digest", self.order.digest, *self._boot()), STEP_TIMEOUT_S)
         except (Unreachable, CommandTimeout) as error:
             return Ended(well=False, lines=(str(error),))
-        lines = tuple(line.removeprefix("nvkeep: ") for line in (done.out + done.err).splitlines() if line.strip())
-        return Ended(not done.code, lines or ((f"`nvkeep setup --step {name}` ended with {done.code}",) if done.code else ()))
+        texts = tuple(line.removeprefix("nvkeep: ") for line in lines(done.out + done.err) if line.strip())
+        return Ended(not done.code, texts or ((f"`nvkeep setup --step {name}` ended with {done.code}",) if done.code else ()))
 
     def clear(self) -> None:
         """Leave no trace of the order there; where that cannot be, the next setup replaces it."""

@@ -32,9 +32,9 @@ class Store:
         self.host = host
         self.service = service
 
-    def lock(self, timeout: float = LOCK_WAIT_S) -> AbstractContextManager[None]:
+    def lock(self, timeout: float | None = None) -> AbstractContextManager[None]:
         """Keep other passes over this service away. Raises Busy."""
-        return self.host.lock(f"{RUN}/lock/{self.service}", timeout)
+        return self.host.lock(f"{RUN}/lock/{self.service}", LOCK_WAIT_S if timeout is None else timeout)
 
     def claimed(self) -> bool:
         """Return whether this boot took the service and has not released it; a claim that cannot be read counts as one."""

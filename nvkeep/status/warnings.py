@@ -8,6 +8,7 @@ from nvkeep.core.flag import unready
 from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
 from nvkeep.errors import NvkeepError, ProbeError
+from nvkeep.host.text import lines
 from nvkeep.model.role import Role
 from nvkeep.probes import fifo, unit
 from nvkeep.reconcilers import UNIT
@@ -30,7 +31,7 @@ def journal(scope: Scope, failed: list[str]) -> tuple[str, ...]:
     for name in units:
         with suppress(NvkeepError, OSError):
             done = scope.host.run(("journalctl", "-u", name, "-n", str(QUOTED), "--no-pager", "-q", "-o", "short"), 5.0)
-            quoted += [f"{name}: {line}" for line in done.out.splitlines()]
+            quoted += [f"{name}: {line}" for line in lines(done.out)]
     return tuple(quoted)
 
 

@@ -365,6 +365,21 @@ def what_cannot_be_determined_after_a_takeover_is_left_to_another() -> str:
 
 
 @story
+def a_host_whose_pass_does_not_come_to_its_turn_may_not_have_the_role() -> str:
+    world = serving()
+    world.shared["locks"] = " ".join(f"{name}:/run/nvkeep/lock/{SERVICE}" for name in ("a", "b"))
+    before = flag(world, "a") and flag(world, "b")
+    for name in ("a", "b"):
+        world.make_pass(name)
+    return told(
+        world,
+        (before, "not both were ready"),
+        (not flag(world, "b"), "b goes on saying that it can serve"),
+        (flag(world, "a"), "the holder lost its flag"),
+    )
+
+
+@story
 def what_stood_once_is_served_on_when_it_cannot_be_asked() -> str:
     world = serving()
     world.faults.append(Fault("systemctl show", code=1, err="Failed to connect to bus", times=float("inf"), host="a"))

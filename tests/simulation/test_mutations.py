@@ -9,7 +9,7 @@ import pytest
 from tenacity import retry_if_exception_type
 
 from nvkeep import keepalived
-from nvkeep.core import engine, flag, liveness, observe, plan
+from nvkeep.core import engine, flag, liveness, observe, plan, reconcile
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
@@ -298,6 +298,11 @@ def adverts_are_not_counted(patch: Patch) -> None:
 @mutation("what cannot be determined after a takeover is left to another", "b does not serve")
 def unknown_is_waited_for_without_end(patch: Patch) -> None:
     patch.setattr(Pass, "_undetermined", lambda *_: [])
+
+
+@mutation("a host whose pass does not come to its turn may not have the role", "goes on saying")
+def whoever_waits_keeps_the_flag(patch: Patch) -> None:
+    patch.setattr(reconcile, "_lower_unless_held", lambda *_: None)
 
 
 @mutation("what stood once is served on when it cannot be asked", "given up")

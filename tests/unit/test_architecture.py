@@ -111,3 +111,16 @@ def test_what_is_to_be_read_is_there(name: str) -> None:
 def test_an_hour_is_enough_to_read_it() -> None:
     total = sum(len((PACKAGE / name).read_text().splitlines()) for name in reading_order())
     assert 0 < total <= MOST_LINES
+
+
+@pytest.mark.parametrize("room", ["probes", "host", "unmount", "reconcilers", "core", "state", "checks", "status"])
+def test_text_from_outside_is_cut_at_line_feeds_alone(room: str) -> None:
+    """str.splitlines also cuts at nine characters that a name of others may have in it: nvkeep.host.text.lines does not."""
+    calls = {
+        (path.name, node.attr)
+        for path in (PACKAGE / room).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+    }
+    assert calls
+    assert {name for name, attribute in calls if attribute == "splitlines"} == set()

@@ -8,6 +8,7 @@ from nvkeep.errors import ProbeError
 from nvkeep.host import Completed
 from nvkeep.model.spec import Bind, Mount
 from nvkeep.probes import mountinfo
+from nvkeep.probes.io import READ, alone
 from nvkeep.reconcilers.mount import MountAsk, MountKind, MountState
 from tests.unit.played import Played
 
@@ -16,6 +17,7 @@ DEVICE, PATH = "/dev/nvmesh/vol1", "/srv/pg"
 ROOT = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
 LINE = "30 22 259:1 / /srv/pg rw,relatime shared:2 - ext4 /dev/nvmesh/vol1 rw,errors=remount-ro"
 EXT4 = "/sys/fs/ext4/vol1"
+DIRECT = alone("/sys/dev/block/259:1", (*READ, f"if={DEVICE}"))
 READ_BLOCK = ("dd", f"if={DEVICE}", "bs=1024", "skip=1", "count=1", "status=none")
 
 
@@ -27,6 +29,7 @@ def host(table: str, **files: str) -> Played:
     played = Played(files={mountinfo.TABLE: table} | {f"{EXT4}/{name}": text for name, text in files.items()})
     played.devices[DEVICE] = "259:1"
     played.links["/sys/dev/block/259:1"] = "../../devices/virtual/block/vol1"
+    played.said[DIRECT] = Completed(DIRECT, 0, "", "")
     return played
 
 
@@ -43,6 +46,12 @@ def test_a_file_system_that_writes_no_more_needs_a_fresh_start(flag: str, words:
     assert have != KIND.desired(ask())
     assert words in KIND.broken(ask(), have)
     assert KIND.adjust(ask(), have) is None
+
+
+def test_a_device_that_does_no_io_is_the_volumes_trouble() -> None:
+    played = host(f"{ROOT}{LINE},emergency_ro\n")
+    played.said[DIRECT] = Completed(DIRECT, 1, "", "dd: Input/output error")
+    assert KIND.observe(played, ask()) == KIND.desired(ask())  # type: ignore[arg-type]  # as much as is asked
 
 
 def test_one_that_is_well_is_in_sync() -> None:
