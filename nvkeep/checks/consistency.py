@@ -19,7 +19,7 @@ from nvkeep.host import Host
 from nvkeep.host.ssh import Peer, json_of
 from nvkeep.host.text import last, load
 from nvkeep.keepalived.version import here
-from nvkeep.model.consistency import AS_GENERATED, MISSING, UNREADABLE, Difference, Parts, compare, digest, shared
+from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Difference, Parts, compare, digest, shared
 from nvkeep.model.spec import Cluster
 from nvkeep.probes.tool import Tool
 from nvkeep.reconcilers import resources, volumes
@@ -46,17 +46,17 @@ def parts(host: Host, cluster: Cluster) -> Parts:
     """Look at everything that has to be the same on every host. Changes nothing."""
     whole = cluster.model_dump(mode="json", serialize_as_any=True, by_alias=True)
     compared = {"cluster.yaml": digest(json.dumps(whole, sort_keys=True))}
-    compared |= {"nvkeep": _code(), "keepalived": _keepalived(host)}
+    compared |= {"nvkeep": __version__, "keepalived": _keepalived(host)} | _code()
     compared["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)
     mine = cluster.services_of(host.name)
     compared |= {" ".join(tool.version): tool.printed(host) for service in mine for tool in _tools(host, cluster, service)}
     return compared | {path: _file(host, path) for service in mine for path in cluster.services[service].agree}
 
 
-def _code() -> str:
-    """Name the code that runs: the version, and where it is installed the digest of the code and of its libraries."""
+def _code() -> Parts:
+    """Name the code that runs, where it is installed: by the digest of the code and of its libraries."""
     directory = Path(__file__).resolve().parents[2].name
-    return f"{__version__} {directory}" if directory.startswith("code-") else __version__
+    return {CODE: directory} if directory.startswith("code-") else {}
 
 
 def _tools(host: Host, cluster: Cluster, service: str) -> Iterator[Tool]:

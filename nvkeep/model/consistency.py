@@ -8,7 +8,8 @@ from nvkeep.model.spec import Cluster
 
 FILE = "/etc/nvkeep/cluster.yaml"
 AS_GENERATED, MISSING, UNREADABLE = "as generated", "missing", "cannot be read"
-VERSIONS = {"nvkeep": "readlink /usr/lib/nvkeep/current", "keepalived": "keepalived --version"}
+CODE = "nvkeep's code"  # the digest of code and libraries; a host that does not say it is not compared in that
+VERSIONS = {"nvkeep": "nvkeep --version", CODE: "readlink /usr/lib/nvkeep/current", "keepalived": "keepalived --version"}
 
 Parts = dict[str, str]  # a path, a name of VERSIONS or the command that tells a version -> digest, version, or what is wrong
 

@@ -9,7 +9,7 @@ from nvkeep.checks import consistency
 from nvkeep.checks.consistency import Compared
 from nvkeep.host import Completed
 from nvkeep.host.ssh import OPTIONS
-from nvkeep.model.consistency import AS_GENERATED, MISSING, UNREADABLE, Difference, compare, digest
+from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Difference, compare, digest
 from nvkeep.model.spec import Cluster
 from tests.unit.played import Played
 
@@ -29,7 +29,8 @@ services:
     volumes: [{name: two, backend: image, file: /x/two}]
 """
 CLUSTER: Cluster = config.parse(TEXT)
-SAME = {"cluster.yaml": "1", "nvkeep": "0.1.0", "keepalived": "2.2", "keepalived.conf": AS_GENERATED, "/etc/exports": "2",
+SAME = {CODE: "code-a",
+        "cluster.yaml": "1", "nvkeep": "0.1.0", "keepalived": "2.2", "keepalived.conf": AS_GENERATED, "/etc/exports": "2",
         "nvme version": "nvme version 2.3"}  # fmt: skip
 SSH = ("ssh", *OPTIONS, "--", "srv-b", "nvkeep agreement --json")
 YAML = "/etc/nvkeep/cluster.yaml"
@@ -48,7 +49,9 @@ CAT = ("cat", "--", "/etc/exports")
         ("/etc/exports", f"{UNREADABLE}: Is a directory", ("nfs",),
          "/etc/exports on srv-b cannot be read: Is a directory; ssh srv-b ls -l /etc/exports"),
         ("nvkeep", "0.2.0", ("nfs", "web"),
-         "nvkeep differs: 0.1.0 on srv-a, 0.2.0 on srv-b; ssh srv-b readlink /usr/lib/nvkeep/current"),
+         "nvkeep differs: 0.1.0 on srv-a, 0.2.0 on srv-b; ssh srv-b nvkeep --version"),
+        (CODE, "code-b", ("nfs", "web"),
+         "nvkeep's code differs: code-a on srv-a, code-b on srv-b; ssh srv-b readlink /usr/lib/nvkeep/current"),
         ("keepalived", "2.3", ("nfs", "web"), "keepalived differs: 2.2 on srv-a, 2.3 on srv-b; ssh srv-b keepalived --version"),
         ("nvme version", "missing", ("nfs", "web"),
          "nvme differs: nvme version 2.3 on srv-a, missing on srv-b; ssh srv-b nvme version"),
