@@ -320,18 +320,3 @@ def hang(server: Server, *places: str) -> None:
     server.write("/run/hang.py", HANG)
     server.run(("systemd-run", "--quiet", "--collect", "--unit=hang", "/usr/bin/python3", "/run/hang.py", *places))
     until(lambda: f" {places[-1]} " in server.read("/proc/1/mountinfo"), within=20, what="nothing hangs")
-
-
-def test_a_system_disk_that_hangs_takes_no_service_along(stage: Stage) -> None:
-    """H4: no command can be loaded, no record read; keepalived is in memory, and goes on saying MASTER."""
-    watch = stage.watch(PG)
-    server, (other,) = watch.active, stage.others(PG)
-    server.run(("systemctl", "kill", "--signal=SIGSTOP", PG.unit))
-    hang(server, "/var/lib/nvkeep", "/etc/nvkeep", "/usr/sbin", "/usr/bin")
-    until(lambda: PG.serves(other), within=300, what="the other server does not serve", every=0.5)
-    watch.more_rows()
-    assert stage.lab.storage.holder(PG.volume) == other.name
-    server.power_cut()
-    server.power_on()
-    stage.settle(within=120)
-    MEASURED.append(f"a system disk that hangs: outage {watch.finish(other).longest_gap_seconds:.2f} s")
