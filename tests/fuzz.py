@@ -22,9 +22,8 @@ from nvkeep.host.text import load
 from nvkeep.keepalived import dump
 from nvkeep.keepalived.parser import statements
 from nvkeep.legacy import convert
-from nvkeep.model.health import question
+from nvkeep.model.health import HttpHealth, MysqlHealth, NfsHealth, PostgresqlHealth, question
 from nvkeep.model.override import Kind
-from nvkeep.model.spec import HttpHealth, MysqlHealth, NfsHealth, PostgresqlHealth
 from nvkeep.probes import address, drbd, fstab, mountinfo, nvme, nvmesh, scsi, unit, witness
 from nvkeep.setup.record import Record
 from nvkeep.setup.survey import Survey

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from nvkeep.config.crossrefs import Loc, Mistake
+from nvkeep.model.frozen import TAG
 from nvkeep.model.names import shown
-from nvkeep.model.spec import BACKENDS, DEFAULT_BACKEND, TAG, Cluster
+from nvkeep.model.spec import BACKENDS, DEFAULT_BACKEND, Cluster
 from nvkeep.reconcilers.backends import register
 
 WORDS = {

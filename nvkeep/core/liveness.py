@@ -7,8 +7,8 @@ from typing import NamedTuple
 from nvkeep.errors import CommandTimeout, ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Guard
-from nvkeep.model.health import question
-from nvkeep.model.spec import Address, CommandHealth, Health, Service, Timing, port_of
+from nvkeep.model.health import CommandHealth, Health, port_of, question
+from nvkeep.model.spec import Address, Service, Timing
 
 PROBES = 3
 CANNOT_RUN = (126, 127)  # not executable, not there: that says nothing about the service

@@ -8,7 +8,7 @@ from nvkeep.legacy.fstab import Entry
 from nvkeep.legacy.pairing import Entries, Mounted
 from nvkeep.legacy.sides import COMMANDS, KNOWN, Side
 from nvkeep.legacy.words import Mistake, Word
-from nvkeep.model.options import cancelled
+from nvkeep.model.mounts import cancelled
 from nvkeep.model.spec import LABEL_BYTES
 
 MEANINGLESS = frozenset({"defaults", "rw", "_netdev"})  # what nvkeep does anyway

@@ -1,4 +1,4 @@
-"""What a service is asked, and what counts as its answer: the first bytes of its protocol. Pure.
+"""What cluster.yaml may say of `health:`, and what a service is asked then: the first bytes of its protocol. Pure.
 
 A connection is accepted by the kernel, also of a host whose processes all hang; only an answer shows that the service is alive.
 Sources: PostgreSQL, "Message Formats", SSLRequest (nothing is logged for it); MySQL, "Protocol::Handshake" and ERR_Packet; RFC
@@ -8,9 +8,12 @@ Sources: PostgreSQL, "Message Formats", SSLRequest (nothing is logged for it); M
 import re
 import struct
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from nvkeep.model.spec import Health, HttpHealth, MysqlHealth, NfsHealth, PostgresqlHealth, TcpHealth
+from pydantic import Discriminator, Field, Tag
+
+from nvkeep.model.frozen import TAG, Frozen
+from nvkeep.model.names import Argument
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 HANDSHAKE, ERROR = 10, 255  # the first byte of what MySQL says first
@@ -30,6 +33,74 @@ FITTING = (
     (re.compile(r"(nginx|apache2|httpd|caddy|lighttpd)(@.*)?\.service"), "http"),
 )
 PORTS = {"postgresql": 5432, "mysql": 3306, "nfs": 2049, "http": 80}
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class TcpHealth(Frozen):
+    """Healthy while a TCP connection to the floating address is accepted; with `expect`, while the service says that first."""
+
+    tcp: Port
+    expect: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class PostgresqlHealth(Frozen):
+    """Healthy while PostgreSQL answers."""
+
+    postgresql: Port
+
+
+class MysqlHealth(Frozen):
+    """Healthy while MySQL or MariaDB greets."""
+
+    mysql: Port
+
+
+class NfsHealth(Frozen):
+    """Healthy while an NFS server answers the NULL call."""
+
+    nfs: Port
+
+
+class HttpHealth(Frozen):
+    """Healthy while a web server answers with anything but 5xx."""
+
+    http: Port
+    path: str = Field(default="/", pattern=r"^/[!-~]{0,500}$")
+
+
+class CommandHealth(Frozen):
+    """Healthy while the command ends with 0; it should touch the volume."""
+
+    command: tuple[Argument, ...] = Field(min_length=1, strict=False)
+
+
+HEALTHS = {
+    "command": CommandHealth, "postgresql": PostgresqlHealth, "mysql": MysqlHealth, "nfs": NfsHealth, "http": HttpHealth,
+    "tcp": TcpHealth,
+}  # fmt: skip
+
+
+def _health(value: object) -> str:
+    words = (word for word, spec in HEALTHS.items() if (word in value if isinstance(value, dict) else isinstance(value, spec)))
+    return f"{TAG}{next(words, 'tcp')}"
+
+
+Health = Annotated[
+    Annotated[CommandHealth, Tag("~command")]
+    | Annotated[PostgresqlHealth, Tag("~postgresql")]
+    | Annotated[MysqlHealth, Tag("~mysql")]
+    | Annotated[NfsHealth, Tag("~nfs")]
+    | Annotated[HttpHealth, Tag("~http")]
+    | Annotated[TcpHealth, Tag("~tcp")],
+    Discriminator(_health),
+]
+
+
+def port_of(health: Health) -> int:
+    """Give the port that is asked; 0 where a command is run."""
+    return next((int(getattr(health, word)) for word in HEALTHS if word != "command" and hasattr(health, word)), 0)
 
 
 class Question(NamedTuple):

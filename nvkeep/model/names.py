@@ -35,11 +35,6 @@ SYSTEM_UNIT = re.compile(  # what a host lives by; nvkeep's own, and what it nee
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
 INTERFACE_BYTES = 15  # IFNAMSIZ, less the NUL
-KIND_OF_MOUNT = ("move", "remount", "loop", "helper", "X-mount.subdir")
-LABELS = ("context", "fscontext", "defcontext", "rootcontext")  # of SELinux: the categories in them may be separated by commas
-OPTION = re.compile(r"[A-Za-z0-9_.:=/+@,-]{1,128}")
-ONE_AN_ITEM = "write one option an item: options: [noatime, nodev]"
-BIND = dict.fromkeys(("bind", "rbind"), "write `from: DIRECTORY`, a directory of the volume, instead of fstype")
 LONGEST = 60  # characters of a value that a refusal repeats
 LARGEST = 1 << 64  # messages name larger numbers without their digits
 OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
@@ -76,7 +71,8 @@ def wrong(what: str, instead: str) -> PydanticCustomError:
     return PydanticCustomError("nvkeep", "{what}; {instead}", {"what": what, "instead": instead})
 
 
-def _named(what: str, pattern: str, instead: str | Callable[[str], str]) -> AfterValidator:
+def named(what: str, pattern: str, instead: str | Callable[[str], str]) -> AfterValidator:
+    """Refuse what a pattern does not fit, with what to write instead."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -106,51 +102,30 @@ def _interface_instead(value: str) -> str:
     return "write it as `ip -br link` prints it"
 
 
-def _option(value: str) -> str:
-    name = value.partition("=")[0]
-    if bind := BIND.get(name):
-        raise wrong(f"{shown(value)} changes what is mounted, not how", bind)
-    if name in KIND_OF_MOUNT or name.startswith("make-"):
-        raise wrong(f"{shown(value)} changes what is mounted, not how", "leave it out")
-    if "," in value and name not in LABELS:
-        raise wrong(f"{shown(value)} is not one mount option", ONE_AN_ITEM)
-    return value
-
-
-def _option_instead(value: str) -> str:
-    bare = value.replace('"', "")
-    return f"leave out the quotes: {bare}" if bare != value and OPTION.fullmatch(bare) else ONE_AN_ITEM
-
-
-Argument = Annotated[str, _named("an argument of a command", r"[^\0]*", "leave out the NUL character")]
+Argument = Annotated[str, named("an argument of a command", r"[^\0]*", "leave out the NUL character")]
 HostName = Annotated[
     str,
-    _named("a host name", HOST.pattern, _host_instead),
+    named("a host name", HOST.pattern, _host_instead),
 ]
 ClientName = Annotated[
     str,
-    _named("a client name", r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", "write it as NVMesh lists its clients"),
+    named("a client name", r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", "write it as NVMesh lists its clients"),
 ]
 ServiceName = Annotated[
     str,
-    _named("a service name", r"[A-Za-z][A-Za-z0-9_-]{0,30}", "use up to 31 letters, digits, _ and -, a letter first"),
+    named("a service name", r"[A-Za-z][A-Za-z0-9_-]{0,30}", "use up to 31 letters, digits, _ and -, a letter first"),
 ]
 ClusterName = Annotated[
     str,
-    _named("a cluster name", r"[A-Za-z][A-Za-z0-9_-]{0,30}", "use up to 31 letters, digits, _ and -, a letter first"),
+    named("a cluster name", r"[A-Za-z][A-Za-z0-9_-]{0,30}", "use up to 31 letters, digits, _ and -, a letter first"),
 ]
 InterfaceName = Annotated[
     str,
-    _named("an interface name", INTERFACE.pattern, _interface_instead),
+    named("an interface name", INTERFACE.pattern, _interface_instead),
 ]
 FsType = Annotated[
     str,
-    _named("a file system type", r"[a-z][a-z0-9._-]{0,31}", "write it as in /proc/filesystems, for example xfs"),
-]
-MountOption = Annotated[
-    str,
-    _named("one mount option", OPTION.pattern, _option_instead),
-    AfterValidator(_option),
+    named("a file system type", r"[a-z][a-z0-9._-]{0,31}", "write it as in /proc/filesystems, for example xfs"),
 ]
 
 

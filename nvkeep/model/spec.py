@@ -1,4 +1,4 @@
-"""What cluster.yaml may say: the public keys, on one page.
+"""What cluster.yaml may say: the public keys, on one page; those of mounts and of `health:` have a page each beside it.
 
 Backends of volumes bring a Spec of their own (reconcilers/backends); they meet here through the BACKENDS registry, so that
 this page need not know them.
@@ -7,37 +7,28 @@ this page need not know them.
 import zlib
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, GetCoreSchemaHandler, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag, model_validator
 from pydantic_core import CoreSchema
 
+from nvkeep.model.frozen import TAG, Frozen
+from nvkeep.model.health import Health
+from nvkeep.model.mounts import AnyMount
 from nvkeep.model.names import (
-    Argument,
     ClientName,
     ClusterName,
     FloatingAddress,
-    FsType,
     HostAddress,
     HostName,
-    Inside,
     InterfaceName,
-    MountOption,
-    MountPoint,
     Path,
     ServiceName,
     UnitName,
     shown,
     wrong,
 )
-from nvkeep.model.options import OF_ONE_MOUNT, cancelled
 
 LABEL_BYTES = 15  # IFNAMSIZ - 1: the kernel's limit for an address label
 IPV6 = 6
-
-
-class Frozen(BaseModel):
-    """Base of everything read from YAML: immutable, unknown keys refused, no silent conversions."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
 
 
 class VolumeSpec(Frozen):
@@ -54,10 +45,6 @@ class VolumeSpec(Frozen):
 
 BACKENDS: dict[str, type[VolumeSpec]] = {}
 DEFAULT_BACKEND = "nvmesh"
-
-
-# Tags start with TAG, so that a place in an error (pydantic puts tags into it) can be distinguished from a place in the file.
-TAG = "~"
 
 
 def _backend(value: object) -> str:
@@ -78,54 +65,6 @@ class _AnyBackend:
 
 
 AnyVolume = Annotated[VolumeSpec, _AnyBackend]
-
-
-class Placed(Frozen):
-    """What is mounted somewhere, and how."""
-
-    volume: str
-    path: MountPoint
-    options: tuple[MountOption, ...] = Field(default=(), strict=False)
-
-    @field_validator("options")
-    @classmethod
-    def _each_counts(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        for _, option, counts in cancelled(options):
-            raise wrong(f"{option} and {counts} cancel each other, and mount(8) takes the last", f"leave out {option}")
-        return options
-
-
-class Mount(Placed):
-    """A file system of a volume, and where it belongs."""
-
-    fstype: FsType
-
-
-class Bind(Placed):
-    """A directory of a volume that is mounted, and where it belongs as well: NFS state, for one."""
-
-    directory: Inside = Field(alias="from")
-
-    @field_validator("options")
-    @classmethod
-    def _of_one_mount(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        for option in options:
-            if option not in OF_ONE_MOUNT:
-                raise wrong(f"{shown(option)} belongs to the file system", "write it where its volume is mounted")
-        return options
-
-    @property
-    def fstype(self) -> str:
-        """None: mount(8) does not look for one."""
-        return "none"
-
-
-def _mount(value: object) -> str:
-    bind = "from" in value if isinstance(value, dict) else isinstance(value, Bind)
-    return "~from" if bind else "~fstype"
-
-
-AnyMount = Annotated[Annotated[Mount, Tag("~fstype")] | Annotated[Bind, Tag("~from")], Discriminator(_mount)]
 
 
 class Address(Frozen):
@@ -152,78 +91,10 @@ class Address(Frozen):
         return self
 
 
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class TcpHealth(Frozen):
-    """Healthy while a TCP connection to the floating address is accepted; with `expect`, while the service says that first."""
-
-    tcp: Port
-    expect: str | None = Field(default=None, min_length=1, max_length=200)
-
-
-class PostgresqlHealth(Frozen):
-    """Healthy while PostgreSQL answers."""
-
-    postgresql: Port
-
-
-class MysqlHealth(Frozen):
-    """Healthy while MySQL or MariaDB greets."""
-
-    mysql: Port
-
-
-class NfsHealth(Frozen):
-    """Healthy while an NFS server answers the NULL call."""
-
-    nfs: Port
-
-
-class HttpHealth(Frozen):
-    """Healthy while a web server answers with anything but 5xx."""
-
-    http: Port
-    path: str = Field(default="/", pattern=r"^/[!-~]{0,500}$")
-
-
-class CommandHealth(Frozen):
-    """Healthy while the command ends with 0; it should touch the volume."""
-
-    command: tuple[Argument, ...] = Field(min_length=1, strict=False)
-
-
 class Window(Frozen):
     """The hours in which a service may move back by itself."""
 
     window: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
-
-
-HEALTHS = {
-    "command": CommandHealth, "postgresql": PostgresqlHealth, "mysql": MysqlHealth, "nfs": NfsHealth, "http": HttpHealth,
-    "tcp": TcpHealth,
-}  # fmt: skip
-
-
-def _health(value: object) -> str:
-    words = (word for word, spec in HEALTHS.items() if (word in value if isinstance(value, dict) else isinstance(value, spec)))
-    return f"{TAG}{next(words, 'tcp')}"
-
-
-Health = Annotated[
-    Annotated[CommandHealth, Tag("~command")]
-    | Annotated[PostgresqlHealth, Tag("~postgresql")]
-    | Annotated[MysqlHealth, Tag("~mysql")]
-    | Annotated[NfsHealth, Tag("~nfs")]
-    | Annotated[HttpHealth, Tag("~http")]
-    | Annotated[TcpHealth, Tag("~tcp")],
-    Discriminator(_health),
-]
-
-
-def port_of(health: Health) -> int:
-    """Give the port that is asked; 0 where a command is run."""
-    return next((int(getattr(health, word)) for word in HEALTHS if word != "command" and hasattr(health, word)), 0)
 
 
 def _failback(value: object) -> str:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from nvkeep.host import Host
+from nvkeep.model.mounts import Bind, Mount, Placed
 from nvkeep.model.plan import Ref, State, Unknown
-from nvkeep.model.spec import Bind, Cluster, Mount, Placed, Service
+from nvkeep.model.spec import Cluster, Service
 from nvkeep.reconcilers.address import AddressKind
 from nvkeep.reconcilers.backends import backend_of
 from nvkeep.reconcilers.backends.base import Ask, Backend, Holding

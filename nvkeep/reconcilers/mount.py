@@ -8,9 +8,9 @@ from functools import partial
 from nvkeep.errors import CommandError, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.finding import Found, looked
-from nvkeep.model.options import typed
+from nvkeep.model.mounts import Bind, Mount, typed
 from nvkeep.model.plan import Verb
-from nvkeep.model.spec import Bind, Mount, Policy
+from nvkeep.model.spec import Policy
 from nvkeep.probes import filesystems, mountinfo, mountpoint, superblock
 from nvkeep.probes.filesystem_errors import trouble
 from nvkeep.reconcilers.base import Kind, Steps, steps

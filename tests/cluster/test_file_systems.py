@@ -14,7 +14,7 @@ STEPS = """
 import os, subprocess, sys
 from nvkeep.errors import ProbeError
 from nvkeep.host import LocalHost
-from nvkeep.model.spec import Bind, Mount
+from nvkeep.model.mounts import Bind, Mount
 from nvkeep.reconcilers.mount import MountAsk, MountKind
 
 KIND, HOST = MountKind(), LocalHost("here")

@@ -28,8 +28,9 @@ from nvkeep.core import reconcile
 from nvkeep.errors import Busy, CommandTimeout
 from nvkeep.host.base import Completed
 from nvkeep.keepalived import CONF, FIRST, STEP, Build, Version, configuration
+from nvkeep.model.health import TcpHealth
 from nvkeep.model.report import Report
-from nvkeep.model.spec import Cluster, TcpHealth
+from nvkeep.model.spec import Cluster
 from nvkeep.model.timers import BACKOFF_FIRST_S as FIRST_PATIENCE
 from nvkeep.state.service import flag_path
 from tests.simulation.machine import Machine

@@ -13,9 +13,10 @@ from nvkeep.host import Completed, Host
 from nvkeep.host.text import first
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
+from nvkeep.model.frozen import Frozen
 from nvkeep.model.names import PLAIN, HostAddress, Path, wrong
 from nvkeep.model.plan import Steps, steps
-from nvkeep.model.spec import Frozen, VolumeSpec
+from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvme as probe
 from nvkeep.probes.io import does_io
 from nvkeep.probes.tool import Tool, without_device

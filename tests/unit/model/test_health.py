@@ -4,8 +4,20 @@ import struct
 
 import pytest
 
-from nvkeep.model.health import NULL_CALL, SSL_REQUEST, example, fitting, question
-from nvkeep.model.spec import CommandHealth, Health, HttpHealth, MysqlHealth, NfsHealth, PostgresqlHealth, TcpHealth
+from nvkeep.model.health import (
+    NULL_CALL,
+    SSL_REQUEST,
+    CommandHealth,
+    Health,
+    HttpHealth,
+    MysqlHealth,
+    NfsHealth,
+    PostgresqlHealth,
+    TcpHealth,
+    example,
+    fitting,
+    question,
+)
 
 GREETING = b"Y\0\0\0\n5.5.5-10.11.14-MariaDB-0+deb12u2\0"  # MariaDB 10.11
 BLOCKED = b"I\0\0\0\xffi\x04Host is blocked because of many connection errors"

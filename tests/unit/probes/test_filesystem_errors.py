@@ -6,7 +6,7 @@ import pytest
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Completed
-from nvkeep.model.spec import Bind, Mount
+from nvkeep.model.mounts import Bind, Mount
 from nvkeep.probes import mountinfo
 from nvkeep.probes.io import READ, alone
 from nvkeep.reconcilers.mount import MountAsk, MountKind, MountState

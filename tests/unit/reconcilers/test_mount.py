@@ -4,8 +4,8 @@ import pytest
 
 from nvkeep.errors import StepError, Transient
 from nvkeep.host import Completed
+from nvkeep.model.mounts import Mount
 from nvkeep.model.plan import Verb
-from nvkeep.model.spec import Mount
 from nvkeep.reconcilers.mount import MountAsk, MountKind, MountState
 
 KIND = MountKind()

@@ -4,7 +4,7 @@ import pytest
 
 from nvkeep import config
 from nvkeep.errors import ConfigError
-from nvkeep.model.options import cancelled, typed
+from nvkeep.model.mounts import cancelled, typed
 from tests.unit.config.test_fuzz import VALID
 
 PAIRS = ["noatime,relatime", "relatime,noatime", "ro,rw", "nodev,dev", "strictatime,noatime", "nosuid,suid", "noexec,exec"]
