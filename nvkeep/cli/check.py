@@ -15,10 +15,9 @@ import argparse
 from nvkeep import config
 from nvkeep.checks import readiness
 from nvkeep.cli.common import chosen, file_option
-from nvkeep.core.liveness import vouches
 from nvkeep.host import Host, LocalHost
 from nvkeep.model.finding import Mark
-from nvkeep.model.health import example
+from nvkeep.model.health import example, vouches
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers.backends import backend_of
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nvkeep.errors import CommandTimeout, ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Guard
-from nvkeep.model.health import CommandHealth, Health, port_of, question
+from nvkeep.model.health import CommandHealth, port_of, question
 from nvkeep.model.spec import Address, Service, Timing
 
 PROBES = 3
@@ -16,11 +16,6 @@ WATCH_POLL_S = 0.02  # between two looks at what a watch has heard
 WATCH_FRESH_S = 0.2  # for which the word of a watch counts at least, however fast the adverts are
 PROBE_LONGEST_S = 0.25  # one probe listens; a neighbour answers within milliseconds
 ANSWER_LONGEST_S = 2.0  # for the answer of a service that has accepted a connection, as for a command
-
-
-def vouches(health: Health | None) -> bool:
-    """Return whether a check that passes shows that the service is alive; a connection is accepted by the kernel alone."""
-    return isinstance(health, CommandHealth) or question(health) is not None
 
 
 class Unanswered(NamedTuple):

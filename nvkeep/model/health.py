@@ -145,6 +145,11 @@ def _http(answer: bytes) -> bool | None:
     return None if len(answer) < STATUS_BYTES else False
 
 
+def vouches(health: Health | None) -> bool:
+    """Return whether a check that passes shows that the service is alive; a connection is accepted by the kernel alone."""
+    return isinstance(health, CommandHealth) or question(health) is not None
+
+
 def fitting(units: Sequence[str]) -> str:
     """Name the protocol of a service by its units; empty for one that is not known."""
     return next((word for unit in units for pattern, word in FITTING if pattern.fullmatch(unit)), "")

@@ -287,7 +287,7 @@ def patience_ends_whatever_the_health(patch: Patch) -> None:
 
 @mutation("a bare connection vouches for nobody", "not taken")
 def whatever_is_given_vouches(patch: Patch) -> None:
-    patch.setattr(liveness, "vouches", lambda health: health is not None)
+    patch.setattr(observe, "vouches", lambda health: health is not None)
 
 
 @mutation("a master that was heard while listening is not seized", r"\(5\)|heard")
