@@ -1,6 +1,9 @@
 """A system disk that hangs under the holder. Not part of `make test`: two of three runs passed; why one did not is unknown.
 
-In that one the standby, master by then, was answered by a PostgreSQL that had been stopped. To run it, as root:
+In that one the flag of the holder stayed up, and the standby never got the role. A program may have been on its way into memory
+at that moment: then vfork(2) holds the lock of the interpreter, and the watchdog stands still with the rest (host/process.py).
+
+To run it, as root:
 .venv/bin/python -m pytest tests/cluster/trial_system_disk.py
 """
 
