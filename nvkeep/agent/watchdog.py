@@ -1,10 +1,10 @@
 """Who says that this host can serve must be able to look: the agent's own watch over its threads.
 
-It touches memory and /run alone, so it goes on where the system's disk does not answer. A worker that has not come back from
-the machine for too long (a read that hangs, a command that cannot be given up) loses the flag, so that keepalived gives the
-role to a host that can make passes; a holder loses it later, because a service that runs is best left where it is. systemd
-hears that all is well only while all threads come back, else it ends the agent (WatchdogSec= of nvkeep.service) and starts it
-anew.
+It touches memory and /run alone, and its code stays in memory, so it goes on where the system's disk does not answer. A worker
+that has not come back from the machine for too long (a read that hangs, a command that cannot be given up) loses the flag, so
+that keepalived gives the role to a host that can make passes; a holder loses it later, because a service that runs is best left
+where it is. systemd hears that all is well only while all threads come back, else it ends the agent (WatchdogSec= of
+nvkeep.service) and starts it anew.
 """
 
 import threading
@@ -15,6 +15,7 @@ from typing import Any, cast
 from nvkeep import log
 from nvkeep.host import Host
 from nvkeep.host.events import tell_systemd
+from nvkeep.host.libc import stay_in_memory
 from nvkeep.state.service import PASS_WAIT_S, Store
 
 INTERVAL_S = 1.0
@@ -70,6 +71,7 @@ class Watchdog:
 
     def start(self) -> None:
         """Watch for ever, in a thread."""
+        stay_in_memory()
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def _watch(self) -> None:

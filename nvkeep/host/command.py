@@ -1,6 +1,5 @@
 """Running a command so that nothing can block its caller: a deadline, also for its start, no input, a bound on its output."""
 
-import subprocess
 import time
 from collections.abc import Sequence
 
@@ -19,11 +18,12 @@ def run(argv: Sequence[str], timeout: float) -> Completed:
         return Completed(tuple(argv), 127, "", f"{argv[0]}: {error.strerror}")
     try:
         out, err = process.collected(child, deadline)
-        code = child.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
+        code = child.wait(deadline)
+    except TimeoutError:
         process.abandon(child)
         raise CommandTimeout(argv, timeout) from None
     except OverflowError as error:
         process.abandon(child)
         raise CommandTimeout(argv, timeout, str(error)) from None
+    process.closed(child)
     return Completed(tuple(argv), code, out.decode(errors=BYTES), err.decode(errors=BYTES))

@@ -136,8 +136,9 @@ def open_fifo(path: str) -> int:
 
 
 def tell_systemd(words: str) -> None:
-    """Send one message of sd_notify(3); without a systemd that listens, nothing."""
+    """Send one message of sd_notify(3); without a systemd that listens at once, nothing."""
     path = os.environ.get("NOTIFY_SOCKET")
     if path:
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as opened:
+        kind = socket.SOCK_DGRAM | socket.SOCK_NONBLOCK
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, kind) as opened:
             opened.sendto(words.encode(), path.replace("@", "\0", 1) if path.startswith("@") else path)

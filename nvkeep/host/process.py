@@ -2,92 +2,111 @@
 
 import contextlib
 import os
-import selectors
+import select
 import signal
-import subprocess
 import time
-import warnings
 from collections.abc import Sequence
-from typing import IO
+from dataclasses import dataclass
 
 from nvkeep.errors import CommandTimeout
+from nvkeep.host.libc import spawn
 from nvkeep.host.patience import within
 
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "HOME": "/root", "SYSTEMD_COLORS": "0"}
 KILL_LIMIT_S = 0.5  # a killed command has to go; one that hangs in the kernel is left behind
 OUTPUT_BYTES = 8 * 1024 * 1024  # of each stream; the most that any command prints here is some hundred kilobytes
 CHUNK_BYTES = 65536
-FIRST_BYTES = 4096  # what execve(2) reads of a program before it is a process of its own
+FIRST_LOOK_S, SLOWEST_LOOK_S = 0.0005, 0.05  # whether it has ended, once it has closed its streams
+
+left_behind: "list[Child]" = []
 
 
-def started(argv: Sequence[str], timeout: float) -> subprocess.Popen[bytes]:
+@dataclass
+class Child:
+    """A process that was started, and the ends of the two pipes that it prints to."""
+
+    pid: int
+    out: int
+    err: int
+
+    def wait(self, deadline: float) -> int:
+        """Return its exit code once it has ended; of a signal, the negative number. Raises TimeoutError."""
+        pause = FIRST_LOOK_S
+        while not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            time.sleep(min(left, pause))
+            pause = min(2 * pause, SLOWEST_LOOK_S)
+        return os.waitstatus_to_exitcode(ended[1])
+
+
+def started(argv: Sequence[str], timeout: float) -> Child:
     """Start a command: a program on a disk that does not answer is never loaded. Raises OSError, CommandTimeout."""
+    _reap()
     try:
-        return within(timeout, lambda _: _popen(argv), abandon)
+        return within(timeout, lambda _: _child(argv), abandon)
     except TimeoutError:
         raise CommandTimeout(argv, timeout, f"not started after {timeout:g} s") from None
 
 
-def _touch(program: str) -> None:
-    """Read what execve(2) will, and of what runs a script: the interpreter's lock is held while a program is loaded (vfork).
-
-    A disk that does not answer keeps waiting this thread then, and not all of them; fork(2) would cost three times as much.
-    """
-    places = [program] if "/" in program else [f"{directory}/{program}" for directory in ENVIRONMENT["PATH"].split(":")]
-    for place in places:
-        with contextlib.suppress(OSError), open(place, "rb", buffering=0) as stream:  # noqa: PTH123 - its first bytes
-            head = stream.read(FIRST_BYTES)
-            if head.startswith(b"#!"):
-                _touch(head[2:].split(b"\n")[0].split()[0].decode(errors="replace"))
-            return
+def _reap() -> None:
+    """Let the kernel forget those that were left behind and have ended since."""
+    for _ in range(len(left_behind)):
+        with contextlib.suppress(IndexError):  # another thread looks after it
+            _await(left_behind.pop())
 
 
-def _popen(argv: Sequence[str]) -> subprocess.Popen[bytes]:
-    _touch(argv[0])
-    return subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=ENVIRONMENT,
-        start_new_session=True,
-    )
+def _child(argv: Sequence[str]) -> Child:
+    pipes: list[int] = []
+    try:
+        pipes += os.pipe()
+        pipes += os.pipe()
+        child = Child(spawn(argv, ENVIRONMENT, pipes[1], pipes[3]), pipes[0], pipes[2])
+        pipes = [pipes[1], pipes[3]]
+        return child
+    finally:
+        for pipe in pipes:
+            os.close(pipe)
 
 
-def collected(child: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, bytes]:
-    """Read both streams to their end. Raises TimeoutExpired, and OverflowError where there is more than a command may print."""
-    streams: tuple[IO[bytes], IO[bytes]] = (child.stdout, child.stderr)  # type: ignore[assignment]  # both are pipes
-    got: dict[int, bytearray] = {stream.fileno(): bytearray() for stream in streams}
-    with selectors.DefaultSelector() as selector:
-        for stream in streams:
-            selector.register(stream, selectors.EVENT_READ)
-        while selector.get_map():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise subprocess.TimeoutExpired(child.args, 0)
-            for key, _ in selector.select(left):
-                chunk = os.read(key.fd, CHUNK_BYTES)
-                got[key.fd] += chunk
-                if not chunk:
-                    selector.unregister(key.fileobj)
-                if len(got[key.fd]) > OUTPUT_BYTES:
-                    raise OverflowError(f"printed more than {OUTPUT_BYTES} bytes; killed")
-    out, err = (bytes(got[stream.fileno()]) for stream in streams)
-    for stream in streams:
-        stream.close()
-    return out, err
+def collected(child: Child, deadline: float) -> tuple[bytes, bytes]:
+    """Read both streams to their end. Raises TimeoutError, and OverflowError where there is more than a command may print."""
+    got = {child.out: bytearray(), child.err: bytearray()}
+    waiting, poll = set(got), select.poll()
+    for stream in waiting:
+        poll.register(stream, select.POLLIN)
+    while waiting:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        for stream, _ in poll.poll(1000 * left):
+            chunk = os.read(stream, CHUNK_BYTES)
+            got[stream] += chunk
+            if not chunk:
+                poll.unregister(stream)
+                waiting.remove(stream)
+            if len(got[stream]) > OUTPUT_BYTES:
+                raise OverflowError(f"printed more than {OUTPUT_BYTES} bytes; killed")
+    return bytes(got[child.out]), bytes(got[child.err])
 
 
-def abandon(child: subprocess.Popen[bytes]) -> None:
+def closed(child: Child) -> None:
+    """Let go of both streams."""
+    os.close(child.out)
+    os.close(child.err)
+
+
+def abandon(child: Child) -> None:
     """Kill it, with all of its session; one that hangs in the kernel is left behind."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
-    for stream in (child.stdout, child.stderr):
-        if stream:
-            stream.close()
+    closed(child)
+    _await(child, KILL_LIMIT_S)
+
+
+def _await(child: Child, seconds: float = 0.0) -> None:
     try:
-        child.wait(KILL_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        with warnings.catch_warnings():  # it hangs in the kernel: nobody can wait for it, and nobody should
-            warnings.simplefilter("ignore", ResourceWarning)
-            del child
+        child.wait(time.monotonic() + seconds)
+    except TimeoutError:
+        left_behind.insert(0, child)

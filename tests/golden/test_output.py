@@ -132,7 +132,7 @@ def test_scsi_reservations() -> None:
     assert scsi.parse_keys(captured("scsi", "read-keys-held").out) == {10, 11}
     assert scsi.parse_keys(captured("scsi", "read-keys-free").out) == set()
     assert scsi.parse_keys(captured("scsi", "mpath-read-keys-free").out) == set()
-    assert scsi.parse_keys(captured("scsi", "mpath-read-keys-held").out) == {10}
+    assert scsi.parse_keys(captured("scsi", "mpath-read-keys-held").out) == {0x13459A55A9F0711F}
 
 
 @pytest.mark.parametrize("text", ["", "PR in: something else\n"])

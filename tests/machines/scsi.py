@@ -30,7 +30,8 @@ class Lun:
             self.attend(host)
         self.farm.a.run(self.register(0xF))
         self.farm.a.run(self._out("--clear", "--param-rk=0xf"))
-        self.attend(self.farm.b)
+        for host in self.farm.hosts:  # both: a map with two ways has two registrations on a host
+            self.attend(host)
 
     def attend(self, host: Machine) -> None:
         """Take the news that another has changed the reservation: it comes instead of an answer, to one command, once."""

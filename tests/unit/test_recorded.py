@@ -11,7 +11,7 @@ from tests.machines.golden import keep
 COUNTED = {  # differs from one run to the next, and means nothing: recording, what stands in it, what it may be as well
     "nvme/report-held-by-me": ('"gen":4', '"gen":71'),
     "scsi/read-keys-held": ("generation=0x6", "generation=0x1f"),
-    "scsi/mpath-read-keys-held": ("generation=0x2", "generation=0x9"),
+    "scsi/mpath-read-keys-held": ("generation=0x5", "generation=0x9"),
     "scsi/read-full-status-held": ("0x00023d000001", "0x00023d000004"),
     "drbd/proc-secondary": ("ns:0 nr:0 dw:0 dr:0 al:8", "ns:512 nr:64 dw:576 dr:2104 al:9"),
     "drbd/events-standalone": ("connection:StandAlone", "conn-name:peer connection:Connecting"),

@@ -1,9 +1,11 @@
 """Nothing that a command does keeps its caller waiting: not its start, not its end, not what it prints."""
 
-import subprocess
+import os
+import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from nvkeep.errors import CommandError, CommandTimeout
 from nvkeep.host import command, process
 
 PYTHON = sys.executable
+INHERITED = "grep -E '^Sig(Blk|Ign)' /proc/self/status; echo /proc/self/fd/*; cat /proc/$$/stat"
 
 
 def test_a_command_is_run_to_its_end() -> None:
@@ -36,21 +39,20 @@ def test_one_that_does_not_end_is_killed() -> None:
 
 
 def test_one_whose_program_is_never_loaded_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on a root disk that does not answer: execve(2) does not come back, and so neither does Popen."""
-    loaded, started, popen = threading.Event(), [], process._popen
+    """As on a root disk that does not answer: execve(2) does not come back, and so neither does posix_spawn(3)."""
+    loaded, started, child = threading.Event(), [], process._child
 
-    def hang(argv: tuple[str, ...]) -> "subprocess.Popen[bytes]":
+    def hang(argv: tuple[str, ...]) -> process.Child:
         loaded.wait(30)
-        started.append(popen(argv))
+        started.append(child(argv))
         return started[0]
 
-    monkeypatch.setattr(process, "_popen", hang)
+    monkeypatch.setattr(process, "_child", hang)
     with pytest.raises(CommandTimeout, match=r"not started after 0.2 s"):
         command.run(("sleep", "60"), 0.2)
     loaded.set()
-    while not started or started[0].poll() is None:  # it is killed as soon as it runs
+    while not started or Path(f"/proc/{started[0].pid}").exists():  # it is killed as soon as it runs, and reaped
         time.sleep(0.01)
-    assert started[0].returncode == -9
 
 
 def test_one_that_prints_without_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,3 +63,33 @@ def test_one_that_prints_without_end_is_killed(monkeypatch: pytest.MonkeyPatch) 
 
 def test_what_a_command_says_moves_no_cursor() -> None:
     assert str(CommandError(("x",), 1, "a\x1b[31mb\udcff\nnext")) == "`x` ended with 1: a\\x1b[31mb\\udcff\nnext"
+
+
+def test_a_command_inherits_nothing_of_ours() -> None:
+    """Python ignores SIGPIPE, a thread of it may block signals, and it has files open."""
+    with Path("/etc/hosts").open() as stream:
+        os.set_inheritable(stream.fileno(), False)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            done = command.run(("sh", "-c", INHERITED), 20.0)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    *signals, streams, stat = done.out.strip().split("\n")
+    blocked, ignored = (int(line.split()[1], 16) for line in signals)
+    assert not blocked
+    assert not ignored & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)
+    assert {Path(name).name for name in streams.split()} <= {"0", "1", "2", "3"}  # 3: the directory that is listed
+    assert stat.split()[0] == stat.split()[5]  # its pid and its session
+
+
+def test_a_word_that_no_process_can_be_given_is_refused() -> None:
+    assert command.run(("echo", "a\0b"), 5.0).code == 127
+
+
+def test_one_that_was_left_behind_is_reaped_later() -> None:
+    child = process.started(("sleep", "60"), 5.0)
+    process.left_behind.append(child)
+    os.kill(child.pid, signal.SIGKILL)
+    while Path(f"/proc/{child.pid}").exists():
+        command.run(("true",), 5.0)
+    assert child not in process.left_behind
