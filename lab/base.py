@@ -24,6 +24,7 @@ PACKAGES = (
     "iproute2",
     "iputils-ping",
     "iputils-arping",
+    "nftables",
     "procps",
     "kmod",
     "postgresql",
@@ -58,6 +59,13 @@ MASKED = (
     "systemd-update-utmp.service",
     "systemd-update-utmp-runlevel.service",
 )
+NO_GENERATORS = tuple(  # run at each boot and each daemon-reload, and have nothing to do here
+    f"systemd-{name}-generator"
+    for name in (
+        "cryptsetup", "debug", "getty", "gpt-auto", "hibernate-resume", "integritysetup", "rc-local", "run", "system-update",
+        "sysv", "veritysetup",
+    )
+)  # fmt: skip
 DISABLED = ("ssh.service", "keepalived.service", "postgresql.service", "postgresql@15-main.service")
 POSTGRESQL = """\
 listen_addresses = '*'
@@ -86,7 +94,19 @@ VOLUME_DATA = "/srv/pg/15/main"
 
 def recipe_key() -> str:
     """Return the name of this recipe: another list of packages or files gives another base."""
-    recipe = (tree.SUITE, PACKAGES, MASKED, DISABLED, sorted(FILES.items()), TRUST, DATA, VOLUME_DATA, VOLUME_MB, 4)
+    recipe = (
+        tree.SUITE,
+        PACKAGES,
+        MASKED,
+        NO_GENERATORS,
+        DISABLED,
+        sorted(FILES.items()),
+        TRUST,
+        DATA,
+        VOLUME_DATA,
+        VOLUME_MB,
+        4,
+    )
     return hashlib.sha256(repr(recipe).encode()).hexdigest()[:12]
 
 
@@ -131,6 +151,7 @@ def _debootstrap(root: Path) -> None:
 def _configure(root: Path) -> None:
     print("* Configuring the base system", flush=True)
     tree.configure(root, FILES, MASKED, DISABLED)
+    tree.mask(root, "etc/systemd/system-generators", NO_GENERATORS)
     _configure_postgresql(root / "etc/postgresql/15/main")
     tree.make_key(root)
 

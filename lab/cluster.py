@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import hashlib
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -139,14 +141,28 @@ def _text(tool: Path, which: str) -> str:
 
 
 def install(root: Path) -> Path:
-    """Install nvkeep from this checkout into a layer over the base, once for all servers; return the layer."""
+    """Install nvkeep from this checkout into a layer over the base, once for all servers of the same code; return the layer."""
     if not INSTALL.exists():
         raise LabError(f"{INSTALL} is missing: nothing installs nvkeep into a server (Lab(install=False) does without)")
-    home = places.DISK / "nvkeep"
-    tree = overlay([root], home)
-    run((str(INSTALL), str(tree)), timeout=300)
-    run(("umount", str(tree)))
-    return home / "upper"
+    layer = base.CACHE / f"installed-{_digest(root)}"
+    with (base.CACHE / "installing.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another lane may be at it
+        if not layer.is_dir():
+            home = places.DISK / "nvkeep"
+            tree = overlay([root], home)
+            run((str(INSTALL), str(tree)), timeout=300)
+            run(("umount", str(tree)))
+            (home / "upper").rename(layer)
+    return layer
+
+
+def _digest(root: Path) -> str:
+    """Give what names everything that an installation is made of."""
+    digest = hashlib.sha256(str(root).encode())
+    for path in sorted(path for room in ("nvkeep", "packaging") for path in (places.REPOSITORY / room).rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(f"{path.relative_to(places.REPOSITORY)} {path.stat().st_mode}\n".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def clean_unused() -> None:

@@ -70,15 +70,19 @@ def environment() -> dict[str, str]:
     return ENVIRONMENT | kept
 
 
-def until(condition: Callable[[], bool], *, within: float, what: str, every: float = 0.02) -> None:
+LONGEST_PAUSE_S = 0.5  # between two looks, but for one that itself takes longer
+
+
+def until(condition: Callable[[], bool], *, within: float, what: str, every: float = 0.05) -> None:
     """Poll until the condition holds; raise LabError naming what did not happen within so many steady seconds.
 
-    A condition that takes long to see (a command on a server) is left alone for as long: a wait must not be what keeps the
+    A condition that takes long to see (a command on a server) is left alone for longer: a wait must not be what keeps the
     machine busy.
     """
     begun = asked = boottime()
     while not condition():
         if steady.seconds(begun) > within:
             raise LabError(f"not within {within:g} s: {what}")
-        time.sleep(max(every, boottime() - asked))
+        took = boottime() - asked
+        time.sleep(max(every, took, min(2 * took, LONGEST_PAUSE_S)))
         asked = boottime()

@@ -36,10 +36,10 @@ def active_server(lab: Lab, within: float = 30) -> Server:
     return next(server for server in lab if serves(server))
 
 
-def flag(server: Server) -> bool:
+def flag(server: Server, service: str = SERVICE_NAME) -> bool:
     """Return whether the server's own flag is up; without it nvkeep calls nothing well, and a file is cheaper to ask."""
     with suppress(OSError):  # it has no power, or has just lost it
-        return server.path(f"/run/nvkeep/eligible/{SERVICE_NAME}").read_text().strip() == "1"
+        return server.path(f"/run/nvkeep/eligible/{service}").read_text().strip() == "1"
     return False
 
 

@@ -24,11 +24,17 @@ def configure(root: Path, files: Mapping[str, str], masked: Iterable[str], disab
     for name, text in files.items():
         _write(root / name, text)
     (root / "var/log/journal").mkdir(exist_ok=True)
-    for unit in masked:
-        (root / "etc/systemd/system" / unit).unlink(missing_ok=True)
-        (root / "etc/systemd/system" / unit).symlink_to("/dev/null")
+    mask(root, "etc/systemd/system", masked)
     systemctl(root, "disable", *disabled)
     systemctl(root, "set-default", "multi-user.target")
+
+
+def mask(root: Path, directory: str, names: Iterable[str]) -> None:
+    """Keep systemd from using files of these names."""
+    (root / directory).mkdir(exist_ok=True)
+    for name in names:
+        (root / directory / name).unlink(missing_ok=True)
+        (root / directory / name).symlink_to("/dev/null")
 
 
 def _write(path: Path, text: str) -> None:

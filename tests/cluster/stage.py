@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from lab import databases
 from lab.cluster import Lab
 from lab.commands import LabError, until
+from lab.protected import flag
 from lab.steady import boottime
 
 if TYPE_CHECKING:
@@ -231,7 +232,7 @@ def says(server: Server, one: Database, *words: str) -> bool:
 
 def ready(server: Server, one: Database) -> bool:
     """Return whether a server stands by for a database: able to take over, and with nothing of it."""
-    if not server.awake:
+    if not server.awake or not flag(server, one.name):
         return False
     found = standing(server, one)
     return found["summary"] == "ok" and found["role"].startswith("BACKUP") and not one.left(server)
@@ -239,7 +240,7 @@ def ready(server: Server, one: Database) -> bool:
 
 def well(server: Server, one: Database) -> bool:
     """Return whether a server calls a database ok."""
-    return says(server, one, "ok")
+    return flag(server, one.name) and says(server, one, "ok")
 
 
 def did(server: Server, one: Database, since: str, *words: str) -> list[str]:
