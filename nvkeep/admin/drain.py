@@ -8,12 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from nvkeep.core.act import WANT
-from nvkeep.core.plan import Want
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host
-from nvkeep.model.report import SETTLED, Report, Word
+from nvkeep.model.report import GONE, SETTLED, Report, Word
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit
 from nvkeep.probes.unit import Entry
@@ -23,12 +21,6 @@ PASS_INTERVAL_S = 0.5  # between two passes
 STEP_COUNT = 3  # times `timing.step` for what no unit is in the way of
 DRAIN_LIMIT_S = 1200.0  # in all; the unit is given 21 minutes, and systemd's reboot.target forces a reboot after 30
 UNKNOWN_LIMIT_S = 10.0  # for what is unknown (a storage client that is gone): it is unlikely to change now
-GONE = {action for action, want in WANT.items() if want is not Want.HERE}  # an order may end while this waits for a pass
-
-
-def is_gone(report: Report) -> bool:
-    """Return whether a pass has left nothing of its service here."""
-    return report.did in GONE and report.settled
 
 
 def serves(host: Host, report: Report) -> bool:
@@ -59,7 +51,7 @@ class Drain:
             self.before()
             report = run_pass(self.host, self.cluster, self.service)
             now, units = self.host.now(), self._units()
-            if is_gone(report) or now - begun > DRAIN_LIMIT_S or now - idle > self._patience(report):
+            if report.gone or now - begun > DRAIN_LIMIT_S or now - idle > self._patience(report):
                 return report
             idle = now if any(entry.active == "deactivating" for entry in units.values()) else idle
             self._unblock(units)

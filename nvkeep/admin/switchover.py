@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from nvkeep.admin.drain import PASS_INTERVAL_S, Drain, is_gone, serves
+from nvkeep.admin.drain import PASS_INTERVAL_S, Drain, serves
 from nvkeep.admin.peers import Peers, Status, serving
 from nvkeep.core import liveness
 from nvkeep.core.reconcile import run_pass
@@ -76,7 +76,7 @@ class Switchover:
             self._park()
             self.begun = self.host.now()
             report = Drain(self.host, self.cluster, self.service, 1, self._order).run()
-            return self._await() if is_gone(report) else Result(why="it is not released", left=report)
+            return self._await() if report.gone else Result(why="it is not released", left=report)
         finally:
             self.timestamps.end_move()
             self._unpark()

@@ -7,24 +7,18 @@ nvkeep is upgraded it continues as the new code, between two passes.
 
 import os
 import threading
-from contextlib import suppress
-from pathlib import Path
 
-from nvkeep import config, log
+from nvkeep import log
+from nvkeep.agent.configuration import Configuration
 from nvkeep.agent.hearing import Hearing
 from nvkeep.agent.upgrade import Passes, Upgrade
 from nvkeep.agent.watchdog import Pulse, Watchdog
-from nvkeep.agent.worker import TICK_S, Worker
+from nvkeep.agent.worker import Worker
 from nvkeep.checks.consistency import keep_comparing
-from nvkeep.errors import ConfigError, NvkeepError, UnsafeFile
+from nvkeep.core.due import TICK_S
 from nvkeep.host import Host
 from nvkeep.host.events import Events, tell_systemd
 from nvkeep.keepalived import service_of
-from nvkeep.model.spec import Cluster
-from nvkeep.state import host as host_state
-from nvkeep.state.lateness import DROP_IN, TIMER
-
-Signature = tuple[int, int, int]
 
 
 class Agent:
@@ -32,11 +26,9 @@ class Agent:
 
     def __init__(self, host: Host, path: str) -> None:
         self.host = host
-        self.path = path
+        self.configuration = Configuration(host, path)
         self.events = Events()
         self.workers: dict[str, Worker] = {}
-        self.cluster: Cluster | None = None
-        self.signature: Signature | None = None
         self.hearing = Hearing(host, self.events, self._heard, self._wake_all, self._say)
         self.passes = Passes()
         self.upgrade = Upgrade(host, self.passes)
@@ -50,7 +42,7 @@ class Agent:
         self.events.on_mounts(self._wake_all)
         self.events.on_network(self._wake_all)
         self._reload()
-        threading.Thread(target=keep_comparing, args=(self.host, lambda: self.cluster), daemon=True).start()
+        threading.Thread(target=keep_comparing, args=(self.host, self.configuration.current), daemon=True).start()
         tell_systemd("READY=1")
         self.watchdog.start()
         while True:
@@ -77,7 +69,7 @@ class Agent:
 
     def _tick(self) -> None:
         self._reload()
-        self.hearing.tick(self.cluster)
+        self.hearing.tick(self.configuration.current())
         self.upgrade.seek()
 
     def _say(self, trouble: str) -> None:
@@ -93,57 +85,12 @@ class Agent:
             log.flush()
             os._exit(0)  # not sys.exit: that waits for threads, and one may wait for a command that takes a minute
 
-    # --- the configuration --------------------------------------------------------------------------------------------
-
     def _reload(self) -> None:
-        """Read cluster.yaml when it is another file than before; a wrong one lowers every flag and changes nothing else."""
-        signature = _signature(self.path)
-        if signature == self.signature:
+        """Give each service of this host a worker once cluster.yaml is another one than before, and right."""
+        if not self.configuration.renewed():
             return
-        self.signature = signature
-        try:
-            self.cluster = config.load(self.path)
-        except (ConfigError, UnsafeFile) as error:
-            self.cluster = None
-            log.note(f"{error}\nno service of this host may move here until this is fixed: nvkeep check", 40)
-            with suppress(OSError):
-                host_state.lower_all_flags(self.host)
-            return
-        host_state.keep_right(self.host, self.path)
-        threading.Thread(target=set_timer, args=(self.host, self.cluster.timing.reconcile), daemon=True).start()
-        host_state.mark_failback(self.host, wanted=self.cluster.asks_back(self.host.name))
-        self._disown(self.cluster)
-        for service in self.cluster.services_of(self.host.name):
+        for service in self.configuration.services():
             if service not in self.workers:
-                self.workers[service] = Worker(self.host, service, lambda: self.cluster, self.events, self.passes)
+                self.workers[service] = Worker(self.host, service, self.configuration.current, self.events, self.passes)
                 self.workers[service].start()
         self._wake_all()
-
-    def _disown(self, cluster: Cluster) -> None:
-        """Lower the flags of services that this host may not run, and say so where it may run none."""
-        mine = cluster.services_of(self.host.name)
-        if not mine:
-            log.note(f"{self.host.name} may run no service of {self.path}; its hosts are {', '.join(cluster.hosts)}", 40)
-        with suppress(OSError):
-            host_state.lower_flags(self.host, keep=mine)
-
-
-def _signature(path: str) -> Signature:
-    try:
-        seen = Path(path).stat()
-    except OSError:
-        return (0, 0, 0)
-    return (seen.st_ino, seen.st_mtime_ns, seen.st_size)
-
-
-def set_timer(host: Host, seconds: float) -> None:
-    """Have systemd make a pass every so many seconds, with or without the agent; where that fails, it stays as it is."""
-    every = f"{seconds:g}"
-    text = f"[Timer]\nOnActiveSec=\nOnUnitActiveSec=\nOnActiveSec={every}\nOnUnitActiveSec={every}\n"
-    with suppress(OSError):
-        if host.read(DROP_IN) == text:
-            return
-    with suppress(OSError, NvkeepError):
-        host.write(DROP_IN, text)
-        host.run(("systemctl", "daemon-reload"), 30.0)
-        host.run(("systemctl", "try-restart", "--no-block", TIMER), 10.0)

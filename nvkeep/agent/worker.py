@@ -12,18 +12,16 @@ from nvkeep import log
 from nvkeep.agent.arp_monitor import ArpMonitor
 from nvkeep.agent.upgrade import Passes
 from nvkeep.agent.watchdog import Pulse, beating
-from nvkeep.core.plan import lost
+from nvkeep.core.due import TICK_S, due, until_announcement
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.host.events import Events
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit
-from nvkeep.state import host as host_state
 from nvkeep.state.service import PASS_WAIT_S, Store
 
 PASS_GAP_S = 0.1  # between two passes over a service: events come in swarms
-TICK_S = 1.0  # between two looks at what no event source reports
 
 
 class Worker:
@@ -47,7 +45,7 @@ class Worker:
 
     def _work(self) -> None:
         while True:
-            notified = self.wake.wait(self._until_announcement())
+            notified = self.wake.wait(min(TICK_S, until_announcement(self.store)))
             self.wake.clear()
             cluster = self.cluster()
             self.pulse.longest = max(PASS_WAIT_S, cluster.timing.step if cluster else 0.0)
@@ -59,37 +57,14 @@ class Worker:
                 log.note(f"{self.service}: {type(error).__name__}: {error}", 40, service=self.service)
             self.host.sleep(PASS_GAP_S)
 
-    def _until_announcement(self) -> float:
-        """Return the seconds to wait for an event: until the address is announced again, a tick at most."""
-        at = self.store.timers().announce_at
-        if not at or host_state.unwritable(self.host):  # that it was done cannot be recorded either
-            return TICK_S
-        return min(TICK_S, max(0.0, at - self.host.now()))
-
     def _look_after(self, cluster: Cluster, *, notified: bool) -> None:
         """Make a pass when something notified, or is due."""
-        if not notified and not self._due(cluster):
+        if not notified and not due(self.store, cluster, self.passed):
             return
         run_pass(self.host, cluster, self.service, lambda: self.monitor.unanswered, wait=PASS_WAIT_S)
         self.passed = self.host.now()
         with suppress(ProbeError, OSError):  # the next pass finds a unit whose end no event source reports
             self._watch_units(cluster)
-
-    def _due(self, cluster: Cluster) -> bool:
-        """Return whether time alone, or the storage, calls for a pass."""
-        timers, now = self.store.timers(), self.host.now()
-        if (
-            timers.yield_until
-            or timers.carrier_lost_since
-            or timers.candidate_since
-            or timers.io_bad_since
-            or self.store.fencing().bars
-            or 0 < timers.announce_at <= now
-            or 0 < timers.cooling_until <= now < timers.cooling_until + 2 * TICK_S
-            or now - self.passed >= cluster.timing.reconcile
-        ):
-            return True
-        return self.store.claimed() and lost(self.host, cluster, self.service)
 
     def _watch_units(self, cluster: Cluster) -> None:
         """Watch the main process of every unit that this host serves."""

@@ -15,9 +15,8 @@ from typing import Any
 
 from nvkeep import __version__, keepalived, log
 from nvkeep.errors import NvkeepError, Unreachable
-from nvkeep.host import Host
+from nvkeep.host import Host, last, load
 from nvkeep.host.ssh import Peer, json_of
-from nvkeep.host.text import last, load
 from nvkeep.keepalived.version import here
 from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Difference, Parts, compare, digest, shared
 from nvkeep.model.spec import Cluster

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 
 from nvkeep import config, log
-from nvkeep.admin.drain import is_gone
 from nvkeep.errors import NotHere, NvkeepError, UnsafeFile
 from nvkeep.host import Host, LocalHost
 from nvkeep.host.files import others_can_write
@@ -74,13 +73,13 @@ def unsettled(report: Report) -> list[str]:
 def tell_gone(reports: Sequence[Report]) -> int:
     """Say what is left of each service after it was released; 1 when something is."""
     for report in reports:
-        if is_gone(report):
+        if report.gone:
             print(f"{report.service}: nothing of it is left here")
             continue
         print(f"{report.service}: {report.did}: {report.why}; nvkeep status {report.service}", file=sys.stderr)
         for line in unsettled(report):
             print(f"  {line}", file=sys.stderr)
-    return 0 if all(map(is_gone, reports)) else 1
+    return 0 if all(report.gone for report in reports) else 1
 
 
 def on_host(host: Host, cluster: Cluster, name: str, words: tuple[str, ...], within: float) -> int:

@@ -14,17 +14,12 @@ import sys
 from collections.abc import Sequence
 
 from nvkeep.cli.common import chosen, file_option, load, services_option
-from nvkeep.core.act import WANT
-from nvkeep.core.observe import Observation
-from nvkeep.core.plan import Want
-from nvkeep.core.reconcile import Pass
+from nvkeep.core.one_pass import Pass, Prospect
+from nvkeep.core.scope import Scope
 from nvkeep.errors import NvkeepError
-from nvkeep.host import Host, LocalHost
-from nvkeep.host.text import lines
-from nvkeep.model.decision import Verdict
-from nvkeep.model.plan import Plan, Unknown
+from nvkeep.host import LocalHost, lines
+from nvkeep.model.plan import WANT, Unknown, Want
 from nvkeep.model.role import Role
-from nvkeep.model.spec import Cluster
 
 ERROR, CHANGES = 1, 2
 
@@ -47,15 +42,16 @@ def run(arguments: argparse.Namespace) -> int:
         _seen_from_here(arguments.host, clean=arguments.assume_clean)
         services = chosen(cluster, host.name, arguments.services)
         assumed = _roles(arguments.role, services)
-        plans = [_planned(host, cluster, service, assumed.get(service), clean=arguments.assume_clean) for service in services]
+        scopes = [Scope(host, cluster, service, blind=arguments.assume_clean) for service in services]
+        prospects = [Pass(scope, role=assumed.get(scope.service)).consider() for scope in scopes]
     except NvkeepError as error:
         print(error, file=sys.stderr)
         return ERROR
-    for planned in plans:
-        _print(*planned, explain=arguments.verb == "diff")
-    if any(plan.waiting for _, _, plan, _ in plans):
+    for prospect in prospects:
+        _print(prospect, explain=arguments.verb == "diff")
+    if any(prospect.plan.waiting for prospect in prospects):
         return ERROR
-    return CHANGES if any(plan.changes for _, _, plan, _ in plans) else 0
+    return CHANGES if any(prospect.plan.changes for prospect in prospects) else 0
 
 
 def _seen_from_here(name: str | None, *, clean: bool) -> None:
@@ -75,19 +71,11 @@ def _roles(words: Sequence[str], services: Sequence[str]) -> dict[str, Role]:
     return roles
 
 
-Planned = tuple[Pass, Verdict, Plan, Observation]
-
-
-def _planned(host: Host, cluster: Cluster, service: str, role: Role | None, *, clean: bool) -> Planned:
-    this = Pass(host, cluster, service, role=role, blind=clean)
-    verdict, observation = this.consider()
-    return this, verdict, this.actor.plan(verdict, observation), observation
-
-
-def _print(this: Pass, verdict: Verdict, plan: Plan, observation: Observation, *, explain: bool) -> None:
-    print(f"{this.service} on {this.host.name}: {verdict.action}: {verdict.why} (line {verdict.line})")
+def _print(prospect: Prospect, *, explain: bool) -> None:
+    scope, verdict, _, plan = prospect
+    print(f"{scope.service} on {scope.host.name}: {verdict.action}: {verdict.why} (line {verdict.line})")
     if explain:
-        _explain(this, verdict, observation)
+        _explain(prospect)
     for change in plan.changes:
         print(f"  {change.verb:<8} {change.key}: {change.why}")
         for step in change.steps:
@@ -98,14 +86,14 @@ def _print(this: Pass, verdict: Verdict, plan: Plan, observation: Observation, *
         print("  nothing to do")
 
 
-def _explain(this: Pass, verdict: Verdict, observation: Observation) -> None:
+def _explain(prospect: Prospect) -> None:
     from nvkeep.model import drift  # noqa: PLC0415 - deepdiff costs a third of a pass; only people who ask for it pay
 
-    want = WANT.get(verdict.action)
+    seen, want = prospect.observation.seen, WANT.get(prospect.verdict.action)
     here = want is Want.HERE
-    known = [resource for resource in this.resources if not isinstance(observation.seen[resource.key], Unknown)]
+    known = [resource for resource in prospect.scope.resources if not isinstance(seen[resource.key], Unknown)]
     desired = {resource.key: resource.kind.desired(resource.spec) if here else None for resource in known}
-    observed = {key: observation.seen[key] for key in desired}
+    observed = {key: seen[key] for key in desired}
     differing = [key for key in desired if want and desired[key] != observed[key]]
     for key in differing:
         print(f"  drift    {drift.words(key, desired[key], observed[key])}")

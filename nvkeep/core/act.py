@@ -6,23 +6,14 @@ from contextlib import suppress
 from nvkeep import log
 from nvkeep.core.engine import Engine
 from nvkeep.core.observe import IO_DEADLINE_S, Observation
-from nvkeep.core.plan import Want, left_alone, make_plan, survey
+from nvkeep.core.plan import left_alone, make_plan, survey
 from nvkeep.core.scope import Scope
 from nvkeep.errors import Lost, ProbeError
 from nvkeep.model.decision import Action, Holder, Verdict
-from nvkeep.model.plan import Plan
+from nvkeep.model.plan import WANT, Plan, Want
 from nvkeep.model.report import Outcome
 from nvkeep.reconcilers import VolumeResource
 
-WANT = {
-    Action.ISOLATE: Want.ISOLATED,
-    Action.RELEASE: Want.GONE,
-    Action.REST: Want.GONE,
-    Action.YIELD: Want.GONE,
-    Action.SERVE: Want.HERE,
-    Action.ACQUIRE: Want.HERE,
-    Action.SEIZE: Want.HERE,
-}
 SHORTEST_STEP_S = 1.0
 
 

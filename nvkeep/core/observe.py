@@ -10,7 +10,6 @@ from nvkeep.core.plan import Survey, survey
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Facts, Guard, Holder
-from nvkeep.model.health import vouches
 from nvkeep.model.plan import Ref
 from nvkeep.model.role import Role, Roles
 from nvkeep.probes import carrier, unit, witness
@@ -232,7 +231,7 @@ def _waited(scope: Scope, roles: Roles, reserved: str, now: float) -> bool:
     """Return whether this host backed off, has listened and heard nobody, and nothing shows whether the holder serves."""
     timers = scope.store.timers()
     silent = scope.adverts(roles) == timers.adverts  # one that says it goes (priority 0) makes this host master, and is heard
-    return silent and not vouches(scope.spec.health) and timers.backoff.waited_for(reserved, now)
+    return silent and not scope.vouched and timers.backoff.waited_for(reserved, now)
 
 
 def merge_holders(words: list[Holder], *, whole: bool, ours: bool, usable: bool) -> Holder:

@@ -1,24 +1,15 @@
 """survey and plan: from what is there to what would be run. Changes nothing; the dry run stops here."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
-from nvkeep.model.plan import Change, Plan, Ref, State, Unknown, Verb
+from nvkeep.model.plan import Change, Plan, Ref, State, Unknown, Verb, Want
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import Resource, resources, volumes
 
 Survey = Mapping[Ref, State]
-
-
-class Want(StrEnum):
-    """What a service is converged to."""
-
-    HERE = "here"
-    GONE = "gone"
-    ISOLATED = "isolated"
 
 
 def look(host: Host, resource: Resource) -> object | None:

@@ -3,6 +3,7 @@
 from nvkeep.host import Host
 from nvkeep.keepalived import instances
 from nvkeep.model.fencing import Fencing, listen
+from nvkeep.model.health import vouches
 from nvkeep.model.role import Role, Roles
 from nvkeep.model.spec import Cluster
 from nvkeep.reconcilers import equipped, resources, volumes
@@ -17,6 +18,7 @@ class Scope:
     def __init__(self, host: Host, cluster: Cluster, service: str, *, blind: bool = False) -> None:
         self.host, self.cluster, self.service, self.blind = host, cluster, service, blind
         self.spec, self.timing = cluster.services[service], cluster.timing
+        self.vouched = vouches(self.spec.health)
         self.store, self.timestamps, self.overrides = Store(host, service), Timestamps(host, service), Overrides(host)
         needed = resources(cluster, service, host.name)
         self.resources = needed if blind else tuple(equipped(host, resource) for resource in needed)

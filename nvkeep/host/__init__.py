@@ -2,5 +2,6 @@
 
 from nvkeep.host.base import Completed, Host
 from nvkeep.host.local import LocalHost
+from nvkeep.host.text import first, last, lines, load
 
-__all__ = ["Completed", "Host", "LocalHost"]
+__all__ = ["Completed", "Host", "LocalHost", "first", "last", "lines", "load"]

@@ -19,11 +19,8 @@ def run(argv: Sequence[str], timeout: float) -> Completed:
     try:
         out, err = process.collected(child, deadline)
         code = child.wait(deadline)
-    except TimeoutError:
+    except (TimeoutError, OverflowError) as error:
         process.abandon(child)
-        raise CommandTimeout(argv, timeout) from None
-    except OverflowError as error:
-        process.abandon(child)
-        raise CommandTimeout(argv, timeout, str(error)) from None
+        raise CommandTimeout(argv, timeout, *filter(None, [str(error)])) from None
     process.closed(child)
     return Completed(tuple(argv), code, out.decode(errors=BYTES), err.decode(errors=BYTES))

@@ -7,8 +7,7 @@ saying BACKUP, or MASTER, and neither hears nor is heard. A reload binds it anew
 import json
 from collections.abc import Mapping
 
-from nvkeep.host import Host
-from nvkeep.host.text import load
+from nvkeep.host import Host, load
 from nvkeep.keepalived.names import finding
 from nvkeep.keepalived.roles import running
 from nvkeep.model.finding import Finding

@@ -3,8 +3,7 @@
 import re
 
 from nvkeep.errors import NotHere, Unsuited
-from nvkeep.host import Host
-from nvkeep.host.text import lines
+from nvkeep.host import Host, lines
 from nvkeep.keepalived.conf import MARK, Build, configuration
 from nvkeep.keepalived.names import CONF, FIX, INCLUDE, PART, finding
 from nvkeep.keepalived.parser import included, statements

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from nvkeep.host.text import load
+from nvkeep.host import load
 
 Words = tuple[tuple[str, str], ...]
 STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from nvkeep.host import Host
+from nvkeep.host import Host, lines
 from nvkeep.host.files import BYTES
-from nvkeep.host.text import lines
 from nvkeep.keepalived.names import CONF, PART
 
 TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|[{}]|[^\s{}\"']+")

@@ -19,7 +19,6 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 
-from nvkeep.admin.drain import is_gone
 from nvkeep.admin.orders import stop_here
 from nvkeep.core.observe import observe
 from nvkeep.core.scope import Scope
@@ -53,9 +52,9 @@ def _release(host: Host, cluster: Cluster, services: Sequence[str]) -> bool:
     announce, stop = partial(_announce, host, cluster), partial(stop_here, host, cluster, reason=REASON)
     reports = side_by_side(services, announce, stop)
     for report in reports:
-        if not is_gone(report):
+        if not report.gone:
             trouble(report)
-    return all(map(is_gone, reports))
+    return all(report.gone for report in reports)
 
 
 def _announce(host: Host, cluster: Cluster, service: str) -> None:

@@ -4,6 +4,23 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Self
 
+from nvkeep.model.decision import Action
+
+
+class Want(StrEnum):
+    """What a service is converged to."""
+
+    HERE = "here"
+    GONE = "gone"
+    ISOLATED = "isolated"
+
+
+WANT = {
+    Action.ISOLATE: Want.ISOLATED,
+    **dict.fromkeys((Action.RELEASE, Action.REST, Action.YIELD), Want.GONE),
+    **dict.fromkeys((Action.SERVE, Action.ACQUIRE, Action.SEIZE), Want.HERE),
+}
+
 
 class Ref(str):
     """The kind and the name of a resource, as "mount /srv/pg": so it stands in reports, in logs and in what a pass records."""

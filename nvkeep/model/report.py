@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from nvkeep.model.decision import Action
+from nvkeep.model.plan import WANT, Want
 
 
 class Word(StrEnum):
@@ -22,6 +23,7 @@ class Word(StrEnum):
     UNKNOWN = "unknown"
 
 
+GONE = {action for action, want in WANT.items() if want is not Want.HERE}  # an order may end while this waits for a pass
 SETTLED = frozenset({Word.IN_SYNC, Word.CONVERGED})
 
 
@@ -55,6 +57,11 @@ class Report:
     def settled(self) -> bool:
         """Whether nothing is left to do."""
         return all(outcome.word in SETTLED for outcome in self.outcomes)
+
+    @property
+    def gone(self) -> bool:
+        """Whether the pass has left nothing of its service here."""
+        return self.did in GONE and self.settled
 
     def having(self, *words: Word) -> tuple[Outcome, ...]:
         """Pick the outcomes with one of these words."""

@@ -5,8 +5,7 @@ from ipaddress import ip_address, ip_interface
 from typing import Any, NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import load
+from nvkeep.host import Host, load
 
 COMMAND = ("ip", "-j", "addr", "show")
 

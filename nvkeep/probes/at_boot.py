@@ -4,6 +4,7 @@ What counts is whether something that is started at boot itself pulls it in, not
 links every cluster of PostgreSQL into postgresql.service at each boot and reload, and `systemctl disable` changes nothing.
 """
 
+import os
 import re
 from collections.abc import Sequence
 
@@ -31,7 +32,7 @@ def look(host: Host, names: Sequence[str]) -> dict[str, Lack | str]:
     for name, unit in units.items():
         by = next((other for other in sorted(unit.pulled) if other in others and others[other].at_boot), "")
         chain = (*sorted(unit.pulled & BOOT), by)
-        link = next((known[name][other] for other in chain if other in known.get(name, {})), "")
+        link = next((known[name][other] for other in chain if known.get(name, {}).get(other)), "")
         outcomes[name] = _judged(name, unit, by, link)
     return outcomes
 
@@ -39,21 +40,30 @@ def look(host: Host, names: Sequence[str]) -> dict[str, Lack | str]:
 def links(host: Host) -> dict[str, dict[str, str]]:
     """Find by which units each unit is pulled in, by links that generators and administrators made: {unit: {by: link}}.
 
-    systemd only tells of those units that it has loaded. Raises OSError.
+    Where a link to /dev/null in an earlier directory takes another one back, there is no link: it is empty. systemd
+    only tells of those units that it has loaded. Raises OSError.
     """
     pulled: dict[str, dict[str, str]] = {}
     for top in DIRECTORIES:
         for name in host.names(top):
             by, dot, pulls = name.rpartition(".")
             for unit in host.names(f"{top}/{name}") if dot and pulls in PULLS else ():
-                pulled.setdefault(unit, {}).setdefault(by, f"{top}/{name}/{unit}")
+                link = f"{top}/{name}/{unit}"
+                pulled.setdefault(unit, {}).setdefault(by, "" if host.link_target(link) == os.devnull else link)
     return pulled
 
 
 def _installed(host: Host, names: Sequence[str], links: dict[str, dict[str, str]]) -> dict[str, Install]:
     """Ask about units, and add who pulls them in by links that systemd has not followed yet."""
     seen = installed(host, names) if names else {}
-    return {name: unit._replace(pulled=unit.pulled | links.get(name, {}).keys()) for name, unit in seen.items()}
+    return {name: _linked(unit, links.get(name, {})) for name, unit in seen.items()}
+
+
+def _linked(unit: Install, links: dict[str, str]) -> Install:
+    """Add to what systemd says what the links say: it calls a unit enabled also for a link to /dev/null."""
+    by = {other for other, link in links.items() if link}
+    taken_back = bool(links) and not by and unit.file == "enabled"
+    return unit._replace(pulled=unit.pulled | by, file="disabled" if taken_back else unit.file)
 
 
 def _not_at_boot(name: str, by: str, link: str) -> str:

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import lines
+from nvkeep.host import Host, lines
 
 END = "exists -"
 ROLES = ("Primary", "Secondary", "Unknown")

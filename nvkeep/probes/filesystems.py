@@ -1,8 +1,7 @@
 """Whether this kernel can mount a type of file system: /proc/filesystems, and the modules there are for this kernel."""
 
 from nvkeep.errors import ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import lines
+from nvkeep.host import Host, lines
 from nvkeep.model.finding import Lack
 
 KNOWN, RELEASE = "/proc/filesystems", "/proc/sys/kernel/osrelease"

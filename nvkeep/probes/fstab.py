@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from posixpath import normpath
 
 from nvkeep.errors import ProbeError
-from nvkeep.host import Host
+from nvkeep.host import Host, lines
 from nvkeep.host.files import BYTES
-from nvkeep.host.text import lines
 from nvkeep.probes.mountinfo import plain
 
 TABLE = "/etc/fstab"

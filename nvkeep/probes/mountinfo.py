@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from nvkeep.errors import ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import lines
+from nvkeep.host import Host, lines
 
 TABLE = "/proc/self/mountinfo"
 _OCTAL = re.compile(r"\\([0-7]{3})")

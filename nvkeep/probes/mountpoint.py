@@ -1,5 +1,6 @@
 """The directory a file system is to be mounted on. Never looks into it while something is mounted there."""
 
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from nvkeep.errors import ProbeError
@@ -57,7 +58,8 @@ def usable(host: Host, path: str, device: str) -> Lack | str:
     if seen.names is None:
         return Lack(f"{path}, or a part of it, is not a directory", f"ls -ld {path}")
     if seen.unwritable:
-        return Lack(f"{path} is not there, and cannot be made ({seen.unwritable})", f"mkdir -p {path}")
+        there = next((part for part in map(str, PurePosixPath(path).parents) if host.exists(part)), "/")
+        return Lack(f"{path} is not there, and cannot be made ({seen.unwritable})", f"findmnt -T {there}; df {there}")
     if seen.names and not seen.mounted:  # that keeps nobody from serving
         return f"there, but not empty ({seen.names} entries), and a mount hides them; ls -A {path}"
     return "mounted" if seen.mounted else "there" if seen.there else "not there; it is made with the first mount"

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import first, load
+from nvkeep.host import Host, first, load
 
 ONE_HOLDER = (1, 2, 3, 4)  # types of which one registrant holds the reservation; of 5 and 6 all do
 HOLDS = 0x1  # the bit of rcsts that says: this registrant holds the reservation

@@ -7,8 +7,7 @@ volume is being detached.
 from typing import Any, NamedTuple
 
 from nvkeep.errors import ProbeError
-from nvkeep.host import Completed, Host
-from nvkeep.host.text import first, load
+from nvkeep.host import Completed, Host, first, load
 
 EXCLUSIVE = "EXCLUSIVE_READ_WRITE"
 LIVE = frozenset({"Live, with IO", "Live, with IO, no protection"})

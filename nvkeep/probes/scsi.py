@@ -8,13 +8,12 @@ import re
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import first
+from nvkeep.host import Host, first
 from nvkeep.probes.io import STILL_ASKED, alone
 
 NONE = re.compile(r"there is NO reservation held")
 HELD = re.compile(r"Key\s*=\s*0x([0-9a-f]+)", re.IGNORECASE)
-KEYS = re.compile(r"^\s+0x([0-9a-f]+)\s*$", re.IGNORECASE | re.MULTILINE)
+KEYS = re.compile(r"^[ \t]+0x([0-9a-f]+)[ \t]*\n", re.IGNORECASE | re.MULTILINE)  # a line without an end may be cut short
 ATTENTION = 6  # SG_LIB_CAT_UNIT_ATTENTION: the disk first tells, once for each event, what happened to its registrations
 COMMAND_ATTEMPTS = 3
 COUNT = re.compile(r"\b(\d+) registered reservation keys? follow")

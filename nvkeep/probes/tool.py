@@ -4,10 +4,9 @@ import re
 from typing import NamedTuple
 
 from nvkeep.errors import CommandTimeout
-from nvkeep.host import Host
+from nvkeep.host import Host, lines
 from nvkeep.host.base import NO_SUCH_PROGRAM
 from nvkeep.host.process import ENVIRONMENT
-from nvkeep.host.text import lines
 from nvkeep.model.finding import Lack
 
 VERSION = re.compile(r"\d+\.\d+")

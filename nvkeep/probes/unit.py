@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import lines
+from nvkeep.host import Host, lines
 
 PROPERTIES = "LoadState,ActiveState,SubState,Result,Job,MainPID,InactiveEnterTimestampMonotonic"
 

@@ -13,8 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from nvkeep.errors import ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import lines
+from nvkeep.host import Host, lines
 from nvkeep.model.spec import Service
 
 ANSWER_TIMEOUT_S = 0.3  # for one answer; within a site it comes in milliseconds

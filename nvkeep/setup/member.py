@@ -5,10 +5,9 @@ from typing import NamedTuple
 
 from nvkeep import __version__
 from nvkeep.errors import CommandTimeout, Unreachable
-from nvkeep.host import Completed, Host
+from nvkeep.host import Completed, Host, lines
 from nvkeep.host.base import NO_SUCH_PROGRAM
 from nvkeep.host.ssh import Peer, json_of
-from nvkeep.host.text import lines
 from nvkeep.model.finding import Finding
 from nvkeep.setup import order as orders
 from nvkeep.setup.order import DIRECTORY, FILE, STAGED, Order

@@ -3,8 +3,7 @@
 import json
 from typing import Any, NamedTuple, Self
 
-from nvkeep.host import Host
-from nvkeep.host.text import load
+from nvkeep.host import Host, load
 from nvkeep.setup.order import STAGED
 
 FILE = f"{STAGED}/before.json"

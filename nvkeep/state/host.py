@@ -4,8 +4,7 @@ import json
 from contextlib import suppress
 from dataclasses import asdict
 
-from nvkeep.host import Host
-from nvkeep.host.text import load
+from nvkeep.host import Host, load
 from nvkeep.model.finding import Finding
 from nvkeep.model.role import Roles
 from nvkeep.state.files import LEAVING, RUN, VAR, written

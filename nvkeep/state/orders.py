@@ -12,8 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 
 from nvkeep.errors import Busy, ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import load
+from nvkeep.host import Host, load
 from nvkeep.model.override import LATEST, Kind, Override
 from nvkeep.state.files import RUN, VAR, alone
 

@@ -11,8 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nvkeep.errors import ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import load
+from nvkeep.host import Host, load
 from nvkeep.model.fencing import Fencing, rebooted
 from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.role import Role

@@ -3,13 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-from nvkeep.core.act import WANT
 from nvkeep.core.observe import Observation, observe
-from nvkeep.core.plan import Want
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import HOLDERS, Action, Holder, Obstacle, decide
-from nvkeep.model.plan import State, Unknown
+from nvkeep.model.plan import WANT, State, Unknown, Want
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.summary import Summary, summarize
 from nvkeep.model.timers import Blocked

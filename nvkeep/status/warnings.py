@@ -8,20 +8,16 @@ from nvkeep.core.flag import unready
 from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
 from nvkeep.errors import NvkeepError, ProbeError
-from nvkeep.host.text import lines
-from nvkeep.model.role import Role
-from nvkeep.probes import fifo, unit
+from nvkeep.host import lines
+from nvkeep.probes import fifo
 from nvkeep.reconcilers import UNIT
 from nvkeep.state import host as host_state
 from nvkeep.state.orders import Overrides
+from nvkeep.status import keepalived
 from nvkeep.unmount.forecast import forecast
 
 QUOTED = 5  # lines of a unit's journal
 NEW_HERE = "no pass has run here yet: this host seizes nothing until it has heard the other, or for a minute; nvkeep apply"
-KEEPALIVED = "keepalived.service"
-NOT_AT_BOOT = (
-    "keepalived is not enabled at boot: after a reboot this host gets no role before you type: systemctl start keepalived"
-)
 
 
 def journal(scope: Scope, failed: list[str]) -> tuple[str, ...]:
@@ -45,8 +41,7 @@ def warnings(scope: Scope, observation: Observation, last: dict[str, Any]) -> li
     lacking = map(str, unready(scope, observation))
     texts = [*dict.fromkeys(filter(None, (*observation.problems, fifo.deaf(scope.host), *lacking)))]
     texts += consistency.disagreements(scope.host, scope.service)
-    if observation.facts.role is Role.NONE and not observation.asked.by_hand:
-        texts.append(_no_role(scope))
+    texts += keepalived.no_role(scope, observation)
     texts += [expired for expired in _expired(scope) if expired not in texts]
     if not scope.store.listened():
         texts.append(NEW_HERE)
@@ -58,15 +53,6 @@ def late(scope: Scope, last: dict[str, Any]) -> str:
     allowed = 3 * scope.cluster.timing.reconcile
     overdue = last and age(scope, last) > allowed
     return f"no pass for more than {allowed:g} s; systemctl status nvkeep nvkeep-reconcile.timer" if overdue else ""
-
-
-def _no_role(scope: Scope) -> str:
-    """Distinguish a keepalived that was not started yet, as it should be where it is not enabled, from one in trouble."""
-    with suppress(ProbeError):
-        seen = unit.read(scope.host, KEEPALIVED)
-        if seen.active == "inactive" and not seen.inactive_since:
-            return "keepalived has not been started since this host booted, so it has no role; systemctl start keepalived"
-    return "keepalived gives no role; systemctl status keepalived"
 
 
 def orders(scope: Scope) -> list[str]:
@@ -87,10 +73,7 @@ def _expired(scope: Scope) -> list[str]:
 def notes(scope: Scope) -> list[str]:
     """Say what is as somebody has chosen, and worth knowing before the next reboot."""
     texts = ["this host is going down: everything is released"] if host_state.leaving(scope.host) else []
-    with suppress(ProbeError):
-        if not unit.enabled(scope.host, KEEPALIVED):
-            texts.append(NOT_AT_BOOT)
-    return texts + consistency.uncompared(scope.host, scope.cluster, scope.service)
+    return texts + keepalived.not_at_boot(scope) + consistency.uncompared(scope.host, scope.cluster, scope.service)
 
 
 def blockers(scope: Scope) -> list[str]:

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError, ProbeError
-from nvkeep.host import Host
-from nvkeep.host.text import lines
+from nvkeep.host import Host, lines
 from nvkeep.probes import mountinfo
 from nvkeep.probes.mountinfo import Place
 from nvkeep.unmount import processes

@@ -4,8 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from nvkeep.host import Host
-from nvkeep.host.text import lines
+from nvkeep.host import Host, lines
 from nvkeep.probes import mountinfo
 from nvkeep.unmount.blocker import Blocker, Sort, gone_is
 

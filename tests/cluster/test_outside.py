@@ -173,6 +173,62 @@ def test_a_router_that_answers_for_the_address_keeps_nobody_for_ever(stage: Stag
     watch.finish(stage.on(PG))
 
 
+FIREWALL = """
+table inet firewall {
+    chain input {
+        type filter hook input priority 0
+        ip protocol 112 drop
+    }
+}
+"""
+
+
+def test_a_firewall_that_lets_no_advert_through_is_named(stage: Stage) -> None:
+    """T22: both are master, and nothing else is wrong with the network."""
+    watch = stage.watch(PG)
+    (standby,) = stage.others(PG)
+    for server in (watch.active, standby):
+        server.write("/run/firewall.nft", FIREWALL)
+        server.run(("nft", "-f", "/run/firewall.nft"))
+    until(lambda: "(IP protocol 112)" in asked(standby), within=60, what="no firewall is named", every=0.5)
+    looks = asked(standby).partition("have to come through: ")[2].split("\n")[0]
+    assert "protocol vrrp drop" in standby.run(("sh", "-c", looks.partition(";")[0])).stdout
+    for server in (watch.active, standby):
+        server.run(("nft", "delete", "table", "inet", "firewall"))
+    until(lambda: "(IP protocol 112)" not in asked(standby), within=60, what="it is named for ever", every=0.5)
+    stage.settle()
+    watch.stayed()
+
+
+def asked(server: Server) -> str:
+    return server.run(("nvkeep", "status", PG.name), check=False).stdout
+
+
+def test_a_start_that_takes_longer_than_systemd_waits_is_named(stage: Stage) -> None:
+    """T24: a recovery that systemd ends begins anew, for ever."""
+    watch = stage.watch(PG)
+    server, (other,) = watch.active, stage.others(PG)
+    slow = f"/run/systemd/system/{PG.unit}.d/a-slow.conf"
+    for each in (server, other):
+        each.write(slow, "[Service]\nExecStartPre=/bin/sleep 4\nTimeoutStartSec=2\n")
+        each.run(("systemctl", "daemon-reload"))
+    server.run(("systemctl", "kill", "--signal=SIGKILL", PG.unit))
+    for each in (server, other):
+        until(partial(says, each, PG, "held"), within=120, what=f"{each.name} does not hold", every=0.5)
+    for each in (server, other):
+        command, _, text = asked(each).partition("where a start takes longer: ")[2].split("\n")[0].partition(", and write ")
+        line, _, section = text.partition(" under ")
+        assert section.startswith("[Service]")
+        each.write("/run/text", f"[Service]\n{line}\n")
+        each.run(("env", "SYSTEMD_EDITOR=cp /run/text", "script", "-qec", command, "/dev/null"))  # an editor wants a terminal
+        each.run(("nvkeep", "reset", "pg"))
+    stage.settle(within=90)
+    watch.finish(stage.on(PG))
+    for each in (server, other):
+        each.path(slow).unlink()
+        each.run(("systemctl", "revert", PG.unit))
+
+
 def ordered(stage: Stage, verb: str, one: Database) -> None:
     """Stop or start a database everywhere, server by server: they have no ssh."""
     words = ("set", "stopped") if verb == "stop" else ("end", "stopped")

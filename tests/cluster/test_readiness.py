@@ -86,7 +86,7 @@ STANDBY = BOTH | {
     ),
     "the place cannot be made": Case(
         "mount -t tmpfs -o ro none /srv",
-        f"MOUNTPOINT {PATH}", f"{PATH} is not there, and cannot be made (read-only)", f"mkdir -p {PATH}", "umount /srv",
+        f"MOUNTPOINT {PATH}", f"{PATH} is not there, and cannot be made (read-only)", "findmnt -T /srv; df /srv", "umount /srv",
     ),
     "the interface is down": Case(
         "ip link set host0 down", "INTERFACE host0", "host0 is down, or has no carrier", "ip link set dev host0 up",

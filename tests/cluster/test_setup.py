@@ -122,7 +122,8 @@ def test_a_host_that_is_another_one_leaves_all_as_they_are(unset: Lab) -> None:
     b.run(("mv", "/usr/bin/nvkeep.away", "/usr/bin/nvkeep"))
     b.run(("hostname", "srv-x"))
     lacks(unset, "srv-b", "`hostname -s` says srv-x there, and cluster.yaml calls it srv-b", "hostnamectl set-hostname srv-b")
-    b.run(("hostname", "srv-b"))
+    b.run(("hostnamectl", "set-hostname", "srv-b"))
+    assert b.run(("hostname", "-s")).stdout == "srv-b\n"
     a.write(FILE, protected.config().replace("10.78.0.2}", "10.78.0.9}"))
     lacks(unset, "srv-b", "heartbeat: 10.78.0.9 is not on hb0", "ip address show dev hb0")
 
@@ -384,6 +385,7 @@ def test_local_tells_what_is_left_to_do(lab: Lab) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "disable keepalived.service" in done.stdout
     assert "on srv-b, too: put the same /etc/nvkeep/cluster.yaml there" in done.stdout
+    a.run(("sh", "-c", done.stdout.partition("there (")[2].partition(")")[0]))  # the printed scp
     assert a.run(("systemctl", "is-enabled", "keepalived"), check=False).stdout == "disabled\n"
     assert setup(a, "--yes").stdout.startswith("srv-a, srv-b: set up as")
     assert json.loads(setup(b, "--check", "--json").stdout)["changes"] == []

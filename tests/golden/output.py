@@ -11,4 +11,5 @@ OUTPUT = Path(__file__).with_name("output")
 def captured(tool: str, situation: str) -> Completed:
     """Give what a command left behind in a situation."""
     found = json.loads((OUTPUT / tool / f"{situation}.json").read_text())
-    return Completed(tuple(found["argv"]), found["code"], "\n".join(found["out"]), "\n".join(found["err"]))
+    out, err = ("".join(f"{line}\n" for line in found[key]) for key in ("out", "err"))
+    return Completed(tuple(found["argv"]), found["code"], out, err)

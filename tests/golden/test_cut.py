@@ -4,8 +4,9 @@ import pytest
 
 from nvkeep import config
 from nvkeep.core.engine import Engine
-from nvkeep.core.plan import Want, make_plan, survey
+from nvkeep.core.plan import make_plan, survey
 from nvkeep.host import Completed
+from nvkeep.model.plan import Want
 from nvkeep.model.report import SETTLED
 from nvkeep.reconcilers import resources
 from tests.golden.output import captured

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from lab.commands import until
 from lab.vm.mirror import DEVICE, RESOURCE, Mirror
-from lab.vm.wires import REPLICATION
+from lab.vm.wires import REPLICATION, SERVICE
 from tests.machines.golden import said
 
 if TYPE_CHECKING:
     from lab.vm.farm import Farm
+    from lab.vm.machine import Machine
 
 PRIMARY = ("drbdadm", "primary", RESOURCE)
 FORCE = ("drbdadm", "primary", "--force", RESOURCE)
@@ -137,6 +141,34 @@ def test_a_split_link_without_fencing_lets_both_be_primary(farm: Farm) -> None:
     assert b.run(PRIMARY, check=False).returncode == 0
     assert "suspended:no" in mirror.state(a)
     assert a.run(("dd", "if=/dev/zero", f"of={DEVICE}", "bs=4k", "count=1", "oflag=direct"), check=False).returncode == 0
+
+
+CLUSTER = f"""\
+cluster: lab
+hosts:
+  srv-a: {{heartbeats: [{{interface: eth0, address: {SERVICE.address(1)}}}]}}
+  srv-b: {{heartbeats: [{{interface: eth0, address: {SERVICE.address(2)}}}]}}
+services:
+  mirrored: {{hosts: [srv-a, srv-b], volumes: [{{name: mirrored, backend: drbd, resource: {RESOURCE}}}]}}
+"""
+
+
+@pytest.mark.parametrize(("spoil", "why"), [("down", "is not up here; drbdadm up"), ("detach", "is Diskless")])
+def test_the_command_that_nvkeep_prints_helps(farm: Farm, mirror: Mirror, spoil: str, why: str) -> None:
+    host = farm.a
+    host.write("/etc/nvkeep/cluster.yaml", CLUSTER)
+    host.run(("drbdadm", spoil, RESOURCE))
+    line = next(line for line in checked(host).split("\n") if why in line)
+    command = line.rpartition("; ")[2]
+    assert command in {f"drbdadm up {RESOURCE}", f"drbdadm attach {RESOURCE}"}
+    host.run(("sh", "-c", command))
+    until(lambda: why not in checked(host), within=60, what="it is still said", every=0.3)
+    mirror.wait(host, "disk:UpToDate")
+    host.run(("rm", "/etc/nvkeep/cluster.yaml"))
+
+
+def checked(host: Machine) -> str:
+    return host.run(("nvkeep", "check", "--host"), check=False, timeout=60).stdout
 
 
 def format_and_mount(farm: Farm) -> None:

@@ -13,7 +13,7 @@ from nvkeep.core import engine, flag, liveness, observe, plan, reconcile
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
-from nvkeep.core.reconcile import After, Pass
+from nvkeep.core.one_pass import After, Pass
 from nvkeep.core.scope import Scope
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, eligibility, fencing, finding

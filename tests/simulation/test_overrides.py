@@ -2,7 +2,7 @@
 
 import pytest
 
-from nvkeep.admin.drain import Drain, is_gone
+from nvkeep.admin.drain import Drain
 from nvkeep.admin.orders import order, start_here, stop_here
 from nvkeep.core.observe import observe
 from nvkeep.core.scope import Scope
@@ -181,7 +181,7 @@ def test_what_another_host_serves_meanwhile_is_handed_over() -> None:
     host = at(world, "b")
     before = host.now()
     report = Drain(host, world.cluster, SERVICE).run()
-    assert (report.did, is_gone(report)) == ("rest", True)
+    assert (report.did, report.gone) == ("rest", True)
     assert host.now() - before < 1.0
     assert world.serves("a")
 

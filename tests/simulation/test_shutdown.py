@@ -1,6 +1,6 @@
 """`nvkeep shutdown` on a simulated host: how long it waits, and for what."""
 
-from nvkeep.admin.drain import DRAIN_LIMIT_S, STEP_COUNT, UNKNOWN_LIMIT_S, Drain, is_gone
+from nvkeep.admin.drain import DRAIN_LIMIT_S, STEP_COUNT, UNKNOWN_LIMIT_S, Drain
 from nvkeep.model.report import Report, Word
 from nvkeep.state.files import LEAVING
 from tests.simulation.stories import flag, serving
@@ -23,7 +23,7 @@ def test_a_unit_that_stops_slowly_is_waited_for() -> None:
     world.make_pass("a")
     assert flag(world, "a"), "the other host may become master while the database still writes"
     report, took = leave(world)
-    assert is_gone(report)
+    assert report.gone
     assert world.clean("a")
     assert not flag(world, "a")
     assert 300 - STEP - 1 < took < 300 + STEP
@@ -33,7 +33,7 @@ def test_a_unit_that_never_stops_is_given_up_and_named() -> None:
     world = serving()
     world.machines["a"].units[UNIT].immortal = True
     report, took = leave(world)
-    assert not is_gone(report)
+    assert not report.gone
     assert [one.key for one in report.having(Word.CONVERGING)] == [f"service {UNIT}"]
     assert DRAIN_LIMIT_S < took < DRAIN_LIMIT_S + 2 * STEP
     assert world.machines["a"].holds(VOLUME)
@@ -43,7 +43,7 @@ def test_what_does_not_release_is_given_up_sooner() -> None:
     world = serving()
     world.machines["a"].detach_delay = 1e9
     report, took = leave(world)
-    assert not is_gone(report)
+    assert not report.gone
     assert not flag(world, "a")
     assert took < (STEP_COUNT + 2) * STEP
 
@@ -61,6 +61,6 @@ def test_a_host_that_holds_nothing_goes_at_once() -> None:
     world = serving()
     world.machines["b"].files[LEAVING] = ""
     begun = world.clock
-    assert is_gone(Drain(Process(world, world.machines["b"]), world.cluster, SERVICE).run())
+    assert Drain(Process(world, world.machines["b"]), world.cluster, SERVICE).run().gone
     assert world.clock - begun < 1
     assert world.serves("a")

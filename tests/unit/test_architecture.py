@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "nvkeep"
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 ENTRY_POINTS = {"__init__", "__main__"}
-MOST_ENTRIES, MOST_LAYERS, MOST_LINES = 20, 15, 4000
+MOST_ENTRIES, MOST_LAYERS, MOST_LINES, MOST_IMPORTS = 20, 15, 4000, 12
 
 
 def modules() -> dict[str, Path]:
@@ -90,6 +90,10 @@ def test_the_package_has_few_entries() -> None:
 def test_no_module_imports_itself_by_a_detour() -> None:
     graph = {name: others - {name, *parents(name)} for name, others in imports().items()}
     assert list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_no_module_needs_many_others() -> None:
+    assert {name: len(others - {name}) for name, others in imports().items() if len(others - {name}) > MOST_IMPORTS} == {}
 
 
 def parents(module: str) -> list[str]:

@@ -7,9 +7,8 @@ from nvkeep.host import Host
 from nvkeep.keepalived.binding import deaf
 from nvkeep.keepalived.conf import REVERSE, Build, configuration
 from nvkeep.keepalived.drift import build_of, difference, installed
-from nvkeep.keepalived.install.conflicts import clashes
+from nvkeep.keepalived.install.conflicts import clashes_of
 from nvkeep.keepalived.names import CONF, FIFO, FIX, every_instance, finding
-from nvkeep.keepalived.parser import whole
 from nvkeep.keepalived.roles import PRIVATE, ask, running, temporary
 from nvkeep.keepalived.version import TESTABLE, Version, here
 from nvkeep.model.finding import Finding, FindingCode
@@ -63,7 +62,7 @@ def _installed(host: Host, cluster: Cluster, version: Version, wanted: str) -> I
     if drift := difference(file, text, wanted):
         yield drift
     if file != CONF:
-        yield from clashes(list(whole(host, main)), cluster, host.name, version)
+        yield from clashes_of(host, main, cluster, version)
     if message := tested(host, version, CONF):
         yield finding(message)
 

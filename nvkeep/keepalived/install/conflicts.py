@@ -5,9 +5,10 @@ What is not listed here was tried with it and is harmless, or was never seen: do
 
 from collections.abc import Iterator
 
+from nvkeep.host import Host
 from nvkeep.keepalived.conf import REVERSE
 from nvkeep.keepalived.names import every_instance, finding
-from nvkeep.keepalived.parser import Instance, Statement, instances
+from nvkeep.keepalived.parser import Instance, Statement, instances, whole
 from nvkeep.keepalived.version import Version
 from nvkeep.model.finding import Finding
 from nvkeep.model.spec import Cluster
@@ -34,6 +35,11 @@ ROOTS = ("", "global_defs")
 ORIGINAL = "nvkeep_inst_HOST_"  # what the original nvkeep's instances are called
 
 SHUTDOWN = "nvkeep_clean_shutdown.original"  # as `make install` names the one that it finds
+
+
+def clashes_of(host: Host, text: str, cluster: Cluster, version: Version) -> Iterator[Finding]:
+    """Name everything in keepalived.conf, and in what it includes, that does not go with ours."""
+    yield from clashes(list(whole(host, text)), cluster, host.name, version)
 
 
 def clashes(statements: list[Statement], cluster: Cluster, host: str, version: Version) -> Iterator[Finding]:

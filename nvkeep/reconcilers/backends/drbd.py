@@ -113,8 +113,8 @@ class DrbdBackend(Backend[DrbdVolume]):
 def _refuse_old_data(seen: probe.Entry, resource: str) -> None:
     """Raise ProbeError where another host may have gone on without this one: what is here must not be served."""
     if seen.disk != "UpToDate":
-        fix = "attach" if seen.disk == "Diskless" else "status"
-        raise ProbeError(f"the DRBD disk here is {seen.disk}: it may not have all the data", f"drbdadm {fix} {resource}")
+        fix = f"drbdadm attach {resource}" if seen.disk == "Diskless" else f"drbdadm status {resource}"
+        raise ProbeError(f"the DRBD disk here is {seen.disk}: it may not have all the data", fix)
     if any(peer.connection == ALONE and peer.disk != "Outdated" for peer in seen.peers):
         fix = f"drbdadm connect --discard-my-data {resource} on the host whose data shall go"
         raise ProbeError(f"DRBD is {ALONE} here: the other host may have gone on with the data", fix)

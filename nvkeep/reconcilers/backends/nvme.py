@@ -9,8 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from nvkeep.errors import CommandError, Denied, StepError, Transient
-from nvkeep.host import Completed, Host
-from nvkeep.host.text import first
+from nvkeep.host import Completed, Host, first
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
 from nvkeep.model.frozen import Frozen

@@ -16,8 +16,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import model_validator
 
 from nvkeep.errors import CommandError, Denied, NvkeepError, StepError, Transient
-from nvkeep.host import Completed, Host
-from nvkeep.host.text import load
+from nvkeep.host import Completed, Host, load
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
 from nvkeep.model.names import wrong

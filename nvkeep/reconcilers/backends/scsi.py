@@ -10,8 +10,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from nvkeep.errors import CommandError, Denied, StepError, Transient
-from nvkeep.host import Completed, Host
-from nvkeep.host.text import last
+from nvkeep.host import Completed, Host, last
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
 from nvkeep.model.names import PLAIN, Path, wrong

@@ -53,7 +53,7 @@ SPOILED: dict[str, tuple[Spoil, Finding]] = {
     ),
     "not there and full": (
         lambda one: one.full.add("/srv/*"),
-        Finding(f"MOUNTPOINT {PATH}", f"{PATH} is not there, and cannot be made (full)", f"mkdir -p {PATH}"),
+        Finding(f"MOUNTPOINT {PATH}", f"{PATH} is not there, and cannot be made (full)", "findmnt -T /; df /"),
     ),
     "masked": (
         lambda one: setattr(one.units[UNIT], "file", "masked"),

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from nvkeep import config
-from nvkeep.core.plan import Want, make_plan
-from nvkeep.model.plan import Plan, Ref, Unknown, Verb
+from nvkeep.core.plan import make_plan
+from nvkeep.model.plan import Plan, Ref, Unknown, Verb, Want
 from nvkeep.reconcilers import Resource, resources
 from nvkeep.reconcilers.address import AddressState
 from nvkeep.reconcilers.backends.base import Volume

@@ -132,3 +132,12 @@ def test_any_text_is_read_or_refused_with_a_place_in_it(text: str) -> None:
     for mistake in ours(text).mistakes:
         assert 1 <= mistake.at.line <= len(lines)
         assert 1 <= mistake.at.column <= len(lines[mistake.at.line - 1]) + 2
+
+
+def test_the_command_that_converts_a_file_with_crlf_is_right(tmp_path: Path) -> None:
+    file = tmp_path / "conf"
+    file.write_bytes(b"A=1\r\nB=2\r\n")
+    (mistake,) = ours(file.read_bytes().decode()).mistakes
+    command = mistake.text.partition("convert it: ")[2]
+    subprocess.run(("/bin/sh", "-c", command.replace("FILE", str(file))), check=True, timeout=10)
+    assert ours(file.read_text()).mistakes == []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nvkeep import cli
-from nvkeep.agent.loop import set_timer
+from nvkeep.agent.configuration import set_timer
 from nvkeep.state import lateness
 from tests.unit.played import Played
 

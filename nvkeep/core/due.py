@@ -1,0 +1,33 @@
+"""Whether time alone, or the storage, calls for a pass, and how long until an address is announced again."""
+
+from nvkeep.core.plan import lost
+from nvkeep.model.spec import Cluster
+from nvkeep.state import host as host_state
+from nvkeep.state.service import Store
+
+TICK_S = 1.0  # between two looks at what no event source reports
+
+
+def due(store: Store, cluster: Cluster, passed: float) -> bool:
+    """Return whether a service needs a pass; `passed`: when the last one ended, seconds since boot. Raises ProbeError."""
+    timers, now = store.timers(), store.host.now()
+    if (
+        timers.yield_until
+        or timers.carrier_lost_since
+        or timers.candidate_since
+        or timers.io_bad_since
+        or store.fencing().bars
+        or 0 < timers.announce_at <= now
+        or 0 < timers.cooling_until <= now < timers.cooling_until + 2 * TICK_S
+        or now - passed >= cluster.timing.reconcile
+    ):
+        return True
+    return store.claimed() and lost(store.host, cluster, store.service)
+
+
+def until_announcement(store: Store) -> float:
+    """Return the seconds until the addresses are announced again; without end where they are not."""
+    at = store.timers().announce_at
+    if not at or host_state.unwritable(store.host):  # that it was done cannot be recorded either
+        return float("inf")
+    return max(0.0, at - store.host.now())

@@ -1,0 +1,32 @@
+"""What status says of keepalived beside its role: why there is none, and that a boot does not start it."""
+
+from contextlib import suppress
+
+from nvkeep.core.observe import Observation
+from nvkeep.core.scope import Scope
+from nvkeep.errors import ProbeError
+from nvkeep.model.role import Role
+from nvkeep.probes import unit
+
+KEEPALIVED = "keepalived.service"
+NOT_AT_BOOT = (
+    "keepalived is not enabled at boot: after a reboot this host gets no role before you type: systemctl start keepalived"
+)
+
+
+def no_role(scope: Scope, observation: Observation) -> list[str]:
+    """Distinguish a keepalived that was not started yet, as it should be where it is not enabled, from one in trouble."""
+    if observation.facts.role is not Role.NONE or observation.asked.by_hand:
+        return []
+    with suppress(ProbeError):
+        seen = unit.read(scope.host, KEEPALIVED)
+        if seen.active == "inactive" and not seen.inactive_since:
+            return ["keepalived has not been started since this host booted, so it has no role; systemctl start keepalived"]
+    return ["keepalived gives no role; systemctl status keepalived"]
+
+
+def not_at_boot(scope: Scope) -> list[str]:
+    """Say so where a boot does not start it; nothing where that is unknown."""
+    with suppress(ProbeError):
+        return [] if unit.enabled(scope.host, KEEPALIVED) else [NOT_AT_BOOT]
+    return []
