@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 LONGEST = (  # minutes each; by `pytest --durations=0`
     "test_partitions", "test_operations", "test_hanging_host", "test_outside",
     "test_failover", "test_every_verb", "test_setup", "test_shutdown", "test_every_fix", "test_busy", "test_orders",
-    "test_upgrade", "test_keepalived_moods", "test_nvmesh_answers", "test_keepalived_conf", "test_dead_paths", "test_move", "test_readiness",
-    "test_agreement", "test_original", "test_state_dir", "test_three_servers",
+    "test_upgrade", "test_keepalived_moods", "test_nvmesh_answers", "test_keepalived_conf", "test_dead_paths", "test_move",
+    "test_readiness", "test_agreement", "test_original", "test_state_dir", "test_three_servers",
     "test_stop_takes_an_hour", "test_upgrade_from_before", "test_nvmesh_race",
 )  # fmt: skip
 LINES = 60  # of a server's log, where a test failed
