@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
@@ -28,6 +29,7 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], out: int, err: in
     path = shutil.which(argv[0], path=environment["PATH"])
     if path is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
+    sys.audit("os.posix_spawn", path, list(argv), dict(environment))  # as os.posix_spawn itself would
     pid, actions, attributes = ctypes.c_int(), _actions(out, err), _attributes()
     values = [os.fsencode(f"{name}={value}") for name, value in environment.items()]
     try:

@@ -215,16 +215,11 @@ def test_a_host_that_nobody_can_replace_is_not_put_on_standby_and_moves_nothing(
 
 
 def test_a_peer_that_cannot_be_told_stops_nothing(pair: Pair) -> None:
-    left = []
     pair.other.run(("systemctl", "stop", "ssh.service"))
     for words in (("stop", "pg"), ("maintenance", "pg", "--for", "1h", "--reason", "x")):
         done = pair.active.run(("nvkeep", *words), check=False, timeout=60)
         assert done.returncode == 1
         assert f"ssh {pair.other.name} true" in done.stderr
-        left.append(done.stderr.rstrip().rpartition(f"but maybe on {pair.other.name}: ")[2])
     pair.other.run(("systemctl", "start", "ssh.service"))
-    for command in left:
-        assert command.startswith(f"ssh {pair.other.name} nvkeep override end ")
-        assert pair.active.run(("sh", "-c", command)).stdout.endswith(" was not ordered here\n")
     result = pair.finish(pair.active, clean=pair.other)
     assert result.longest_steady_gap < QUIET

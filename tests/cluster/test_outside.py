@@ -292,7 +292,6 @@ def test_multi_mount_protection_is_waited_for(stage: Stage) -> None:
     active.power_on()
     stage.settle(within=90)
     MEASURED.append(f"multi-mount protection: outage {watch.finish(stage.on(PLAIN)).longest_gap_seconds:.2f} s")
-    tuned(stage, "^mmp")
 
 
 def tuned(stage: Stage, feature: str) -> None:

@@ -15,7 +15,7 @@ import json, os, sys
 sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
 ran, changed = [], []
 def heard(event, args):
-    if event == "subprocess.Popen":
+    if event == "os.posix_spawn":
         ran.append(list(args[1]))
     elif event == "open" and isinstance(args[0], str) and args[2] & (os.O_WRONLY | os.O_RDWR):
         changed.append(args[0])

@@ -9,7 +9,7 @@ import pytest
 from tenacity import retry_if_exception_type
 
 from nvkeep import keepalived
-from nvkeep.core import engine, flag, liveness, observe, plan, reconcile
+from nvkeep.core import engine, flag, liveness, observe, plan, reconcile, scope
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
@@ -279,7 +279,7 @@ def patience_ends_whatever_the_health(patch: Patch) -> None:
     waited = observe._waited
 
     def blind(scope: Scope, roles: Roles, reserved: str, now: float) -> bool:
-        scope.spec = scope.spec.model_copy(update={"health": None})
+        scope.vouched = False
         return waited(scope, roles, reserved, now)
 
     patch.setattr(observe, "_waited", blind)
@@ -287,7 +287,7 @@ def patience_ends_whatever_the_health(patch: Patch) -> None:
 
 @mutation("a bare connection vouches for nobody", "not taken")
 def whatever_is_given_vouches(patch: Patch) -> None:
-    patch.setattr(observe, "vouches", lambda health: health is not None)
+    patch.setattr(scope, "vouches", lambda health: health is not None)
 
 
 @mutation("a master that was heard while listening is not seized", r"\(5\)|heard")
