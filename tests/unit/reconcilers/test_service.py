@@ -47,7 +47,7 @@ MANUAL = "echo manual > /etc/postgresql/15/main/start.conf && systemctl daemon-r
 OVER = f"/etc/systemd/system/multi-user.target.wants/{UNIT}"
 
 
-def found(state: str, *links: str, by: str = "") -> tuple[Mark, str, str]:
+def found(state: str, *links: str, by: str = "", null: str = "") -> tuple[Mark, str, str]:
     """Look at a host with these links, where systemd says of each unit asked for only its state, and `by` of ours."""
 
     def says(argv: tuple[str, ...]) -> str:
@@ -59,7 +59,7 @@ def found(state: str, *links: str, by: str = "") -> tuple[Mark, str, str]:
         def run(self, argv, timeout=10.0):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, ARG002 - as of Played
             return Completed(tuple(argv), 0, says(tuple(argv)), "")
 
-    host = Asked(files=dict.fromkeys(links, ""))
+    host = Asked(files=dict.fromkeys((*links, *filter(None, [null])), ""), links={null: "/dev/null"})
     (seen,) = KIND.prerequisites(host, [UNIT], thorough=False)  # type: ignore[arg-type]  # as above
     return seen.mark, seen.why, seen.fix
 
@@ -86,3 +86,10 @@ def test_what_nothing_of_a_boot_pulls_in_is_not_started_at_boot() -> None:
 )
 def test_the_advice_fits_whoever_made_the_link(links: tuple[str, ...], by: str, fix: str) -> None:
     assert found("enabled", *links, by=by)[::2] == (Mark.NOT_OK, fix)
+
+
+def test_a_link_that_was_taken_back_starts_nothing() -> None:
+    """As nvkeep advises; `systemctl is-enabled` goes by the link's name, and `systemctl disable` would bring the other back."""
+    assert found("enabled", VENDORS, null=OVER)[0] is Mark.OK
+    assert found("enabled", GENERATED, VENDORS, null=OVER)[0] is Mark.OK
+    assert found("enabled", GENERATED, ENABLED, null=OVER)[0] is Mark.NOT_OK
