@@ -1,8 +1,8 @@
 """What Python does not offer, or not so that the other threads of this process go on.
 
 subprocess and os.posix_spawn hold the interpreter's lock until the program is loaded (vfork). From a disk that does not answer
-it never is, and every thread would stand still, the watchdog's too. Sizes of the opaque types: glibc 2.36 needs 336 bytes for
-the attributes, 80 for the file actions and 128 for a set of signals, musl less.
+it never is, and every thread would stand still, the watchdog's too. The opaque types get more room than they need: in
+glibc 2.36 the attributes have 336 bytes, the file actions 80 and a set of signals 128.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ def spawn(argv: Sequence[str], environment: Mapping[str, str], out: int, err: in
     words = [os.fsencode(word) for word in argv]
     if any(b"\0" in word for word in words):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), argv[0])
-    path = shutil.which(argv[0], path=environment["PATH"])
+    path = argv[0] if "/" in argv[0] else shutil.which(argv[0], path=environment["PATH"])
     if path is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
     sys.audit("os.posix_spawn", path, list(argv), dict(environment))  # as os.posix_spawn itself would

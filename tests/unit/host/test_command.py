@@ -26,6 +26,13 @@ def test_a_missing_program_is_127() -> None:
     assert (done.code, done.err) == (127, "/nowhere/at all: No such file or directory")
 
 
+def test_a_program_that_may_not_be_executed_is_called_so(tmp_path: Path) -> None:
+    file = tmp_path / "hook"
+    file.write_text("#!/bin/sh\n")
+    done = command.run((str(file),), 5.0)
+    assert (done.code, done.err) == (127, f"{file}: Permission denied")
+
+
 def test_bytes_come_as_they_are() -> None:
     done = command.run((PYTHON, "-c", r"import sys; sys.stdout.buffer.write(b'a\r\nb\xff\x85c')"), 20.0)
     assert done.out.encode(errors="surrogateescape") == b"a\r\nb\xff\x85c"
