@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+import pytest
+
 from lab import databases
 from lab.cluster import Lab
 from lab.commands import LabError, until
@@ -15,6 +17,7 @@ from lab.protected import flag
 from lab.steady import boottime
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from lab.client import Result
@@ -131,6 +134,22 @@ class Kept:
         """Take it away."""
         self._stage = None
         self._stack.close()
+
+
+def kept_stage(servers: tuple[str, ...], *played: Database, timing: str) -> tuple[Any, Any]:
+    """Make the two fixtures of a file whose tests use one stage: what is kept, and the stage in order, for each test."""
+
+    @pytest.fixture(scope="module")
+    def kept() -> Iterator[Kept]:
+        shown = Kept(servers, *played, timing=timing)
+        yield shown
+        shown.close()
+
+    @pytest.fixture
+    def stage(kept: Kept) -> Stage:
+        return kept.settled()
+
+    return kept, stage
 
 
 class Watch:

@@ -13,11 +13,9 @@ import pytest
 
 from lab.databases import Database
 from lab.steady import boottime
-from tests.cluster.stage import MEASURED, Kept
+from tests.cluster.stage import MEASURED, kept_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.cluster.stage import Stage
 
 SERVERS = ("srv-a", "srv-b", "srv-c")
@@ -28,16 +26,7 @@ TAKEOVER = 5.0  # seconds more until the other server starts the unit: what that
 WAKING = 5.0  # seconds in which a host that lost its volume, frozen or stalled, has released everything once it can
 
 
-@pytest.fixture(scope="module")
-def kept() -> Iterator[Kept]:
-    shown = Kept(SERVERS, PG, PLAIN, timing="cooldown: 5")
-    yield shown
-    shown.close()
-
-
-@pytest.fixture
-def stage(kept: Kept) -> Stage:
-    return kept.settled()
+kept, stage = kept_stage(SERVERS, PG, PLAIN, timing="cooldown: 5")
 
 
 def test_frozen_servers_isolate_themselves_when_they_wake(stage: Stage) -> None:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from lab.commands import until
 from lab.databases import Database
 from lab.steady import boottime
-from tests.cluster.stage import MEASURED, Kept
+from tests.cluster.stage import MEASURED, kept_stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab.server import Server
     from tests.cluster.stage import Stage
 
@@ -28,16 +24,7 @@ OUTAGE_S = {PG: 15.0, WRITES: 15.0, BARE: 25.0, PLAIN: 25.0}  # at most; nobody 
 SYSTEM = ("/var/lib/nvkeep", "/etc/nvkeep", "/usr/sbin", "/usr/bin")  # what nvkeep needs of the system's disk
 
 
-@pytest.fixture(scope="module")
-def kept() -> Iterator[Kept]:
-    shown = Kept(SERVERS, *OUTAGE_S, timing="cooldown: 5")
-    yield shown
-    shown.close()
-
-
-@pytest.fixture
-def stage(kept: Kept) -> Stage:
-    return kept.settled()
+kept, stage = kept_stage(SERVERS, *OUTAGE_S, timing="cooldown: 5")
 
 
 def test_nobody_waits_for_the_thaw_of_a_host_that_hangs(stage: Stage) -> None:

@@ -11,35 +11,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from lab.commands import until
 from lab.databases import Database
 from lab.network import HEARTBEATS, SERVICE
-from tests.cluster.stage import MEASURED, Kept, says, standing, well
+from tests.cluster.stage import MEASURED, kept_stage, says, standing, well
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lab.server import Server
-    from tests.cluster.stage import Stage
+    from tests.cluster.stage import Stage, Watch
 
 SERVERS = ("srv-a", "srv-b")
 PG = Database("pg", 1, SERVERS, ("health: {postgresql: 5432}",))
 PLAIN = Database("plain", 3, SERVERS)
+DROP_IN = f"/run/systemd/system/{PG.unit}.d/a.conf"  # before the one that `systemctl edit` writes
 HEARTBEAT = HEARTBEATS[0].interface
 
 
-@pytest.fixture(scope="module")
-def kept() -> Iterator[Kept]:
-    shown = Kept(SERVERS, PG, PLAIN, timing="cooldown: 5")
-    yield shown
-    shown.close()
-
-
-@pytest.fixture
-def stage(kept: Kept) -> Stage:
-    return kept.settled()
+kept, stage = kept_stage(SERVERS, PG, PLAIN, timing="cooldown: 5")
 
 
 def test_a_heartbeat_that_is_made_anew_under_the_standby_is_heard_again(stage: Stage) -> None:
@@ -143,23 +133,33 @@ def main_pid(server: Server) -> str:
 def test_a_reset_also_clears_the_start_limit_of_the_unit(stage: Stage) -> None:
     """T7: a unit that hit its start limit refuses every start, also after its cause was mended."""
     watch = stage.watch(PG)
-    server, (other,) = watch.active, stage.others(PG)
-    dropin = f"/run/systemd/system/{PG.unit}.d/broken.conf"
-    for each in (server, other):
-        each.write(dropin, "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=2\n[Service]\nExecStartPre=/bin/false\n")
-        each.run(("systemctl", "daemon-reload"))
-    server.run(("systemctl", "kill", "--signal=SIGKILL", PG.unit))
-    for each in (server, other):
-        until(partial(says, each, PG, "held"), within=120, what=f"{each.name} does not hold", every=0.5)
-    for each in (server, other):
-        each.write(dropin, "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=2\n")
-        each.run(("systemctl", "daemon-reload"))
-        each.run(("nvkeep", "reset", "pg"))
+    limit = "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=2\n"
+    wait_held(stage, f"{limit}[Service]\nExecStartPre=/bin/false\n")
+    for server in stage.hosts(PG):
+        server.write(DROP_IN, limit)
+        server.run(("systemctl", "daemon-reload"))
+        server.run(("nvkeep", "reset", "pg"))
+    finish_mended(stage, watch)
+
+
+def wait_held(stage: Stage, text: str) -> None:
+    """Let no start of the unit succeed any more, by a drop-in on every server, end it, and wait until it is held."""
+    for server in stage.hosts(PG):
+        server.write(DROP_IN, text)
+        server.run(("systemctl", "daemon-reload"))
+    stage.on(PG).run(("systemctl", "kill", "--signal=SIGKILL", PG.unit))
+    for server in stage.hosts(PG):
+        until(partial(says, server, PG, "held"), within=120, what=f"{server.name} does not hold", every=0.5)
+
+
+def finish_mended(stage: Stage, watch: Watch) -> None:
+    """See it served again, and leave no drop-in behind."""
     stage.settle(within=90)
     watch.finish(stage.on(PG))
-    for each in (server, other):
-        each.path(dropin).unlink()
-        each.run(("systemctl", "daemon-reload"))
+    for server in stage.hosts(PG):
+        server.path(DROP_IN).unlink()
+        server.run(("systemctl", "revert", PG.unit))
+        server.run(("systemctl", "daemon-reload"))
 
 
 def test_a_router_that_answers_for_the_address_keeps_nobody_for_ever(stage: Stage) -> None:
@@ -207,26 +207,15 @@ def asked(server: Server) -> str:
 def test_a_start_that_takes_longer_than_systemd_waits_is_named(stage: Stage) -> None:
     """T24: a recovery that systemd ends begins anew, for ever."""
     watch = stage.watch(PG)
-    server, (other,) = watch.active, stage.others(PG)
-    slow = f"/run/systemd/system/{PG.unit}.d/a-slow.conf"
-    for each in (server, other):
-        each.write(slow, "[Service]\nExecStartPre=/bin/sleep 4\nTimeoutStartSec=2\n")
-        each.run(("systemctl", "daemon-reload"))
-    server.run(("systemctl", "kill", "--signal=SIGKILL", PG.unit))
-    for each in (server, other):
-        until(partial(says, each, PG, "held"), within=120, what=f"{each.name} does not hold", every=0.5)
-    for each in (server, other):
-        command, _, text = asked(each).partition("where a start takes longer: ")[2].split("\n")[0].partition(", and write ")
+    wait_held(stage, "[Service]\nExecStartPre=/bin/sleep 4\nTimeoutStartSec=2\n")
+    for server in stage.hosts(PG):
+        command, _, text = asked(server).partition("where a start takes longer: ")[2].split("\n")[0].partition(", and write ")
         line, _, section = text.partition(" under ")
         assert section.startswith("[Service]")
-        each.write("/run/text", f"[Service]\n{line}\n")
-        each.run(("env", "SYSTEMD_EDITOR=cp /run/text", "script", "-qec", command, "/dev/null"))  # an editor wants a terminal
-        each.run(("nvkeep", "reset", "pg"))
-    stage.settle(within=90)
-    watch.finish(stage.on(PG))
-    for each in (server, other):
-        each.path(slow).unlink()
-        each.run(("systemctl", "revert", PG.unit))
+        server.write("/run/text", f"[Service]\n{line}\n")
+        server.run(("env", "SYSTEMD_EDITOR=cp /run/text", "script", "-qec", command, "/dev/null"))  # an editor wants a terminal
+        server.run(("nvkeep", "reset", "pg"))
+    finish_mended(stage, watch)
 
 
 def ordered(stage: Stage, verb: str, one: Database) -> None:

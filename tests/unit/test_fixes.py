@@ -83,7 +83,7 @@ NOT_HERE: dict[str, str] = {  # the command, and why no test types it
     "apt-get install openssh-client": "no server of the lab reaches a registry",
     "modprobe {}": "the kernel of the lab has no modules",
     "ssh {} nvkeep override end {}": "printed where a host is lost between two answers; without ssh it is typed",
-    "make install": "the lab installs nvkeep by it, into each server (lab/base.py)",
+    "make install": "the lab installs nvkeep by the same packaging/install (lab/cluster.py)",
     "timedatectl set-ntp true": "the clock is the machine's",
 }
 
