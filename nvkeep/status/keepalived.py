@@ -5,10 +5,10 @@ from contextlib import suppress
 from nvkeep.core.observe import Observation
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
+from nvkeep.keepalived.names import UNIT
 from nvkeep.model.role import Role
 from nvkeep.probes import unit
 
-KEEPALIVED = "keepalived.service"
 NOT_AT_BOOT = (
     "keepalived is not enabled at boot: after a reboot this host gets no role before you type: systemctl start keepalived"
 )
@@ -19,7 +19,7 @@ def no_role(scope: Scope, observation: Observation) -> list[str]:
     if observation.facts.role is not Role.NONE or observation.asked.by_hand:
         return []
     with suppress(ProbeError):
-        seen = unit.read(scope.host, KEEPALIVED)
+        seen = unit.read(scope.host, UNIT)
         if seen.active == "inactive" and not seen.inactive_since:
             return ["keepalived has not been started since this host booted, so it has no role; systemctl start keepalived"]
     return ["keepalived gives no role; systemctl status keepalived"]
@@ -28,5 +28,5 @@ def no_role(scope: Scope, observation: Observation) -> list[str]:
 def not_at_boot(scope: Scope) -> list[str]:
     """Say so where a boot does not start it; nothing where that is unknown."""
     with suppress(ProbeError):
-        return [] if unit.enabled(scope.host, KEEPALIVED) else [NOT_AT_BOOT]
+        return [] if unit.enabled(scope.host, UNIT) else [NOT_AT_BOOT]
     return []
