@@ -15,6 +15,7 @@ from nvkeep.host.patience import GivenUp, within
 
 DURABLE_LIMIT_S = 10.0  # a busy disk takes a second or two to write a record out
 LOCK_POLL_S = 0.02  # between two tries for a lock
+UNFINISHED = ".nvkeep-new"  # how the name of a file ends that is not in its place yet; whoever is killed leaves it
 BYTES = "surrogateescape"  # how text carries bytes that are not UTF-8: other people's files are written back as they were
 
 
@@ -45,7 +46,7 @@ def write(path: str, text: str, *, durable: bool = False) -> None:
 def _write(path: str, text: str, given_up: GivenUp, *, durable: bool) -> None:
     target = Path(path)
     _make(target.parent)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=UNFINISHED)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors=BYTES) as stream:
             stream.write(text)

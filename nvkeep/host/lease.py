@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from nvkeep.host.files import UNFINISHED
 from nvkeep.host.text import load
 
 DENIED = 3  # exit code of the plumbing when another host holds
@@ -94,7 +95,7 @@ def release(reader: Reader, file: str, host: str) -> str:
 
 def _take(reader: Reader, file: str, holder: str | None, version: int) -> str:
     image = Path(file)
-    handle, temporary = tempfile.mkstemp(dir=image.parent, prefix=f".{image.name}.")
+    handle, temporary = tempfile.mkstemp(dir=image.parent, prefix=f".{image.name}.", suffix=UNFINISHED)
     try:
         with os.fdopen(handle, "w") as stream:
             json.dump({"holder": holder}, stream)

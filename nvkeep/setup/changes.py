@@ -11,6 +11,8 @@ from nvkeep.keepalived.version import here
 from nvkeep.probes import unit
 from nvkeep.setup import record
 from nvkeep.setup.order import TARGET, Order
+from nvkeep.state.files import RUN
+from nvkeep.state.service import Store
 
 OURS = ("nvkeep.service", "nvkeep-reconcile.timer", "nvkeep-shutdown.service")
 RUNS = ("active", "activating", "reloading")
@@ -40,6 +42,12 @@ class Turn:
 
     def __bool__(self) -> bool:
         return self.enable or self.disable or self.start
+
+
+def held(host: Host) -> tuple[str, ...]:
+    """Name the services that this host holds, whatever cluster.yaml says by now. Raises OSError."""
+    names = (name for name in host.names(f"{RUN}/claim") if not name.startswith("."))  # else one that was never put in place
+    return tuple(name for name in names if Store(host, name).claimed())
 
 
 def changes(host: Host, order: Order) -> tuple[str, ...]:

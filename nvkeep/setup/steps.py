@@ -6,7 +6,7 @@ from typing import NamedTuple
 from nvkeep.errors import CommandError
 from nvkeep.host import Host
 from nvkeep.keepalived.install import installer
-from nvkeep.keepalived.install.candidate import Draft, draft, written
+from nvkeep.keepalived.install.candidate import Draft, draft, sweep, written
 from nvkeep.keepalived.install.checks import TMPFILES
 from nvkeep.keepalived.names import CONF, FIFO, PART, UNIT, every_instance
 from nvkeep.keepalived.version import here
@@ -60,6 +60,7 @@ def finish(host: Host, digest: str = "") -> Ended:
     """Forget how this host was before this setup, or before any."""
     if record.foreign(host, digest):
         return Ended(well=True, lines=(FOREIGN,))
+    sweep(host, orders.STAGED, orders.DIRECTORY)
     host.remove(record.FILE)
     orders.clear(host, digest)
     return Ended(well=True)

@@ -12,9 +12,8 @@ from nvkeep.host.files import others_can_write
 from nvkeep.keepalived.install.candidate import refused, written
 from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.probes import unit
-from nvkeep.setup.changes import OURS, changes
+from nvkeep.setup.changes import OURS, changes, held
 from nvkeep.setup.order import DIRECTORY, TARGET, Order
-from nvkeep.state.files import RUN
 from nvkeep.state.service import Store
 
 INSTALL = "make install"
@@ -122,8 +121,8 @@ def _target(host: Host, order: Order) -> Iterator[Finding]:
 
 def _orphans(host: Host, order: Order) -> Iterator[Finding]:
     """Name what this host serves and would not know any more: it would run on, and nobody would look after it."""
-    for service in host.names(f"{RUN}/claim"):
-        if service not in order.cluster.services_of(host.name) and Store(host, service).claimed():
+    for service in held(host):
+        if service not in order.cluster.services_of(host.name):
             why = "this host serves it, and this cluster.yaml does not list it here; keep it in the file until it is released"
             yield Finding(f"service {service}", why, f"nvkeep move {service}")
 

@@ -9,11 +9,10 @@ from nvkeep.keepalived.install.candidate import Files, written
 from nvkeep.keepalived.names import CONF, PART, UNIT
 from nvkeep.probes import unit
 from nvkeep.setup import record, steps
-from nvkeep.setup.changes import OURS, RUNS, is_enabled
+from nvkeep.setup.changes import OURS, RUNS, held, is_enabled
 from nvkeep.setup.record import Record, Text
 from nvkeep.setup.steps import Ended
-from nvkeep.state.files import LEAVING, RUN
-from nvkeep.state.service import Store
+from nvkeep.state.files import LEAVING
 
 HAND_OVER = "nvkeep-shutdown.service"
 PERMIT = f"/run/systemd/system/{HAND_OVER}.d/setup-undo.conf"
@@ -32,7 +31,7 @@ def undo(host: Host, digest: str = "") -> Ended:
         steps.finish(host, digest)
         return Ended(well=True, lines=(NOTHING,))
     _end(host, before)
-    kept = _held(host) if not before.units[AGENT].active else ()
+    kept = held(host) if not before.units[AGENT].active else ()
     if kept:
         return Ended(well=False, lines=(f"{', '.join(kept)} is not released; nvkeep holders, then: nvkeep setup --undo",))
     _unboot(host, before)
@@ -71,11 +70,6 @@ def _hand_over(host: Host) -> None:
         host.remove(PERMIT)
         host.run(("rmdir", "--", PERMIT.rpartition("/")[0]), 10.0)
         _run(host, "systemctl", "daemon-reload")
-
-
-def _held(host: Host) -> tuple[str, ...]:
-    """Name what this host holds, whatever cluster.yaml says by now."""
-    return tuple(service for service in host.names(f"{RUN}/claim") if Store(host, service).claimed())
 
 
 def _unboot(host: Host, before: Record) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from nvkeep.errors import CommandError
-from nvkeep.host import Host
+from nvkeep.host import UNFINISHED, Host
 from nvkeep.keepalived import parser
 from nvkeep.keepalived.conf import configuration
 from nvkeep.keepalived.drift import MADE, build_of, includes
@@ -18,7 +18,7 @@ from nvkeep.model.spec import Cluster
 from nvkeep.state.files import RUN
 
 LOCK = f"{RUN}/lock/.keepalived-conf"  # one at a time writes and tries these files
-CANDIDATE = {CONF: f"{DIRECTORY}/.keepalived.conf.candidate", PART: f"{DIRECTORY}/.nvkeep.conf.candidate"}
+CANDIDATE = {path: f"{DIRECTORY}/.{path.rpartition('/')[2]}{UNFINISHED}" for path in (CONF, PART)}
 FRESH = f"""\
 # {CONF} - yours: write your own vrrp_instances here. Only the include line is nvkeep's.
 global_defs {{
@@ -155,6 +155,15 @@ def tried(host: Host, new: Files, version: Version) -> str:
 def _renamed(line: str) -> str:
     includes = [statement for statement in parser.statements(line) if parser.included(statement) == PART]
     return f"include {CANDIDATE[PART]}" if includes else line
+
+
+def sweep(host: Host, *directories: str) -> None:
+    """Remove what somebody who was killed had not put in its place yet, here and there. Raises Busy, OSError."""
+    with host.lock(LOCK, 60.0):
+        for directory in (DIRECTORY, *directories):
+            for name in host.names(directory):
+                if name.endswith(UNFINISHED):
+                    host.remove(f"{directory}/{name}")
 
 
 def copy(host: Host, path: str, to: str) -> None:

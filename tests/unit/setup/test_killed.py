@@ -13,14 +13,15 @@ import pytest
 
 from nvkeep import config
 from nvkeep.errors import ConfigError
-from nvkeep.host import Completed, LocalHost
+from nvkeep.host import UNFINISHED, Completed, LocalHost
 from nvkeep.host.base import READ_BYTES
 from nvkeep.keepalived import CONF, FIFO, PART
 from nvkeep.keepalived.install import installer
 from nvkeep.keepalived.install.candidate import written
+from nvkeep.keepalived.names import DIRECTORY as KEEPALIVED
 from nvkeep.setup import changes, record, steps, undo
 from nvkeep.setup.changes import OURS
-from nvkeep.setup.order import STAGED, TARGET, Order
+from nvkeep.setup.order import DIRECTORY, STAGED, TARGET, Order
 
 TEXT = (Path(__file__).parents[2] / "golden" / "keepalived" / "cluster.yaml").read_text()
 CLUSTER = config.parse(TEXT)
@@ -57,8 +58,18 @@ class Machine(LocalHost):
         return super().read(self.at(path), most)
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
-        self.act()
+        try:
+            self.act()
+        except Killed:
+            self.unfinished(path)
+            raise
         super().write(self.at(path), text, durable=durable)
+
+    def unfinished(self, path: str) -> None:
+        """Leave what a writer that is killed leaves: the new file, beside its place."""
+        beside = Path(self.at(path))
+        if self.lives == -1 and beside.parent.is_dir():
+            (beside.parent / f".{beside.name}.k1ll3d00{UNFINISHED}").touch()
 
     def remove(self, path: str, *, durable: bool = False) -> None:
         self.act()
@@ -113,7 +124,8 @@ class Machine(LocalHost):
         """Tell everything that must be as before, or as it should be. The FIFO is not among it: every boot makes it."""
         paths = (TARGET, CONF, PART, CONF + installer.PREVIOUS, PART + installer.PREVIOUS, record.FILE, STAGED)
         found = {path: written(self, path) if path != STAGED else self.exists(path) for path in paths}
-        return found, set(self.enabled), set(self.active)
+        beside = {where: self.names(where) for where in (DIRECTORY, KEEPALIVED)}
+        return found, beside, set(self.enabled), set(self.active)
 
 
 @pytest.fixture(autouse=True)
@@ -269,3 +281,15 @@ def test_what_will_be_changed_is_said(tmp_path: Path) -> None:
         f"make {FIFO}",
         *(f"enable and start {name}" for name in ALL),
     )
+
+
+def test_a_claim_that_was_never_put_in_place_is_no_service(tmp_path: Path) -> None:
+    host = machine(tmp_path, {})
+    host.write("/proc/sys/kernel/random/boot_id", "")
+    host.write("/proc/1/stat", Path("/proc/1/stat").read_text())
+    host.write("/run/nvkeep/claim/pg", "")
+    host.lives = 0
+    with contextlib.suppress(Killed):
+        host.write("/run/nvkeep/claim/plain", "")
+    assert len(host.names("/run/nvkeep/claim")) == 2
+    assert changes.held(host) == ("pg",)
