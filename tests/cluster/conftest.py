@@ -1,8 +1,10 @@
-"""One fresh pair of servers a test: each test breaks something, none may see what another has left."""
+"""Pairs of servers: `fresh` for whoever breaks what stays broken, `pair` for the tests of a file that leave all in order."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,13 +13,15 @@ from lab import needs, protected
 from lab.cluster import Lab
 from lab.commands import run, until
 from lab.network import FLOATING
+from lab.steady import boottime
 from tests.cluster.stage import LOG, MEASURED
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from lab.client import Result, Writer
     from lab.server import Server
+    from lab.storage import Event
 
 LONGEST = (  # minutes each; by `pytest --durations=0`
     "test_partitions", "test_operations", "test_hanging_host", "test_outside",
@@ -71,6 +75,16 @@ class Pair:
         self.wait_ready(self.other)
         self.writer: Writer = lab.writer().start()
         self.more_rows()
+        self.in_order = False  # nothing is broken, and nothing of this test is left: the next one may have these servers
+        self.began = boottime()
+
+    def events(self, *kinds: str) -> list[Event]:
+        """List what happened in the storage since this test began, oldest first; no attach of what is attached."""
+        return [one for one in self.lab.storage.events(*kinds) if one.boottime >= self.began and one["how"] != "again"]
+
+    def taken(self) -> list[str]:
+        """List who took the volume since this test began, and how, in order."""
+        return [f"{event['host']} {event['how']}" for event in self.events("attach")]
 
     def wait_ready(self, server: Server, within: float = 40) -> None:
         """Wait until a server stands by."""
@@ -105,6 +119,7 @@ class Pair:
             assert_clean(clean)
         assert self.writer.lost() == 0
         assert result.acknowledged > 50
+        self.in_order = clean is not None
         return result
 
 
@@ -154,7 +169,59 @@ def done(server: Server) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-LINES:]) if path.exists() else "nothing"
 
 
+class Kept:
+    """A lab that the tests of a file use one after the other; after one that did not end in order, the next gets a new one."""
+
+    def __init__(self, make: Callable[[], Lab]) -> None:
+        self._make = make
+        self._lab: Lab | None = None
+        self._stack = ExitStack()
+
+    @contextmanager
+    def pair(self) -> Iterator[Pair]:
+        """Give the servers, both in order, and a client that writes."""
+        self._lab = self._lab or self._stack.enter_context(self._make())
+        pair = None
+        try:
+            pair = Pair(self._lab)
+            yield pair
+        finally:
+            if not pair or not pair.in_order:
+                self.close()
+
+    def close(self) -> None:
+        """Take the lab away."""
+        self._lab = None
+        self._stack.close()
+
+
+def kept_pair(make: Callable[[], Lab]) -> tuple[Any, Any]:
+    """Make the two fixtures of a file whose tests use one lab: what is kept, and the pair in order, for each test."""
+
+    @pytest.fixture(scope="module")
+    def kept() -> Iterator[Kept]:
+        shown = Kept(make)
+        yield shown
+        shown.close()
+
+    @pytest.fixture
+    def pair(kept: Kept) -> Iterator[Pair]:
+        with kept.pair() as pair:
+            yield pair
+
+    return kept, pair
+
+
+kept, pair = kept_pair(partial(protected.pair, reconcile=4))
+
+
 @pytest.fixture
-def pair() -> Iterator[Pair]:
+def alone(kept: Kept) -> None:
+    """Let a test have labs of its own: the one that is kept goes first."""
+    kept.close()
+
+
+@pytest.fixture
+def fresh(alone: None) -> Iterator[Pair]:  # noqa: ARG001 - a worker has one lab at a time
     with protected.pair(reconcile=4) as lab:
         yield Pair(lab)

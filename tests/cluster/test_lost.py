@@ -30,10 +30,10 @@ def isolated(server: Server) -> list[str]:
 
 
 @pytest.mark.parametrize("stalled", [False, True], ids=["fails", "stalls first"])
-def test_what_the_client_was_told_is_safe_and_the_old_holder_ends_clean(pair: Pair, stalled: bool) -> None:
-    loser, thief = pair.active, pair.other
+def test_what_the_client_was_told_is_safe_and_the_old_holder_ends_clean(fresh: Pair, stalled: bool) -> None:
+    loser, thief = fresh.active, fresh.other
     if stalled:
-        pair.lab.storage.stall("vol1", loser.name)
+        fresh.lab.storage.stall("vol1", loser.name)
         time.sleep(1)  # the client's writes are under way and hang
     begun = boottime()
     thief.run(TAKE, check=False)
@@ -41,16 +41,16 @@ def test_what_the_client_was_told_is_safe_and_the_old_holder_ends_clean(pair: Pa
     assert_clean(loser)
     assert boottime() - begun < DEADLINE
     if stalled:
-        pair.lab.storage.resume("vol1", loser.name)
-    pair.finish(thief, clean=loser)
+        fresh.lab.storage.resume("vol1", loser.name)
+    fresh.finish(thief, clean=loser)
 
 
-def test_the_address_goes_first(pair: Pair) -> None:
-    loser, thief = pair.active, pair.other
+def test_the_address_goes_first(fresh: Pair) -> None:
+    loser, thief = fresh.active, fresh.other
     thief.run(TAKE, check=False)
     until(lambda: not loser.path(ATTACHED).exists(), within=DEADLINE, what="the old holder is still attached")
     until(lambda: len(isolated(loser)) == 4, within=5, what="not all four kinds were isolated")
     lines = isolated(loser)
     assert [line.split(": ")[2].split(" ")[0] for line in lines] == ["address", "service", "mount", "volume"]
     assert FLOATING in lines[0]
-    pair.finish(thief, clean=loser)
+    fresh.finish(thief, clean=loser)

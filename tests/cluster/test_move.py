@@ -9,7 +9,7 @@ import pytest
 from lab import databases, protected, remote
 from lab.cluster import Lab
 from lab.databases import Database
-from tests.cluster.conftest import Pair
+from tests.cluster.conftest import Pair, kept_pair
 from tests.cluster.stage import MEASURED
 
 if TYPE_CHECKING:
@@ -19,14 +19,25 @@ TIMING = "advert: 0.2, reconcile: 4, step: 10"
 PG = Database(more=("holders: none",))
 
 
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    with Lab(PG.hosts, config=databases.config((PG,), PG.hosts, timing=TIMING), prepare=protected.prepare) as lab:
-        yield Pair(lab)
+def make() -> Lab:
+    return Lab(PG.hosts, config=databases.config((PG,), PG.hosts, timing=TIMING), prepare=protected.prepare)
+
+
+kept, pair = kept_pair(make)
 
 
 def moves(pair: Pair) -> list[str]:
     return pair.lab.storage.moves(PG.volume, 0.0)
+
+
+def test_without_ssh_it_is_typed_where_the_service_is(pair: Pair) -> None:
+    done = pair.other.run(("nvkeep", "move", "pg"), check=False, timeout=60)
+    assert done.returncode == 2
+    assert f"it is not served by {pair.other.name}; cannot reach {pair.active.name} over ssh" in done.stderr
+    done = pair.active.run(("nvkeep", "move", "pg"), check=False, timeout=60)
+    assert done.returncode == 1
+    assert f"{pair.other.name} cannot be asked whether it may take it (ssh {pair.other.name} true)" in done.stderr
+    pair.finish(pair.active, clean=pair.other)
 
 
 def test_there_and_back_and_never_a_seize(pair: Pair) -> None:
@@ -55,18 +66,8 @@ def test_a_stuck_move_turns_round(pair: Pair) -> None:
     assert moves(pair)[before:] == []
 
 
-def test_without_ssh_it_is_typed_where_the_service_is(pair: Pair) -> None:
-    done = pair.other.run(("nvkeep", "move", "pg"), check=False, timeout=60)
-    assert done.returncode == 2
-    assert f"it is not served by {pair.other.name}; cannot reach {pair.active.name} over ssh" in done.stderr
-    done = pair.active.run(("nvkeep", "move", "pg"), check=False, timeout=60)
-    assert done.returncode == 1
-    assert f"{pair.other.name} cannot be asked whether it may take it (ssh {pair.other.name} true)" in done.stderr
-    pair.finish(pair.active, clean=pair.other)
-
-
 @pytest.fixture
-def three() -> Iterator[Pair]:
+def three(alone: None) -> Iterator[Pair]:  # noqa: ARG001 - a worker has one lab at a time
     names = ("srv-a", "srv-b", "srv-c")
     with remote.lab(Database(hosts=names), names, TIMING) as lab:
         yield Pair(lab)

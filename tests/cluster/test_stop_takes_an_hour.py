@@ -12,7 +12,6 @@ from lab.network import FLOATING
 from lab.steady import boottime
 from tests.cluster.conftest import ATTACHED, Pair, assert_clean
 from tests.cluster.test_busy import DROP_IN, TAKE
-from tests.cluster.test_failover import taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +41,7 @@ def assert_isolated(pair: Pair, loser: Server, thief: Server) -> None:
     assert boottime() - begun < DEADLINE
     assert_clean(loser)
     pair.finish(thief, clean=loser)
-    assert taken(pair) == [f"{loser.name} plain", f"{thief.name} preempt"]
+    assert pair.taken() == [f"{thief.name} preempt"]
 
 
 def test_the_volume_is_taken_while_it_serves(slow: Pair) -> None:

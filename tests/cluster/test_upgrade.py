@@ -12,7 +12,7 @@ import pytest
 from lab import places, steady
 from lab.commands import LabError, run, until
 from lab.steady import boottime
-from tests.cluster.test_failover import main_pid, taken
+from tests.cluster.test_failover import main_pid
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,31 +55,6 @@ def restarts(server: Server) -> str:
     return server.run(("systemctl", "show", "-p", "NRestarts", "--value", AGENT)).stdout.strip()
 
 
-def test_an_upgrade_on_both_servers_moves_nothing(pair: Pair, tmp_path: Path) -> None:
-    tree = version(tmp_path, "0.1.1")
-    for server in (pair.active, pair.other):
-        pid = main_pid(server, AGENT)
-        install(tree, server)
-        until(lambda server=server: told(server) == "version 0.1.1", within=10, what="the agent is not the new code")  # type: ignore[misc]
-        assert (main_pid(server, AGENT), restarts(server)) == (pid, "0")
-        assert server.run(("nvkeep", "--version")).stdout == "nvkeep 0.1.1\n"
-        pair.more_rows()
-    pair.wait_ready(pair.other)
-    result = pair.finish(pair.active, clean=pair.other)
-    assert taken(pair) == [f"{pair.active.name} plain"]
-    assert result.longest_steady_gap < NOTHING_MOVED
-
-
-def test_an_upgraded_pair_still_fails_over(pair: Pair, tmp_path: Path) -> None:
-    tree, dead, heir = version(tmp_path, "0.1.1"), pair.active, pair.other
-    install(tree, heir)
-    until(lambda: told(heir) == "version 0.1.1", within=10, what="the agent is not the new code")
-    pair.wait_ready(heir)
-    dead.power_cut()
-    pair.wait_serving(heir)
-    pair.finish(heir, clean=None)
-
-
 def test_code_that_does_not_run_is_not_installed_and_not_become(pair: Pair, tmp_path: Path) -> None:
     tree, server = version(tmp_path, "0.1.1"), pair.active
     pid, before = main_pid(server, AGENT), server.run(("readlink", "/usr/lib/nvkeep/current")).stdout.strip()
@@ -97,8 +72,63 @@ def test_code_that_does_not_run_is_not_installed_and_not_become(pair: Pair, tmp_
     assert result.longest_steady_gap < NOTHING_MOVED
 
 
-def test_who_starts_during_an_install_gets_one_version_whole(pair: Pair, tmp_path: Path) -> None:
-    server = pair.other
+def test_an_upgrade_on_both_servers_moves_nothing(pair: Pair, tmp_path: Path) -> None:
+    tree = version(tmp_path, "0.1.1")
+    for server in (pair.active, pair.other):
+        pid = main_pid(server, AGENT)
+        install(tree, server)
+        until(lambda server=server: told(server) == "version 0.1.1", within=10, what="the agent is not the new code")  # type: ignore[misc]
+        assert (main_pid(server, AGENT), restarts(server)) == (pid, "0")
+        assert server.run(("nvkeep", "--version")).stdout == "nvkeep 0.1.1\n"
+        pair.more_rows()
+    pair.wait_ready(pair.other)
+    result = pair.finish(pair.active, clean=pair.other)
+    assert pair.taken() == []
+    assert result.longest_steady_gap < NOTHING_MOVED
+
+
+@pytest.mark.parametrize("how", ["KILL", "restart"])
+def test_an_agent_that_ends_moves_nothing(pair: Pair, how: str) -> None:
+    for server in (pair.active, pair.other):
+        pid = main_pid(server, AGENT)
+        server.run(("systemctl", "restart", AGENT) if how == "restart" else ("systemctl", "kill", f"--signal={how}", AGENT))
+        until(lambda server=server, pid=pid: main_pid(server, AGENT) not in ("0", pid), within=10, what="it did not return")  # type: ignore[misc]
+        time.sleep(3)  # long enough for a takeover, had anybody decided on one
+        pair.wait_serving(pair.active)
+        pair.wait_ready(pair.other)
+    result = pair.finish(pair.active, clean=pair.other)
+    assert pair.taken() == []
+    assert result.longest_steady_gap < NOTHING_MOVED
+
+
+def test_an_agent_that_is_told_to_end_in_the_middle_of_a_pass_ends_at_once(pair: Pair) -> None:
+    dead, heir = pair.active, pair.other
+    pair.lab.storage.io_delay(None)  # the pass that takes over waits for I/O
+    heir.run(("systemctl", "stop", "nvkeep-reconcile.timer"))
+    dead.power_cut()
+    until(lambda: pair.taken() == [f"{heir.name} preempt"], within=20, what="no takeover began")
+    begun = boottime()
+    heir.run(("systemctl", "stop", AGENT))
+    assert steady.seconds(begun) < 4
+    assert "timed out" not in heir.journal(AGENT)
+    pair.lab.storage.io_delay(0)
+    heir.run(("systemctl", "start", AGENT, "nvkeep-reconcile.timer"))
+    pair.wait_serving(heir)
+    pair.finish(heir, clean=None)
+
+
+def test_an_upgraded_pair_still_fails_over(fresh: Pair, tmp_path: Path) -> None:
+    tree, dead, heir = version(tmp_path, "0.1.1"), fresh.active, fresh.other
+    install(tree, heir)
+    until(lambda: told(heir) == "version 0.1.1", within=10, what="the agent is not the new code")
+    fresh.wait_ready(heir)
+    dead.power_cut()
+    fresh.wait_serving(heir)
+    fresh.finish(heir, clean=None)
+
+
+def test_who_starts_during_an_install_gets_one_version_whole(fresh: Pair, tmp_path: Path) -> None:
+    server = fresh.other
     trees = [version(tmp_path, name) for name in ("0.1.1", "0.1.2")]
     loop = "while [ ! -e /stop ]; do nvkeep schema >/dev/null || exit 3; nvkeep --version; done | sort | uniq -c"
     with ThreadPoolExecutor(2) as pool:
@@ -113,33 +143,3 @@ def test_who_starts_during_an_install_gets_one_version_whole(pair: Pair, tmp_pat
     assert {"0.1.1", "0.1.2"} <= seen <= {"0.1.0", "0.1.1", "0.1.2"}
     kept = server.run(("ls", "/usr/lib/nvkeep")).stdout.split()
     assert len([name for name in kept if name.startswith("code-")]) == 2
-
-
-@pytest.mark.parametrize("how", ["KILL", "restart"])
-def test_an_agent_that_ends_moves_nothing(pair: Pair, how: str) -> None:
-    for server in (pair.active, pair.other):
-        pid = main_pid(server, AGENT)
-        server.run(("systemctl", "restart", AGENT) if how == "restart" else ("systemctl", "kill", f"--signal={how}", AGENT))
-        until(lambda server=server, pid=pid: main_pid(server, AGENT) not in ("0", pid), within=10, what="it did not return")  # type: ignore[misc]
-        time.sleep(3)  # long enough for a takeover, had anybody decided on one
-        pair.wait_serving(pair.active)
-        pair.wait_ready(pair.other)
-    result = pair.finish(pair.active, clean=pair.other)
-    assert taken(pair) == [f"{pair.active.name} plain"]
-    assert result.longest_steady_gap < NOTHING_MOVED
-
-
-def test_an_agent_that_is_told_to_end_in_the_middle_of_a_pass_ends_at_once(pair: Pair) -> None:
-    dead, heir = pair.active, pair.other
-    pair.lab.storage.io_delay(None)  # the pass that takes over waits for I/O
-    heir.run(("systemctl", "stop", "nvkeep-reconcile.timer"))
-    dead.power_cut()
-    until(lambda: taken(pair)[-1] == f"{heir.name} preempt", within=20, what="no takeover began")
-    begun = boottime()
-    heir.run(("systemctl", "stop", AGENT))
-    assert steady.seconds(begun) < 4
-    assert "timed out" not in heir.journal(AGENT)
-    pair.lab.storage.io_delay(0)
-    heir.run(("systemctl", "start", AGENT, "nvkeep-reconcile.timer"))
-    pair.wait_serving(heir)
-    pair.finish(heir, clean=None)

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -169,3 +170,17 @@ def test_the_agent_is_watched_and_not_the_first_to_be_ended() -> None:
     assert "WatchdogSec=" in text
     assert "OOMScoreAdjust=-900" in text
     assert "Restart=always" in text
+
+
+def test_the_launcher_lets_no_plugin_of_another_package_in(tmp_path: Path) -> None:
+    """A plugin of pydantic may be any package that root has installed; it would run in every process of nvkeep."""
+    start = (UNITS.parent / "launcher").read_text().replace("/usr/lib/nvkeep/current", str(UNITS.parents[1]))
+    start = start.replace("sys.exit(main())", "main(); print(*sorted(sys.modules))")
+    file = tmp_path / "cluster.yaml"
+    file.write_text((UNITS.parents[1] / "examples/cluster.yaml").read_text())
+    done = subprocess.run(
+        (sys.executable, "-I", "-c", start, "check", "-f", str(file)), capture_output=True, text=True, check=True, timeout=60
+    )
+    loaded = done.stdout.splitlines()[-1].split()
+    assert "pydantic.main" in loaded
+    assert "importlib.metadata" not in loaded
