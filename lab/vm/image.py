@@ -33,6 +33,9 @@ PACKAGES = (
     "multipath-tools",
     "open-iscsi",
     "drbd-utils",
+    "selinux-policy-default",
+    "policycoreutils",
+    "attr",
 )
 # What would start by itself, or would only slow the start down, in a machine that does one thing.
 MASKED = (
@@ -106,6 +109,7 @@ FILES = {
     "etc/drbd.d/global_common.conf": "global { usage-count no; }\n",
     # Found by udev in every PC, needed by none of these.
     "etc/modprobe.d/lab.conf": "".join(f"blacklist {name}\n" for name in UNUSED),
+    "etc/selinux/config": "SELINUX=enforcing\nSELINUXTYPE=default\n",  # only where the kernel's command line lets it
     "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRateLimitIntervalSec=0\n",
     "etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStopSec=15s\nLogColor=no\n",
     "etc/systemd/system/lab-agent.service": UNIT,

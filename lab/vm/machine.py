@@ -39,6 +39,7 @@ KERNEL = (
     "root=/dev/nvme0n1 rw console=ttyS0 quiet mitigations=off apparmor=0 audit=0 tsc=reliable clocksource=tsc nokaslr"
     " panic=-1 net.ifnames=0"
 )
+PLAIN = "lsm=landlock,lockdown,yama,integrity"  # without SELinux, which the kernel would have by itself
 
 
 class Machine:
@@ -53,6 +54,7 @@ class Machine:
         self.sockets = places.sockets(name)
         self.data = data or {}
         self.identity = uuid.uuid4()
+        self.security = PLAIN  # words for the kernel, from the next boot on
         self._kernel: Path | None = None
         self._qemu: subprocess.Popen[bytes] | None = None
         self._channel: Channel | None = None
@@ -89,7 +91,7 @@ class Machine:
 
     def _words(self) -> str:
         nets = " ".join(f"lab.net={net.interface}:{net.address(self.host)}/24" for net in self.nets)
-        return f"{KERNEL} systemd.hostname={self.name} systemd.machine_id={self.identity.hex} {nets}"
+        return f"{KERNEL} {self.security} systemd.hostname={self.name} systemd.machine_id={self.identity.hex} {nets}"
 
     def _command(self) -> tuple[str, ...]:
         return (

@@ -12,12 +12,15 @@ from nvkeep.probes import unit
 NOT_AT_BOOT = (
     "keepalived is not enabled at boot: after a reboot this host gets no role before you type: systemctl start keepalived"
 )
+FAULT = "keepalived is in FAULT here, although this host may take over: it will not become master; nvkeep check --host"
 
 
 def no_role(scope: Scope, observation: Observation) -> list[str]:
     """Distinguish a keepalived that was not started yet, as it should be where it is not enabled, from one in trouble."""
-    if observation.facts.role is not Role.NONE or observation.asked.by_hand:
+    if observation.asked.by_hand:
         return []
+    if observation.facts.role is not Role.NONE:
+        return [FAULT] if observation.facts.role is Role.FAULT and scope.store.flag() else []
     with suppress(ProbeError):
         seen = unit.read(scope.host, UNIT)
         if seen.active == "inactive" and not seen.inactive_since:

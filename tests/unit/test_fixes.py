@@ -34,6 +34,7 @@ FIX, READY, SETUP, ORDERS, OUTSIDE = (
     f"tests/cluster/test_{name}.py" for name in ("every_fix", "readiness", "setup", "orders", "outside")
 )
 DRBD, IMPORT = "tests/machines/test_drbd.py", "tests/unit/legacy/test_import.py"
+SELINUX = "tests/machines/test_selinux.py"
 TYPED = {  # the command, and the words of the test that types it
     "chown root {} && chmod go-w {}": (FIX, "a cluster.yaml that others can write"),
     "nvkeep activate": (FIX, "on standby"),
@@ -76,10 +77,13 @@ TYPED = {  # the command, and the words of the test that types it
     "nvkeep import -o {}": (IMPORT, '"-o"'),
     "nvkeep import CONF FSTAB": (IMPORT, "nvkeep_service.conf"),
     "nvkeep keepalived --for-version 2.2.7": ("tests/unit/cli/test_verbs.py", '"--for-version", "2.2.7"'),
+    "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep && systemctl reload keepalived": (
+        SELINUX,
+        'b.run(("sh", "-c", LABEL)',
+    ),
     "echo manual > /etc/postgresql/{}/{}/start.conf && systemctl daemon-reload": (OUTSIDE, "P1"),
 }
 NOT_HERE: dict[str, str] = {  # the command, and why no test types it
-    "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep": "no machine here confines keepalived by SELinux",
     "apt-get install openssh-client": "no server of the lab reaches a registry",
     "modprobe {}": "the kernel of the lab has no modules",
     "ssh {} nvkeep override end {}": "printed where a host is lost between two answers; without ssh it is typed",

@@ -17,8 +17,9 @@ from nvkeep.probes import address
 
 TMPFILES = "systemd-tmpfiles --create nvkeep.conf"
 RESTART = "systemctl daemon-reload && systemctl restart keepalived"
+FLAGS = f"{FIFO.rpartition('/')[0]}/eligible"  # the directory of the flags that keepalived tracks
 CONFINED, ALLOWED = "keepalived_t", "keepalived_var_run_t"  # of the policies of Fedora and RHEL
-LABEL = "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep"
+LABEL = "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep && systemctl reload keepalived"
 TMPDIR_KNOWN = Version(2, 2, 0)
 
 
@@ -97,10 +98,11 @@ def labels(host: Host) -> Finding | None:
         confined = CONFINED in host.read(f"/proc/{running(host).pid}/attr/current")
     except (OSError, ValueError, LookupError):
         return None
-    seen = host.run(("stat", "-c", "%C", "--", FIFO), 2.0).out.strip() if enforcing and confined else ALLOWED
-    if ALLOWED in seen:
-        return None
-    return finding(f"SELinux keeps keepalived from {FIFO}, which is labelled {seen or 'in no way'}", LABEL)
+    for path in (FIFO, FLAGS) if enforcing and confined else ():
+        seen = host.run(("stat", "-c", "%C", "--", path), 2.0).out.strip()
+        if ALLOWED not in seen:
+            return finding(f"SELinux keeps keepalived from {path}, which is labelled {seen or 'in no way'}", LABEL)
+    return None
 
 
 def interfaces(host: Host, cluster: Cluster) -> Iterator[Finding]:

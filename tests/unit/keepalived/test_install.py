@@ -428,7 +428,8 @@ def test_killed_before_any_act_the_next_run_ends_it_and_keepalived_never_reads_h
 
 # --- SELinux ------------------------------------------------------------------------------------------------------------
 
-LABELLED = ("stat", "-c", "%C", "--", "/run/nvkeep/vrrp.fifo")
+LABELLED = ("stat", "-c", "%C", "--")
+WRONG, RIGHT = "system_u:object_r:var_run_t:s0", "system_u:object_r:keepalived_var_run_t:s0"
 RUNNING = {
     "/run/keepalived.pid": "700\n", "/run/vrrp.pid": "701\n", "/proc/700/comm": "keepalived\n",
     "/proc/701/stat": f"701 (keepalived) S {' '.join(['0'] * 18)} 5 0\n", "/sys/fs/selinux/enforce": "1",
@@ -437,22 +438,27 @@ RUNNING = {
 
 
 @pytest.mark.parametrize(
-    ("files", "label", "wrong"),
+    ("files", "fifo", "flags", "named"),
     [
-        ({}, "system_u:object_r:var_run_t:s0", True),
-        ({}, "system_u:object_r:keepalived_var_run_t:s0", False),
-        ({"/sys/fs/selinux/enforce": "0"}, "system_u:object_r:var_run_t:s0", False),
-        ({"/proc/700/attr/current": "unconfined"}, "system_u:object_r:var_run_t:s0", False),
+        ({}, WRONG, WRONG, "/run/nvkeep/vrrp.fifo"),
+        ({}, RIGHT, WRONG, "/run/nvkeep/eligible"),
+        ({}, RIGHT, RIGHT, ""),
+        ({"/sys/fs/selinux/enforce": "0"}, WRONG, WRONG, ""),
+        ({"/proc/700/attr/current": "unconfined"}, WRONG, WRONG, ""),
     ],
 )
 def test_a_policy_that_confines_keepalived_is_named_with_the_module_that_lets_it(
-    files: dict[str, str], label: str, wrong: bool
+    files: dict[str, str], fifo: str, flags: str, named: str
 ) -> None:
-    host = Played(files=RUNNING | files, said={LABELLED: Completed(LABELLED, 0, f"{label}\n", "")})
-    found = checks.labels(host)  # type: ignore[arg-type]  # as much of a Host as is asked
-    assert bool(found) is wrong
+    labels = {(*LABELLED, "/run/nvkeep/vrrp.fifo"): fifo, (*LABELLED, "/run/nvkeep/eligible"): flags}
+    said = {argv: Completed(argv, 0, f"{label}\n", "") for argv, label in labels.items()}
+    found = checks.labels(Played(files=RUNNING | files, said=said))  # type: ignore[arg-type]  # as much of a Host as is asked
+    assert bool(found) is bool(named)
     if found:
-        assert found.fix == "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep"
+        assert f"keeps keepalived from {named}, which is labelled {WRONG}" in found.why
+        assert found.fix == (
+            "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep && systemctl reload keepalived"
+        )
 
 
 def test_the_policy_module_names_the_places_that_keepalived_is_given() -> None:
