@@ -51,5 +51,5 @@ def mountable(host: Host, fstype: str) -> Lack | str:
     if known(host, fstype):
         return "can be mounted"
     helped = fstype in HELPED or "." in fstype
-    fix = f"install the package that brings /sbin/mount.{fstype}" if helped else f"modprobe {fstype}"
-    return Lack(f"this host cannot mount {fstype}", fix)
+    what = f"/sbin/mount.{fstype}" if helped else f"the module {fstype} for the kernel that runs"
+    return Lack(f"this host cannot mount {fstype}", f"install the package that brings {what}")

@@ -57,6 +57,10 @@ ON_THE_STANDBY = {
         f"mv {DROP_IN} /root/ && systemctl daemon-reload && systemctl restart keepalived && mv /root/nvkeep.conf {DROP_IN}",
         CHECK, "keepalived writes its answers to [^;]*",
     ),
+    "a part that keepalived has not read": Case(
+        f"cp {CONF} /root/ && sed -i /nvkeep.conf/d {CONF} && systemctl restart keepalived && mv /root/keepalived.conf {CONF}",
+        CHECK, "keepalived does not know [^;]*",
+    ),
     "a role by hand": Case("nvkeep role pg --set BACKUP", STATUS, r"\(by hand", end=r"\)"),
     "a role that cannot be read": Case("echo nonsense > /run/nvkeep/role/pg", STATUS, "/run/nvkeep/role/pg: [^;]*"),
     "an order that cannot be read": Case(
@@ -110,6 +114,13 @@ ON_THE_HOLDER = {
 }  # fmt: skip
 
 
+LOST_ONCE = """\
+#!/bin/sh
+case "$*" in *"override end"*) mv -f /usr/bin/nvkeep.real /usr/bin/nvkeep; exit 255 ;; esac
+exec /usr/bin/nvkeep.real "$@"
+"""  # as a host that is lost between two answers
+
+
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
     with remote.lab(protected.PG, protected.PG.hosts, "advert: 0.2, reconcile: 4") as lab:
@@ -160,3 +171,18 @@ def test_what_a_holder_prints_helps(pair: Pair, name: str) -> None:
     typed(pair.active, ON_THE_HOLDER[name])
     until(lambda: protected.well(pair.active), within=40, what=f"{pair.active.name} is not well again")
     pair.more_rows()
+
+
+def test_an_order_that_may_still_hold_elsewhere_is_ended_there(pair: Pair) -> None:
+    here, there = pair.active, pair.other
+    there.run(("mv", "/usr/bin/nvkeep", "/usr/bin/nvkeep.real"))
+    there.write("/usr/bin/nvkeep", LOST_ONCE, 0o755)
+    sh(here, "mkdir -p /var/lib/nvkeep/override && mount -t tmpfs -o ro none /var/lib/nvkeep/override")
+    order = ("nvkeep", "maintenance", "pg", "--for", "1h", "--reason", "x")
+    done = here.run(order, check=False, timeout=60)
+    here.run(("umount", "/var/lib/nvkeep/override"))
+    assert done.returncode != 0
+    assert "maintenance" in there.run(("nvkeep", "override")).stdout
+    sh(here, done.stderr.strip().partition(f"but maybe on {there.name}: ")[2])
+    assert there.run(("nvkeep", "override")).stdout == ""
+    pair.wait_ready(there)

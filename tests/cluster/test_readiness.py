@@ -57,7 +57,8 @@ BOTH = {
     "no such file system": Case(
         f"grep -v ext /proc/filesystems > /root/known; mkdir -p {MODULES}; touch {MODULES}/modules.dep;"
         "mount --bind /root/known /proc/filesystems",
-        "FILE SYSTEM ext4", "this host cannot mount ext4", "modprobe ext4",
+        "FILE SYSTEM ext4", "this host cannot mount ext4",
+        "install the package that brings the module ext4 for the kernel that runs",
         "umount /proc/filesystems; rm -r /lib/modules",
     ),
     "the unit is masked": Case(f"systemctl mask -q {UNIT}", f"SERVICE {UNIT}", f"{UNIT} is masked", f"systemctl unmask {UNIT}"),

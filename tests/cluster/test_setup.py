@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import protected
-from lab.commands import until
+from lab import places, protected
+from lab.commands import run, until
 from tests.cluster.bare import FILE, SETUP, bare, setup, standing, switch, units
 from tests.cluster.conftest import Pair, assert_clean
 from tests.cluster.stage import MEASURED, QUIET
@@ -119,7 +119,9 @@ def test_a_host_that_is_another_one_leaves_all_as_they_are(unset: Lab) -> None:
     lacks(unset, "srv-b", "nvkeep: it is not installed", "make install")
     b.write("/usr/bin/nvkeep", "#!/bin/sh\necho nvkeep 0.0.1\n", 0o755)
     lacks(unset, "srv-b", "nvkeep: it is nvkeep 0.0.1, and srv-a has nvkeep", "make install")
-    b.run(("mv", "/usr/bin/nvkeep.away", "/usr/bin/nvkeep"))
+    run(("make", "-C", str(places.REPOSITORY), "install", f"DESTDIR=/proc/{b.pid}/root"), timeout=120)
+    b.run(("rm", "/usr/bin/nvkeep.away"))
+    assert "nvkeep: it is" not in setup(a, "--check").stdout
     b.run(("hostname", "srv-x"))
     lacks(unset, "srv-b", "`hostname -s` says srv-x there, and cluster.yaml calls it srv-b", "hostnamectl set-hostname srv-b")
     b.run(("hostnamectl", "set-hostname", "srv-b"))

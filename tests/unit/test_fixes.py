@@ -58,6 +58,8 @@ TYPED = {  # the command, and the words of the test that types it
     "systemctl edit {}": (OUTSIDE, "T24"),
     "systemctl enable --now keepalived": (FIX, "keepalived not enabled"),
     "mkdir -p {} && ln -s /dev/null {} && systemctl daemon-reload": (FIX, "linked by a package"),
+    "ssh {} nvkeep override end {}": (FIX, "but maybe on"),
+    "make install": (SETUP, '"make", "-C"'),
     "rm {}": (FIX, "a link of somebody else"),
     "hostnamectl set-hostname {}": (SETUP, '"hostnamectl", "set-hostname"'),
     "nvkeep setup": (SETUP, '"--yes"'),
@@ -85,10 +87,7 @@ TYPED = {  # the command, and the words of the test that types it
 }
 NOT_HERE: dict[str, str] = {  # the command, and why no test types it
     "apt-get install openssh-client": "no server of the lab reaches a registry",
-    "modprobe {}": "the kernel of the lab has no modules",
-    "ssh {} nvkeep override end {}": "printed where a host is lost between two answers; without ssh it is typed",
-    "make install": "the lab installs nvkeep by the same packaging/install (lab/cluster.py)",
-    "timedatectl set-ntp true": "the clock is the machine's",
+    "timedatectl set-ntp true": "the clock is the machine's, and no time server can be reached",
 }
 
 
