@@ -62,11 +62,12 @@ class Upgrade:
         self.passes = passes
         self.tried = self.refused = ""
         self.refused_until = 0.0
+        self.trial = threading.Thread()
 
     def seek(self) -> None:
         """Go on as the code that was installed meanwhile, at a moment without a pass: a pass never changes its code."""
         name = replaced()
-        if not name or (name == self.refused and self.host.now() < self.refused_until) or not self._runs(name):
+        if not name or not self._runs(name):
             return
         with self.passes.none(0) as quiet, suppress(OSError):
             if quiet:
@@ -75,17 +76,21 @@ class Upgrade:
                 become_it()
 
     def _runs(self, name: str) -> bool:
-        """Return whether the installed code can be used; it is tried once, and again after a while if it cannot."""
-        if name == self.tried:
-            return True
+        """Return whether the installed code can be used; a thread tries it once, and again after a while if it cannot."""
+        waits = name == self.refused and self.host.now() < self.refused_until
+        if name != self.tried and not waits and not self.trial.is_alive():
+            self.trial = threading.Thread(target=self._try, args=(name,), daemon=True)
+            self.trial.start()
+        return name == self.tried
+
+    def _try(self, name: str) -> None:
         problem = wrong()
         if not problem:
             self.tried = name
-            return True
+            return
         if name != self.refused:
             log.note(f"nvkeep was upgraded to {name}, which does not run; the old code continues: {problem}", 40)
         self.refused, self.refused_until = name, self.host.now() + TRY_AGAIN_S
-        return False
 
 
 def replaced() -> str:

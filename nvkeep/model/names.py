@@ -39,6 +39,7 @@ LONGEST = 60  # characters of a value that a refusal repeats
 LARGEST = 1 << 64  # messages name larger numbers without their digits
 OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
 IPV4 = 4
+FUSE = frozenset({"ntfs-3g", "lowntfs-3g", "exfat-fuse", "glusterfs", "sshfs"})  # types with a helper that stays
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # a name that is safe in a path and as an argument
 UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.(service|socket|target|timer)")
 
@@ -123,9 +124,19 @@ InterfaceName = Annotated[
     str,
     named("an interface name", INTERFACE.pattern, _interface_instead),
 ]
+
+
+def _in_kernel(value: str) -> str:
+    if value.startswith("fuse") or value in FUSE:
+        why = "is served by a process, which would end with the pass that mounts it"
+        raise wrong(f"{shown(value)} {why}", "write a file system of the kernel, for example xfs")
+    return value
+
+
 FsType = Annotated[
     str,
     named("a file system type", r"[a-z][a-z0-9._-]{0,31}", "write it as in /proc/filesystems, for example xfs"),
+    AfterValidator(_in_kernel),
 ]
 
 

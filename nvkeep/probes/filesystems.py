@@ -6,7 +6,7 @@ from nvkeep.model.finding import Lack
 
 KNOWN, RELEASE = "/proc/filesystems", "/proc/sys/kernel/osrelease"
 SBIN = ("/sbin", "/usr/sbin", "/usr/bin")
-HELPED = ("cifs", "fuse", "fuseblk", "nfs", "nfs4")  # the kernel knows them, and cannot mount them alone
+HELPED = ("cifs", "nfs", "nfs4")  # the kernel knows them, and cannot mount them alone
 
 
 def helper(host: Host, fstype: str) -> bool:
@@ -18,7 +18,7 @@ def known(host: Host, fstype: str) -> bool:
     """Return whether a type can be mounted here. Raises ProbeError where there is nothing to look in."""
     if helper(host, fstype):
         return True
-    if fstype in HELPED or "." in fstype:
+    if fstype in HELPED:
         return False
     return fstype in {line.split()[-1] for line in lines(_read(host, KNOWN)) if line.strip()} or _module(host, fstype)
 
@@ -50,6 +50,5 @@ def mountable(host: Host, fstype: str) -> Lack | str:
     """Say that a type cannot be mounted here, and what brings it, or that it can. Raises ProbeError."""
     if known(host, fstype):
         return "can be mounted"
-    helped = fstype in HELPED or "." in fstype
-    what = f"/sbin/mount.{fstype}" if helped else f"the module {fstype} for the kernel that runs"
+    what = f"/sbin/mount.{fstype}" if fstype in HELPED else f"the module {fstype} for the kernel that runs"
     return Lack(f"this host cannot mount {fstype}", f"install the package that brings {what}")

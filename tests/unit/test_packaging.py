@@ -3,12 +3,14 @@
 import re
 import subprocess
 import sys
+import threading
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from nvkeep.agent import upgrade
+from nvkeep.host import LocalHost
 from nvkeep.keepalived.install.conflicts import SHUTDOWN
 
 UNITS = Path(__file__).parents[2] / "packaging" / "systemd"
@@ -78,6 +80,30 @@ def test_a_link_to_nothing_and_a_checkout_replace_nothing(installed: Path, monke
     (installed / "code-c").mkdir()
     monkeypatch.setattr(upgrade, "OWN", installed.parent / "a-checkout")
     assert upgrade.replaced() == ""
+
+
+def test_installed_code_that_does_not_answer_keeps_the_agent_from_nothing(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, entered, became = threading.Event(), threading.Event(), list[str]()
+
+    def late() -> str:
+        entered.set()
+        answers.wait(30)
+        return ""
+
+    monkeypatch.setattr(upgrade, "wrong", late)
+    monkeypatch.setattr(upgrade, "become_it", lambda: became.append("new"))
+    (installed / "current").symlink_to("code-b")
+    agent = upgrade.Upgrade(LocalHost(), upgrade.Passes())
+    for _ in range(3):
+        agent.seek()  # while the new code is being asked
+    assert entered.wait(30)
+    assert became == []
+    answers.set()
+    agent.trial.join(30)
+    agent.seek()
+    assert became == ["new"]
 
 
 # --- the original's commands

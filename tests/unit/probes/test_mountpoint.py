@@ -9,7 +9,7 @@ from tests.unit.played import Played
 
 MOUNTS = "/proc/self/mountinfo"
 ROOT = "22 1 8:0 / / rw,relatime - ext4 /dev/sda1 rw\n"
-KERNEL = {filesystems.KNOWN: "nodev\tproc\n\text4\nnodev\tfuse\n", filesystems.RELEASE: "6.1.0\n"}
+KERNEL = {filesystems.KNOWN: "nodev\tproc\n\text4\nnodev\tnfs\n", filesystems.RELEASE: "6.1.0\n"}
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,8 @@ def test_the_directory(host: Played, place: Place) -> None:
         ("xfs", {"/lib/modules/6.1.0/modules.dep": "kernel/fs/xfs/xfs.ko.xz: kernel/lib/libcrc32c.ko.xz\n"}, True),
         ("ext2", {"/lib/modules/6.1.0/modules.dep": "", "/lib/modules/6.1.0/modules.alias": "alias fs-ext2 ext4\n"}, True),
         ("xfs", {"/lib/modules/6.1.0/modules.dep": "kernel/fs/nfs/nfs.ko:\n"}, False),
-        ("fuse", {}, False),  # the kernel has it, and nothing mounts it
-        ("ntfs-3g", {"/sbin/mount.ntfs-3g": ""}, True),
-        ("fuse.sshfs", {}, False),
+        ("nfs", {}, False),  # the kernel has it, and cannot mount it alone
+        ("nfs", {"/sbin/mount.nfs": ""}, True),
     ],
 )
 def test_a_type_of_file_system(fstype: str, files: dict[str, str], known: bool) -> None:
