@@ -14,6 +14,7 @@ from nvkeep.state.service import flag_path
 
 FIRST, STEP = 200, 10  # priority of the preferred host, and the distance to the next
 NEVER = Version(99, 0, 0)
+FLAGS = flag_path("").rstrip("/")  # the directory of the flags
 REVERSE = Version(2, 0, 18)  # `weight 0 reverse`: a flag that is missing, empty or 0 is FAULT; before, a script looks
 TRACK_FILE = Version(2, 1, 0)
 MARK = " - made by `nvkeep keepalived` for host "

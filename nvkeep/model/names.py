@@ -39,7 +39,7 @@ LONGEST = 60  # characters of a value that a refusal repeats
 LARGEST = 1 << 64  # messages name larger numbers without their digits
 OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
 IPV4 = 4
-FUSE = frozenset({"ntfs-3g", "lowntfs-3g", "exfat-fuse", "glusterfs", "sshfs"})  # types with a helper that stays
+FUSE = frozenset({"ntfs", "ntfs-3g", "lowntfs-3g", "exfat-fuse", "glusterfs", "sshfs"})  # types with a helper that stays
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # a name that is safe in a path and as an argument
 UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.(service|socket|target|timer)")
 

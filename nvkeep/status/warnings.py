@@ -41,7 +41,7 @@ def warnings(scope: Scope, observation: Observation, last: dict[str, Any]) -> li
     lacking = map(str, unready(scope, observation))
     texts = [*dict.fromkeys(filter(None, (*observation.problems, fifo.deaf(scope.host), *lacking)))]
     texts += consistency.disagreements(scope.host, scope.service)
-    texts += keepalived.no_role(scope, observation)
+    texts += keepalived.trouble(scope, observation)
     texts += [expired for expired in _expired(scope) if expired not in texts]
     if not scope.store.listened():
         texts.append(NEW_HERE)

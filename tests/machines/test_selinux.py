@@ -124,7 +124,7 @@ def test_the_printed_fix_lets_a_confined_keepalived_take_over(pair: Farm) -> Non
     a, b = pair.a, pair.b
     assert_enforcing(b)
     wait_role(b, "FAULT")
-    until(lambda: "keepalived is in FAULT here" in status(b), within=60, what="status does not say so")
+    until(lambda: "keepalived is in FAULT here although the flag is 1" in status(b), within=60, what="status does not say so")
     assert (
         f"SELinux keeps keepalived from /run/nvkeep/vrrp.fifo, which is labelled system_u:object_r:var_run_t:s0; {LABEL}"
         in (findings(b))

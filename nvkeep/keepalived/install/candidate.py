@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
-from nvkeep.errors import CommandError
+from nvkeep.errors import Busy, CommandError
 from nvkeep.host import UNFINISHED, Host
 from nvkeep.keepalived import parser
 from nvkeep.keepalived.conf import configuration
@@ -158,11 +159,14 @@ def _renamed(line: str) -> str:
 
 
 def sweep(host: Host, *directories: str) -> None:
-    """Remove what somebody who was killed had not put in its place yet, here and there. Raises Busy, OSError."""
-    with host.lock(LOCK, 60.0):
+    """Remove what somebody who was killed had not put in its place yet, here and there; what stays is in nobody's way.
+
+    Whoever writes in one of the other directories at this very moment fails with a missing file, and has to try again.
+    """
+    with suppress(Busy, OSError), host.lock(LOCK, 60.0):
         for directory in (DIRECTORY, *directories):
             for name in host.names(directory):
-                if name.endswith(UNFINISHED):
+                if name.startswith(".") and name.endswith(UNFINISHED):
                     host.remove(f"{directory}/{name}")
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nvkeep.errors import NvkeepError, ProbeError, Unsuited
 from nvkeep.host import Host
 from nvkeep.keepalived.binding import deaf
-from nvkeep.keepalived.conf import REVERSE, Build, configuration
+from nvkeep.keepalived.conf import FLAGS, REVERSE, Build, configuration
 from nvkeep.keepalived.drift import build_of, difference, installed
 from nvkeep.keepalived.install.conflicts import clashes_of
 from nvkeep.keepalived.names import CONF, FIFO, FIX, every_instance, finding
@@ -17,7 +17,6 @@ from nvkeep.probes import address
 
 TMPFILES = "systemd-tmpfiles --create nvkeep.conf"
 RESTART = "systemctl daemon-reload && systemctl restart keepalived"
-FLAGS = f"{FIFO.rpartition('/')[0]}/eligible"  # the directory of the flags that keepalived tracks
 CONFINED, ALLOWED = "keepalived_t", "keepalived_var_run_t"  # of the policies of Fedora and RHEL
 LABEL = "semodule -i /usr/share/nvkeep/nvkeep.cil && restorecon -R /run/nvkeep && systemctl reload keepalived"
 TMPDIR_KNOWN = Version(2, 2, 0)
@@ -100,8 +99,8 @@ def labels(host: Host) -> Finding | None:
         return None
     for path in (FIFO, FLAGS) if enforcing and confined else ():
         seen = host.run(("stat", "-c", "%C", "--", path), 2.0).out.strip()
-        if ALLOWED not in seen:
-            return finding(f"SELinux keeps keepalived from {path}, which is labelled {seen or 'in no way'}", LABEL)
+        if seen and ALLOWED not in seen:
+            return finding(f"SELinux keeps keepalived from {path}, which is labelled {seen}", LABEL)
     return None
 
 

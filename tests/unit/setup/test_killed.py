@@ -293,3 +293,16 @@ def test_a_claim_that_was_never_put_in_place_is_no_service(tmp_path: Path) -> No
         host.write("/run/nvkeep/claim/plain", "")
     assert len(host.names("/run/nvkeep/claim")) == 2
     assert changes.held(host) == ("pg",)
+
+
+def test_what_an_administrator_keeps_there_is_not_swept(tmp_path: Path) -> None:
+    host = machine(tmp_path, {f"{CONF}{UNFINISHED}": THEIRS})
+    steps.finish(host)
+    assert host.read(f"{CONF}{UNFINISHED}") == THEIRS
+
+
+def test_what_cannot_be_swept_keeps_no_setup_from_its_end(tmp_path: Path) -> None:
+    host = machine(tmp_path, {f"{KEEPALIVED}/.x{UNFINISHED}/file": ""})
+    steps.commit(host, ORDER)
+    assert steps.finish(host).well
+    assert record.saved(host) is None
