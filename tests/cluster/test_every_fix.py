@@ -26,6 +26,10 @@ INSTALL = ("nvkeep", "keepalived", "--install")
 DROP_IN = "/usr/lib/systemd/system/keepalived.service.d/nvkeep.conf"
 TEMPLATE = "/lib/systemd/system/postgresql@.service"
 WANTED = "/usr/lib/systemd/system/multi-user.target.wants"
+OTHER = (
+    "vrrp_instance other {\\n state BACKUP\\n interface host0\\n virtual_router_id 7\\n priority 9\\n"
+    " virtual_ipaddress {\\n 10.77.0.99/24\\n }\\n}\\n"
+)  # keepalived with nothing to do may not start at all
 AGENT = "systemctl {} nvkeep.service nvkeep-reconcile.timer"
 
 
@@ -58,7 +62,7 @@ ON_THE_STANDBY = {
         CHECK, "keepalived writes its answers to [^;]*",
     ),
     "a part that keepalived has not read": Case(
-        f"cp {CONF} /root/ && sed -i /nvkeep.conf/d {CONF} && systemctl restart keepalived && mv /root/keepalived.conf {CONF}",
+        f"cp {CONF} /root/ && printf '{OTHER}' > {CONF} && systemctl restart keepalived && mv /root/keepalived.conf {CONF}",
         CHECK, "keepalived does not know [^;]*",
     ),
     "a role by hand": Case("nvkeep role pg --set BACKUP", STATUS, r"\(by hand", end=r"\)"),

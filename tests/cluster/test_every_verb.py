@@ -16,7 +16,7 @@ import pytest
 from lab import remote
 from lab.commands import LabError, until
 from lab.databases import Database
-from lab.protected import active_server, well
+from lab.protected import active_server, ready, well
 from nvkeep.cli import ORIGINAL, VERBS
 from nvkeep.legacy.common import ERRORS
 from tests.cluster import verbs
@@ -222,6 +222,8 @@ def test_what_moves_moves_nothing_when_it_is_typed_again(pair: Pair) -> None:
             assert complaints(lab, row._replace(says="")) == []
         if row.verb != "stop":
             until(lambda: any(PG.serves(one) and well(one) for one in lab), within=30, what=f"{row.typed}: somebody serves")
+        if row.verb not in ("stop", "standby"):
+            until(lambda: any(ready(one) for one in lab), within=30, what=f"{row.typed}: somebody stands by")
         before = settled(lab)
         assert complaints(lab, row) == []
         assert (row.typed, changed(lab, before)) == (row.typed, [])
