@@ -35,7 +35,6 @@ PACKAGES = (
     "drbd-utils",
     "selinux-policy-default",
     "policycoreutils",
-    "attr",
 )
 # What would start by itself, or would only slow the start down, in a machine that does one thing.
 MASKED = (

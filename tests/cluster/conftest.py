@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from lab.cluster import Lab
 from lab.commands import run, until
 from lab.network import FLOATING
 from lab.steady import boottime
-from tests.cluster.stage import LOG, MEASURED
+from tests.cluster.stage import LOG, MEASURED, keep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lab.client import Result, Writer
     from lab.server import Server
     from lab.storage import Event
+    from tests.cluster.stage import Kept
 
 LONGEST = (  # minutes each; by `pytest --durations=0`
     "test_partitions", "test_operations", "test_hanging_host", "test_outside",
@@ -169,56 +170,36 @@ def done(server: Server) -> str:
     return "\n".join(path.read_text(errors="replace").splitlines()[-LINES:]) if path.exists() else "nothing"
 
 
-class Kept:
-    """A lab that the tests of a file use one after the other; after one that did not end in order, the next gets a new one."""
-
-    def __init__(self, make: Callable[[], Lab]) -> None:
-        self._make = make
-        self._lab: Lab | None = None
-        self._stack = ExitStack()
-
-    @contextmanager
-    def pair(self) -> Iterator[Pair]:
-        """Give the servers, both in order, and a client that writes."""
-        self._lab = self._lab or self._stack.enter_context(self._make())
-        for server in self._lab:  # how often something was started before is no trouble of this test
-            server.path("/run/nvkeep/starts/pg").unlink(missing_ok=True)
-        pair = None
-        try:
-            pair = Pair(self._lab)
-            yield pair
-        finally:
-            if not pair or not pair.in_order:
-                self.close()
-
-    def close(self) -> None:
-        """Take the lab away."""
-        self._lab = None
-        self._stack.close()
+@contextmanager
+def paired(kept: Kept[Lab]) -> Iterator[Pair]:
+    """Give the servers of a lab, both in order, and a client that writes."""
+    pair = None
+    for server in kept.get():  # how often something was started before is no trouble of this test
+        server.path("/run/nvkeep/starts/pg").unlink(missing_ok=True)
+    try:
+        pair = Pair(kept.get())
+        yield pair
+    finally:
+        if not pair or not pair.in_order:
+            kept.close()
 
 
 def kept_pair(make: Callable[[], Lab]) -> tuple[Any, Any]:
     """Make the two fixtures of a file whose tests use one lab: what is kept, and the pair in order, for each test."""
 
-    @pytest.fixture(scope="module")
-    def kept() -> Iterator[Kept]:
-        shown = Kept(make)
-        yield shown
-        shown.close()
-
     @pytest.fixture
-    def pair(kept: Kept) -> Iterator[Pair]:
-        with kept.pair() as pair:
+    def pair(kept: Kept[Lab]) -> Iterator[Pair]:
+        with paired(kept) as pair:
             yield pair
 
-    return kept, pair
+    return keep(make), pair
 
 
 kept, pair = kept_pair(partial(protected.pair, reconcile=4))
 
 
 @pytest.fixture
-def alone(kept: Kept) -> None:
+def alone(kept: Kept[Lab]) -> None:
     """Let a test have labs of its own: the one that is kept goes first."""
     kept.close()
 

@@ -6,7 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import pytest
 
@@ -17,7 +17,8 @@ from lab.protected import flag
 from lab.steady import boottime
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
     from lab.client import Result
@@ -28,6 +29,9 @@ QUIET = 0.5  # seconds: the longest gap where nothing may move
 BEFORE_KEEPALIVED = ("nvkeep.service", "nvkeep-reconcile.timer")
 MEASURED: list[str] = []  # what tests measured, for the last lines of a run
 LOG = "/var/log/nvkeep/actions.log"
+
+
+T = TypeVar("T")
 
 
 class Stage:
@@ -109,47 +113,57 @@ class Stage:
         return Watch(self, one)
 
 
-class Kept:
-    """A stage that tests use one after the other; when one has left it in disorder, the next gets a new one."""
+class Kept(Generic[T]):
+    """What tests use one after the other: made when one asks for it, and anew after one that found or left it in disorder."""
 
-    def __init__(self, servers: tuple[str, ...], *played: Database, heartbeats: int = 1, timing: str = "") -> None:
-        self._make = partial(Stage, servers, *played, heartbeats=heartbeats, timing=timing)
+    def __init__(self, make: Callable[[], AbstractContextManager[T]]) -> None:
+        self._make = make
         self._stack = ExitStack()
-        self._stage: Stage | None = None
+        self._made: T | None = None
 
-    def settled(self) -> Stage:
-        """Give the stage, with everything in its place."""
-        if self._stage is not None:
-            try:
-                if not self._stage.calm:
-                    self._stage.settle(within=20)
-            except LabError:
-                self.close()
-            else:
-                return self._stage
-        self._stage = self._stack.enter_context(self._make())
-        return self._stage
+    def get(self) -> T:
+        """Give what is kept."""
+        if self._made is None:
+            self._made = self._stack.enter_context(self._make())
+        return self._made
 
     def close(self) -> None:
         """Take it away."""
-        self._stage = None
+        self._made = None
         self._stack.close()
 
 
-def kept_stage(servers: tuple[str, ...], *played: Database, timing: str) -> tuple[Any, Any]:
-    """Make the two fixtures of a file whose tests use one stage: what is kept, and the stage in order, for each test."""
+def keep(make: Callable[[], AbstractContextManager[T]]) -> Any:  # noqa: ANN401 - pytest does not say what a fixture is
+    """Make the fixture that keeps something for the tests of a file."""
 
     @pytest.fixture(scope="module")
-    def kept() -> Iterator[Kept]:
-        shown = Kept(servers, *played, timing=timing)
+    def kept() -> Iterator[Kept[T]]:
+        shown = Kept(make)
         yield shown
         shown.close()
 
-    @pytest.fixture
-    def stage(kept: Kept) -> Stage:
-        return kept.settled()
+    return kept
 
-    return kept, stage
+
+def kept_stage(servers: tuple[str, ...], *played: Database, heartbeats: int = 1, timing: str = "") -> tuple[Any, Any]:
+    """Make the two fixtures of a file whose tests use one stage: what is kept, and the stage in order, for each test."""
+
+    @pytest.fixture
+    def stage(kept: Kept[Stage]) -> Stage:
+        return settled(kept)
+
+    return keep(partial(Stage, servers, *played, heartbeats=heartbeats, timing=timing)), stage
+
+
+def settled(kept: Kept[Stage]) -> Stage:
+    """Give the stage with everything in its place."""
+    stage = kept.get()
+    try:
+        if not stage.calm:
+            stage.settle(within=20)
+    except LabError:
+        kept.close()
+    return kept.get()
 
 
 class Watch:

@@ -15,10 +15,10 @@ from lab.commands import until
 from lab.databases import Database
 from nvkeep.keepalived import CONF, FIFO
 from nvkeep.state.service import flag_path
-from tests.cluster.stage import Kept, standing
+from tests.cluster.stage import kept_stage, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from lab.server import Server
     from tests.cluster.stage import Stage
@@ -45,16 +45,7 @@ dpkg-deb --build --root-owner-group -Znone "$made" /keepalived.deb
 """
 
 
-@pytest.fixture(scope="module")
-def kept() -> Iterator[Kept]:
-    shown = Kept(PG.hosts, PG, TWO)
-    yield shown
-    shown.close()
-
-
-@pytest.fixture
-def stage(kept: Kept) -> Stage:
-    return kept.settled()
+kept, stage = kept_stage(PG.hosts, PG, TWO)
 
 
 def systemctl(server: Server, *words: str) -> None:

@@ -5,17 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from lab.commands import until
 from lab.databases import Database
 from lab.network import HEARTBEATS
 from lab.steady import boottime
-from tests.cluster.stage import MEASURED, Kept, all_at_once, says, standing
+from tests.cluster.stage import MEASURED, all_at_once, kept_stage, says, standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lab.server import Server
     from tests.cluster.stage import Stage
 
@@ -25,16 +21,7 @@ BEAT = HEARTBEATS[0]
 TAKEOVER = 8.0  # seconds without a row when a server dies
 
 
-@pytest.fixture(scope="module")
-def kept() -> Iterator[Kept]:
-    shown = Kept(HOSTS, PG, heartbeats=2)
-    yield shown
-    shown.close()
-
-
-@pytest.fixture
-def stage(kept: Kept) -> Stage:
-    return kept.settled()
+kept, stage = kept_stage(HOSTS, PG, heartbeats=2)
 
 
 def took_over(stage: Stage, within: float = 40) -> Server:
