@@ -1,6 +1,6 @@
 """How one service stands on this host now, for people and for programs. Looks at everything again; changes nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nvkeep.core.observe import Observation, observe
@@ -61,9 +61,9 @@ class ServiceStatus:
 
 def service_status(scope: Scope) -> ServiceStatus:
     """Tell how one service stands now. Changes nothing."""
-    observation = observe(scope)
-    verdict = decide(observation.facts)
     last, timers = scope.store.report(), scope.store.timers()
+    observation = _with_denial(scope, observe(scope), last)
+    verdict = decide(observation.facts)
     outcomes = [
         _remembered(_outcome(resource, observation.seen[resource.key], verdict.judged_by), last) for resource in scope.resources
     ]
@@ -96,6 +96,14 @@ def service_status(scope: Scope) -> ServiceStatus:
             scope, [held.key] if held else [outcome.key for outcome in outcomes if outcome.word is Word.FAILED]
         ),
     )
+
+
+def _with_denial(scope: Scope, observation: Observation, last: dict[str, Any]) -> Observation:
+    """Add that the last pass was denied a volume: some storage tells that only to a host that tries, and this only looks."""
+    denied = last.get("holder") == Holder.ANOTHER and not warnings.late(scope, last)
+    if observation.facts.holder is not Holder.UNTOLD or not denied:
+        return observation
+    return replace(observation, facts=replace(observation.facts, holder=Holder.ANOTHER))
 
 
 def _held(scope: Scope) -> Blocked | None:

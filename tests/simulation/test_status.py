@@ -1,5 +1,7 @@
 """What `nvkeep status` says where the decision alone would mislead."""
 
+import json
+
 import pytest
 
 from nvkeep.core.scope import Scope
@@ -7,6 +9,8 @@ from nvkeep.state.service import Store
 from nvkeep.status.service import ServiceStatus, service_status
 from tests.simulation.stories import serving
 from tests.simulation.world import SERVICE, VOLUME, Process, World, force_role
+
+TIMERS = f"/run/nvkeep/standing/{SERVICE}"
 
 
 def status(world: World, name: str) -> ServiceStatus:
@@ -31,6 +35,21 @@ def test_a_host_whose_volume_was_taken_says_lost() -> None:
     world.make_pass("a")
     force_role(world, "a", "MASTER")
     assert str(status(world, "a").summary) == "lost"
+
+
+@pytest.mark.parametrize(("role", "summary"), [("MASTER", "split"), ("CANDIDATE", "ok")])
+def test_a_host_that_was_denied_the_volume_says_so_until_the_next_pass(role: str, summary: str) -> None:
+    """NVMesh names no holder: only the pass that tried knows. Without its record every look would say `converging`."""
+    world = serving(beats=2)
+    force_role(world, "b", role)
+    assert str(status(world, "b").summary) == "converging"
+    world.make_pass("b")
+    files = world.machines["b"].files
+    files[TIMERS] = json.dumps(json.loads(files[TIMERS]) | {"yield_until": 0.0})  # what it says does not hang on the backoff
+    seen = status(world, "b")
+    assert (str(seen.summary), str(seen.holder_word)) == (summary, "another")
+    world.advance(4 * world.cluster.timing.reconcile)
+    assert str(status(world, "b").holder_word) == "untold"
 
 
 def test_what_is_left_alone_because_the_holder_cannot_be_told_is_called_so() -> None:
