@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -43,9 +44,17 @@ def flag(server: Server, service: str = SERVICE_NAME) -> bool:
     return False
 
 
+def reported(server: Server, service: str, *, role: str = "", did: str = "") -> bool:
+    """Return whether the last pass on a server had this role, or did this: worth a look before a command that takes longer."""
+    with suppress(OSError, ValueError, KeyError):
+        last = json.loads(server.path(f"/run/nvkeep/report/{service}").read_text())
+        return str(last.get("role", role)).startswith(role) and str(last["did"]).startswith(did)
+    return False
+
+
 def ready(server: Server) -> bool:
     """Return whether a server waits in the background, able to take over."""
-    if not flag(server):
+    if not (flag(server) and reported(server, SERVICE_NAME, role="BACKUP")):
         return False
     done = server.run(("nvkeep", "status"), check=False)
     return done.returncode == 0 and "role BACKUP" in done.stdout
@@ -53,4 +62,5 @@ def ready(server: Server) -> bool:
 
 def well(server: Server) -> bool:
     """Return whether nvkeep calls the service on a server ok."""
-    return flag(server) and server.run(("nvkeep", "status"), check=False).returncode == 0
+    served = flag(server) and reported(server, SERVICE_NAME, did="serve")
+    return served and server.run(("nvkeep", "status"), check=False).returncode == 0

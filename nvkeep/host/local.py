@@ -31,7 +31,7 @@ class LocalHost:
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
         """Run a command. `nvkeep announce` runs in this process: it is on the way of every takeover, and cannot block.
 
-        So does the first umount of `nvkeep umount`, after which there is mostly nothing left to do.
+        So does the first umount of `nvkeep umount`, after which there is mostly nothing left to do, and `systemctl show`.
         """
         if tuple(argv[:2]) == ("nvkeep", "announce"):
             from nvkeep.host import plumbing  # noqa: PLC0415 - only passes that change something need it
@@ -39,7 +39,8 @@ class LocalHost:
             return plumbing.run(argv, self)
         if tuple(argv[:2]) == ("nvkeep", "umount"):
             return _umount(argv, timeout)
-        return command.run(argv, timeout)
+        shown = _shown(argv) if tuple(argv[:2]) == ("systemctl", "show") else None
+        return shown or command.run(argv, timeout)
 
     def read(self, path: str, most: int = READ_BYTES) -> str:
         """Read a small file as `write` can put it back: no byte and no end of a line is another one. Raises OSError."""
@@ -201,6 +202,12 @@ def _converses(opened: socket.socket, request: bytes, good: Callable[[bytes], bo
             return False
         answer += chunk
     return bool(verdict)
+
+
+def _shown(argv: Sequence[str]) -> Completed | None:
+    from nvkeep.host import systemd  # noqa: PLC0415 - a library is loaded for it
+
+    return systemd.show(argv)
 
 
 def _umount(argv: Sequence[str], timeout: float) -> Completed:

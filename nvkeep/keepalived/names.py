@@ -11,6 +11,7 @@ PART = f"{DIRECTORY}/nvkeep.conf"  # ours, included by it
 INCLUDE = f"include {PART}"
 FIX = "nvkeep keepalived --install"
 UNIT = "keepalived.service"
+PRIVATE = "/run/keepalived-dump"  # made by our drop-in for keepalived.service: only root may write there
 PARENT_PID, CHILD_PID = "/run/keepalived.pid", "/run/vrrp.pid"
 
 

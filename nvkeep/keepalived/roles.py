@@ -1,10 +1,13 @@
 """Asking the keepalived that runs here for the role of every instance."""
 
+import threading
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
+from nvkeep.keepalived import written
 from nvkeep.keepalived.dump import Words, parse, parse_text, received
 from nvkeep.keepalived.names import CHILD_PID, PARENT_PID
 from nvkeep.model.role import Roles
@@ -13,8 +16,6 @@ from nvkeep.state.files import RUN
 PIDS = ((PARENT_PID, CHILD_PID), ("/run/keepalived/keepalived.pid", "/run/keepalived/vrrp.pid"))  # usual; with use_pid_dir
 ANSWER_TIMEOUT_S = 1.0  # an answer takes about one millisecond
 ONLY_ROOT = "only root may ask keepalived; run it as root"
-PRIVATE = "/run/keepalived-dump"  # made by our drop-in for keepalived.service: only root may write there
-SHARED = "/tmp"  # noqa: S108 - where keepalived writes without TMPDIR, and before 2.2 always
 SIGUSR1 = 10
 
 
@@ -39,15 +40,32 @@ class Way(NamedTuple):
     twice: bool
 
 
+turn = threading.Lock()
+answers: dict[str, tuple[float, Roles]] = {}  # the last one of a host, and when it was asked for (CLOCK_MONOTONIC)
+ways: dict[str, Way] = {}  # how to ask the keepalived that runs
+
+
 def ask(host: Host) -> Roles:
     """Ask keepalived for the role of every instance. Raises nothing: no answer is an answer, with the reason.
+
+    Several threads of this process that ask at once share one answer: one that was asked for after each of them came.
+    """
+    came = time.monotonic()
+    with turn:
+        if answers.get(host.name, (0.0,))[0] < came:
+            answers[host.name] = (time.monotonic(), _ask(host))
+        return answers[host.name][1]
+
+
+def _ask(host: Host) -> Roles:
+    """Ask now.
 
     A signal makes keepalived write what it knows; the file is renamed into place before it is complete, and the last one stays
     for ever, so it is removed first and read until it parses. The answer is tied to this boot, keepalived's pid and start time.
     """
     try:
         process = running(host)
-        way = _way(host)
+        way = ways.get(process.ident) or _way(host, process)
         with host.lock(f"{RUN}/lock/.keepalived", 3.0):
             return _dump(host, process, way)
     except PermissionError:
@@ -75,6 +93,11 @@ def running(host: Host) -> Process:
     raise problem or LookupError("no pidfile")
 
 
+def directory_of(host: Host) -> str:
+    """Say where the keepalived that runs here writes its answers. Raises OSError, ValueError, LookupError."""
+    return written.temporary(host, running(host).pid)
+
+
 def _process(host: Host, parent: str, child: str) -> Process:
     ident, pid = _ident(host, child), int(host.read(parent))
     if host.read(f"/proc/{pid}/comm").strip() != "keepalived":  # the file outlives a kill -9, and numbers are used again
@@ -88,23 +111,24 @@ def _ident(host: Host, child: str) -> str:
     return f"{host.boot_id()}/{pid}/{started}"
 
 
-def _way(host: Host) -> Way:
+def _way(host: Host, process: Process) -> Way:
     """Ask for JSON; a build without it, or one before 1.3.8, prints no number for that signal."""
     number = host.run(("keepalived", "--signum=JSON"), 2.0).out.strip()
     if number.isdigit():
-        return Way(int(number), "keepalived.json", parse, 0.002, twice=False)
+        ways.clear()
+        return ways.setdefault(process.ident, Way(int(number), "keepalived.json", parse, 0.002, twice=False))
     return Way(SIGUSR1, "keepalived.data", parse_text, 0.02, twice=True)
 
 
 def _dump(host: Host, process: Process, way: Way) -> Roles:
-    directories = dict.fromkeys((temporary(host, process.pid), SHARED))
-    for directory in directories:
-        host.remove(f"{directory}/{way.file}")
+    places = tuple(dict.fromkeys((written.temporary(host, process.pid), written.SHARED)))
+    for place in places:
+        host.remove(f"{place}/{way.file}")
     host.signal(process.pid, way.number)
     deadline, before = host.now() + ANSWER_TIMEOUT_S, ""
     while host.now() < deadline:
         host.sleep(way.pause)
-        text = next((text for directory in directories if (text := _written(host, directory, way.file))), "")
+        text = written.text(host, places, way.file)
         try:
             words = way.read(text)
         except ValueError:
@@ -118,38 +142,5 @@ def _dump(host: Host, process: Process, way: Way) -> Roles:
             if same
             else Roles(why="keepalived restarted while nvkeep was asking")
         )
-    return Roles(
-        why=f"keepalived (pid {process.pid}) does not answer within {ANSWER_TIMEOUT_S:g} s{_planted(host, directories, way)}"
-    )
-
-
-def _written(host: Host, directory: str, file: str) -> str:
-    """Read what was written; empty while there is nothing, or nothing that only root can have written."""
-    path = f"{directory}/{file}"
-    if not host.exists(path) or not (directory == PRIVATE or _of_root(host, path)):
-        return ""
-    try:
-        return host.read(path)
-    except FileNotFoundError:
-        return ""
-
-
-def _of_root(host: Host, path: str) -> bool:
-    """Return whether a file is a plain one of root's. Looked at before it is read: in /tmp nobody else can replace it then."""
-    return host.run(("stat", "-c", "%u %F", "--", path), 2.0).out.strip() in ("0 regular file", "0 regular empty file")
-
-
-def _planted(host: Host, directories: dict[str, None], way: Way) -> str:
-    """Say where somebody else's file lies in the way of keepalived's."""
-    unread = [
-        f"{directory}/{way.file}"
-        for directory in directories
-        if host.exists(f"{directory}/{way.file}") and not _written(host, directory, way.file)
-    ]
-    return f"; {unread[0]} is a link or another user's: remove it" if unread else ""
-
-
-def temporary(host: Host, pid: int) -> str:
-    """Find keepalived's own TMPDIR: a drop-in may have set it."""
-    variables = dict(entry.split("=", 1) for entry in host.read(f"/proc/{pid}/environ").split("\0") if "=" in entry)
-    return variables.get("TMPDIR", SHARED).rstrip("/")
+    beside = written.planted(host, places, way.file)
+    return Roles(why=f"keepalived (pid {process.pid}) does not answer within {ANSWER_TIMEOUT_S:g} s{beside}")

@@ -13,7 +13,7 @@ import pytest
 from lab import databases
 from lab.cluster import Lab
 from lab.commands import LabError, until
-from lab.protected import flag
+from lab.protected import flag, reported
 from lab.steady import boottime
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ def says(server: Server, one: Database, *words: str) -> bool:
 
 def ready(server: Server, one: Database) -> bool:
     """Return whether a server stands by for a database: able to take over, and with nothing of it."""
-    if not server.awake or not flag(server, one.name):
+    if not (server.awake and flag(server, one.name) and reported(server, one.name, role="BACKUP")):
         return False
     found = standing(server, one)
     return found["summary"] == "ok" and found["role"].startswith("BACKUP") and not one.left(server)
@@ -273,7 +273,7 @@ def ready(server: Server, one: Database) -> bool:
 
 def well(server: Server, one: Database) -> bool:
     """Return whether a server calls a database ok."""
-    return flag(server, one.name) and says(server, one, "ok")
+    return flag(server, one.name) and reported(server, one.name, did="serve") and says(server, one, "ok")
 
 
 def did(server: Server, one: Database, since: str, *words: str) -> list[str]:

@@ -1,13 +1,15 @@
-"""ARP and neighbour discovery between real network stacks: who answers, and who believes an announcement. Needs root."""
+"""What nvkeep says and hears itself: ARP and neighbour discovery between real network stacks, systemd's socket. Needs root."""
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.cluster import Lab
 from lab.commands import run
+from nvkeep.probes import unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +18,13 @@ if TYPE_CHECKING:
 
 V4, V6 = "10.77.0.77", "fd77::77"
 CODE = "import sys; sys.path.insert(0, '/usr/lib/nvkeep/current'); from nvkeep.host import wire; print({})"
+
+SHOW = """
+import json, sys
+sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
+from nvkeep.host import systemd
+print(json.dumps(systemd.show(sys.argv[1:]).out))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +69,24 @@ def test_an_announcement_moves_a_stale_neighbour_entry(bare: Lab, address: str) 
 
 def _neighbour(lab: Lab, address: str) -> str:
     return run((*lab.network.enter(), "ip", "neigh", "show", address)).stdout
+
+
+@pytest.mark.parametrize("properties", [unit.PROPERTIES, unit.INSTALLED])
+def test_systemd_says_over_its_socket_what_systemctl_prints(bare: Lab, properties: str) -> None:
+    server = next(iter(bare))
+    listed = server.run(("systemctl", "list-units", "--all", "--plain", "--no-legend")).stdout.splitlines()
+    there = [line.split()[0] for line in listed]
+    lasting = [name for name in there if not name.endswith((".slice", ".target"))]  # what needs those comes and goes meanwhile
+    names = [*lasting, "multi-user.target", "nothing.service", "a-b@\\x2dy.service", "1.mount"]
+    assert len(names) > 50
+    argv = ("systemctl", "show", f"--property={properties}", "--", *names)
+    asked = json.loads(server.run(("python3", "-I", "-c", SHOW, *argv)).stdout)
+    printed = server.run(argv).stdout
+    for name, socket, program in zip(names, asked.split("\n\n"), printed.split("\n\n"), strict=True):
+        assert (name, entries(socket)) == (name, entries(program))
+
+
+def entries(text: str) -> dict[str, list[str]]:
+    """Read what is printed of a unit; no order, and no job, is no difference."""
+    every = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    return {key: sorted(value.split()) for key, value in every.items() if (key, value) not in (("Job", ""), ("Job", "0"))}

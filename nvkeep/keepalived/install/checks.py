@@ -8,8 +8,8 @@ from nvkeep.keepalived.binding import deaf
 from nvkeep.keepalived.conf import FLAGS, REVERSE, Build, configuration
 from nvkeep.keepalived.drift import build_of, difference, installed
 from nvkeep.keepalived.install.conflicts import clashes_of
-from nvkeep.keepalived.names import CONF, FIFO, FIX, every_instance, finding
-from nvkeep.keepalived.roles import PRIVATE, ask, running, temporary
+from nvkeep.keepalived.names import CONF, FIFO, FIX, PRIVATE, every_instance, finding
+from nvkeep.keepalived.roles import ask, directory_of, running
 from nvkeep.keepalived.version import TESTABLE, Version, here
 from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.model.spec import Cluster
@@ -122,7 +122,7 @@ def interfaces(host: Host, cluster: Cluster) -> Iterator[Finding]:
 
 def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[Finding]:
     try:
-        directory = temporary(host, running(host).pid)
+        directory = directory_of(host)
     except (OSError, ValueError, LookupError):
         return  # it does not run: `nvkeep status` says so
     if directory != PRIVATE and version >= TMPDIR_KNOWN:

@@ -15,7 +15,7 @@ from nvkeep import config
 from nvkeep.errors import Unsuited
 from nvkeep.host import Completed, LocalHost
 from nvkeep.host.base import READ_BYTES
-from nvkeep.keepalived import CONF, PART, Build, Version, configuration, drifted
+from nvkeep.keepalived import CONF, PART, Build, Version, configuration, drifted, written
 from nvkeep.keepalived.drift import build_of
 from nvkeep.keepalived.dump import parse, parse_text
 from nvkeep.keepalived.install import checks, installer
@@ -23,7 +23,6 @@ from nvkeep.keepalived.install.candidate import FRESH, main_with_include, withou
 from nvkeep.keepalived.install.conflicts import clashes
 from nvkeep.keepalived.names import INCLUDE
 from nvkeep.keepalived.parser import instances, statements, whole
-from nvkeep.keepalived.roles import _written
 from nvkeep.keepalived.version import printed, refuse
 from nvkeep.state.service import flag_path
 from tests.unit.played import Played
@@ -338,15 +337,15 @@ def test_only_what_root_wrote_is_believed(tmp_path: Path) -> None:
     """Another user may plant a file, or a link, where keepalived writes without TMPDIR."""
     answer = tmp_path / "keepalived.json"
     host = LocalHost()
-    assert _written(host, str(tmp_path), answer.name) == ""
+    assert written.text(host, [str(tmp_path)], answer.name) == ""
     answer.write_text("[]")
     if os.geteuid() == 0:
-        assert _written(host, str(tmp_path), answer.name) == "[]"
+        assert written.text(host, [str(tmp_path)], answer.name) == "[]"
         os.chown(answer, 65534, 65534)
-    assert _written(host, str(tmp_path), answer.name) == ""
+    assert written.text(host, [str(tmp_path)], answer.name) == ""
     answer.unlink()
     answer.symlink_to("/proc/version")  # root's, and a plain file
-    assert _written(host, str(tmp_path), answer.name) == ""
+    assert written.text(host, [str(tmp_path)], answer.name) == ""
 
 
 @pytest.mark.parametrize("word", ["script_user root", "enable_script_security"])

@@ -1,0 +1,79 @@
+"""What is asked of systemd over its socket; what it answers is compared on the lab (tests/cluster/test_wire.py)."""
+
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nvkeep.host import systemd
+
+ARGV = ("systemctl", "show", "--property=LoadState,ActiveState", "--", "a.service")
+OK = b"OK 0123456789abcdef0123456789abcdef\r\n"
+
+
+def answering(path: Path, answer: Callable[[socket.socket], None]) -> str:
+    """Listen where systemd would, and answer one caller."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(path))
+    listening.listen()
+
+    def once() -> None:
+        line, _ = listening.accept()
+        with line, listening:
+            answer(line)
+
+    threading.Thread(target=once, daemon=True).start()
+    return str(path)
+
+
+def hang_up(line: socket.socket) -> None:
+    line.recv(4096)
+
+
+def refuse(line: socket.socket) -> None:
+    line.recv(4096)
+    line.sendall(b"REJECTED\r\n")
+
+
+def talk_nonsense(line: socket.socket) -> None:
+    line.recv(4096)
+    line.sendall(OK)
+    line.recv(65536)
+    line.sendall(b"l" + b"\xff" * 63)
+    line.recv(65536)
+
+
+def say_nothing(line: socket.socket) -> None:
+    while line.recv(4096):
+        pass
+
+
+@pytest.mark.parametrize("answer", [hang_up, refuse, talk_nonsense, say_nothing])
+def test_whoever_does_not_answer_as_systemd_does_is_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[socket.socket], None]
+) -> None:
+    monkeypatch.setattr(systemd, "ANSWER_TIMEOUT_S", 0.2)
+    assert systemd.show(ARGV, answering(tmp_path / "s", answer)) is None
+
+
+def test_where_there_is_no_systemd_the_program_is_run(tmp_path: Path) -> None:
+    assert systemd.show(ARGV, str(tmp_path / "nothing")) is None
+
+
+@pytest.mark.parametrize("argv", [ARGV[:2], ARGV[:4], (*ARGV[:2], "--all", *ARGV[3:]), (*ARGV[:3], "a.service", "b.service")])
+def test_other_words_are_the_programs(argv: tuple[str, ...]) -> None:
+    assert systemd.show(argv) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "name"),
+    [
+        ("postgresql@15-main.service", "postgresql_4015_2dmain_2eservice"),
+        ("1.mount", "_31_2emount"),
+        ("a_b.service", "a_5fb_2eservice"),
+    ],
+)
+def test_the_object_of_a_unit_is_named_as_systemd_names_it(unit: str, name: str) -> None:
+    assert systemd._path(unit) == f"/org/freedesktop/systemd1/unit/{name}"
