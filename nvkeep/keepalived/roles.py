@@ -40,7 +40,7 @@ class Way(NamedTuple):
     twice: bool
 
 
-turn = threading.Lock()
+turns: dict[str, threading.Lock] = {}  # by host, as all of these
 answers: dict[str, tuple[float, Roles]] = {}  # the last one of a host, and when it was asked for (CLOCK_MONOTONIC)
 ways: dict[str, Way] = {}  # how to ask the keepalived that runs
 
@@ -51,7 +51,7 @@ def ask(host: Host) -> Roles:
     Several threads of this process that ask at once share one answer: one that was asked for after each of them came.
     """
     came = time.monotonic()
-    with turn:
+    with turns.setdefault(host.name, threading.Lock()):
         if answers.get(host.name, (0.0,))[0] < came:
             answers[host.name] = (time.monotonic(), _ask(host))
         return answers[host.name][1]
