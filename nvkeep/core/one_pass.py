@@ -1,7 +1,7 @@
 """One pass over one service on one host, which may have to decide again when what it did has changed its mind."""
 
 import logging
-from dataclasses import asdict, replace
+from dataclasses import replace
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -184,7 +184,7 @@ class Pass:
             holder=str(Holder.ME if self.store.claimed() else observation.facts.holder),
             eligible=up,
             eligible_why=why,
-            facts=asdict(observation.facts),
+            facts=vars(observation.facts),
         )
         if not observation.asked.manual:
             self.scope.save_roles(observation.asked.roles)

@@ -64,7 +64,7 @@ class Store:
     def timers(self) -> Timers:
         """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
         record = self._read(f"{RUN}/standing/{self.service}")
-        usual = asdict(Timers())
+        usual = vars(Timers())
         if not isinstance(record, dict) or not record.keys() <= usual.keys():
             return Timers()
         record = usual | record  # an older version knew less
@@ -73,7 +73,7 @@ class Store:
     def save_timers(self, timers: Timers) -> None:
         """Record the times of this boot."""
         if timers != self.timers():
-            self._keep(f"{RUN}/standing/{self.service}", json.dumps(asdict(timers)))
+            self._keep(f"{RUN}/standing/{self.service}", json.dumps(vars(timers)))
 
     def fencing(self) -> Fencing:
         """Read the fencing record; no record, or one that cannot be read, counts as having been fenced just now."""

@@ -1,6 +1,5 @@
 """Whether a record has the shape in which it was written: it may be torn, an older version's, or anybody's. Pure."""
 
-from dataclasses import asdict
 from typing import Any
 
 from nvkeep.model.fencing import Fencing
@@ -23,7 +22,7 @@ def alike(value: object, usual: object) -> bool:
 
 def loss(record: dict[str, Any]) -> Fencing:
     """Read a fencing record. Raise TypeError for a record that was not written here."""
-    usual = asdict(Fencing(listening_since=record["listening_since"]))
+    usual = vars(Fencing(listening_since=record["listening_since"]))
     record = usual | record  # an older version knew less
     since = record["listening_since"]
     if not all(alike(record[key], usual[key]) for key in usual) or not isinstance(since, int | float | None):
