@@ -31,7 +31,8 @@ class LocalHost:
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
         """Run a command. `nvkeep announce` runs in this process: it is on the way of every takeover, and cannot block.
 
-        So does the first umount of `nvkeep umount`, after which there is mostly nothing left to do, and `systemctl show`.
+        So does the first umount of `nvkeep umount`, after which there is mostly nothing left to do. Instead of `systemctl show`
+        systemd itself is asked, where that is possible.
         """
         if tuple(argv[:2]) == ("nvkeep", "announce"):
             from nvkeep.host import plumbing  # noqa: PLC0415 - only passes that change something need it

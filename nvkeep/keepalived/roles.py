@@ -40,9 +40,9 @@ class Way(NamedTuple):
     twice: bool
 
 
-turns: dict[str, threading.Lock] = {}  # by host, as all of these
-answers: dict[str, tuple[float, Roles]] = {}  # the last one of a host, and when it was asked for (CLOCK_MONOTONIC)
-ways: dict[str, Way] = {}  # how to ask the keepalived that runs
+turns: dict[str, threading.Lock] = {}  # by host
+answers: dict[str, tuple[float, Roles]] = {}  # by host: the last one, and when it was asked for (CLOCK_MONOTONIC)
+ways: dict[str, Way] = {}  # by Process.ident
 
 
 def ask(host: Host) -> Roles:

@@ -198,6 +198,12 @@ def test_the_agent_is_watched_and_not_the_first_to_be_ended() -> None:
     assert "Restart=always" in text
 
 
+def test_installed_code_is_tried_and_started_without_the_pth_files_of_other_packages() -> None:
+    """-S: without `site` none is run, and none can stand in for a library that is missing (python(1))."""
+    assert (UNITS.parent / "launcher").read_text().startswith("#!/usr/bin/python3 -IS\n")
+    assert "/usr/bin/python3 -IS -c 'import sys\n" in (UNITS.parent / "install").read_text()
+
+
 def test_the_launcher_lets_no_plugin_of_another_package_in(tmp_path: Path) -> None:
     """A plugin of pydantic may be any package that root has installed; it would run in every process of nvkeep."""
     start = (UNITS.parent / "launcher").read_text().replace("/usr/lib/nvkeep/current", str(UNITS.parents[1]))

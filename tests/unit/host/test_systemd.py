@@ -2,10 +2,14 @@
 
 import socket
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from jeepney import DBusAddress, Message, Parser, new_error, new_method_return, new_signal
+from jeepney.auth import BEGIN
 
 from nvkeep.host import systemd
 
@@ -21,7 +25,7 @@ def answering(path: Path, answer: Callable[[socket.socket], None]) -> str:
 
     def once() -> None:
         line, _ = listening.accept()
-        with line, listening:
+        with line, listening, suppress(OSError):  # whoever asked has gone
             answer(line)
 
     threading.Thread(target=once, daemon=True).start()
@@ -45,12 +49,33 @@ def talk_nonsense(line: socket.socket) -> None:
     line.recv(65536)
 
 
+def go_on_talking(line: socket.socket) -> None:
+    """Send one signal after the other, and no answer."""
+    line.recv(4096)
+    line.sendall(OK)
+    signal = DBusAddress("/a", "a.b", "a.b")
+    while line.send(new_signal(signal, "Changed").serialise(1)):
+        time.sleep(0.01)
+
+
+def refuse_one(line: socket.socket) -> None:
+    """Answer for LoadState, and say of ActiveState that there is no memory for it: then the state is not known."""
+    line.recv(4096)
+    line.sendall(OK)
+    parser, asked = Parser(), list[Message]()
+    while len(asked) < 2:
+        asked += parser.feed(line.recv(65536).removeprefix(BEGIN))
+    line.sendall(new_method_return(asked[0], "v", (("s", "loaded"),)).serialise(1))
+    line.sendall(new_error(asked[1], "org.freedesktop.DBus.Error.NoMemory").serialise(2))
+    line.recv(4096)
+
+
 def say_nothing(line: socket.socket) -> None:
     while line.recv(4096):
         pass
 
 
-@pytest.mark.parametrize("answer", [hang_up, refuse, talk_nonsense, say_nothing])
+@pytest.mark.parametrize("answer", [hang_up, refuse, refuse_one, talk_nonsense, go_on_talking, say_nothing])
 def test_whoever_does_not_answer_as_systemd_does_is_no_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[socket.socket], None]
 ) -> None:
