@@ -19,7 +19,7 @@ SHORTEST_S, LONGEST_S = 0.05, 1.0  # between two probes; else half an advert
 PAUSE_S = 0.5  # that a probe may take longer than it listens
 LISTEN_S = 1.0  # between two looks at whether the service is here
 RESTART_AFTER_S = 0.2  # until a watch begins again
-ANNOUNCE_GAP_S = 0.1  # between two announcements: a host that wakes claims an address more than once before it releases it
+ANNOUNCE_GAP_S = 0.02  # between two announcements: a host that wakes claims an address several times in a row
 
 
 class ArpMonitor:
