@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from nvkeep import config
 from nvkeep.checks import consistency
+from nvkeep.config import parsing
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Completed
 from nvkeep.host.ssh import json_of
@@ -144,7 +144,7 @@ READERS: dict[str, tuple[Callable[[str], object], list[str], tuple[type[Exceptio
     "keepalived.conf": (lambda text: list(statements(text)), files("keepalived/*.conf", "keepalived/old/*"), OURS),
     "processes": (process, [MAPS], OURS),
     "the kernel's holders": (lambda text: (blockers.swap_files(text), blockers.exports(text)), ["/srv/a  *(rw)\n"], OURS),
-    "cluster.yaml": (config.parse, [VALID, *files("config/*.yaml")[:40]], OURS),
+    "cluster.yaml": (parsing.parse, [VALID, *files("config/*.yaml")[:40]], OURS),
     "the original's files": (
         lambda text: convert(("conf", text), ("fstab", text)), files("import/*.nvkeep_service.conf", "import/*.fstab"), OURS,
     ),

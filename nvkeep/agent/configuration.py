@@ -40,7 +40,7 @@ class Configuration:
             return False
         self.signature = signature
         try:
-            self.cluster = config.load(self.path)
+            self.cluster = config.load(self.path, self.host)
         except (ConfigError, UnsafeFile) as error:
             self.cluster = None
             log.note(f"{error}\nno service of this host may move here until this is fixed: nvkeep check", 40)

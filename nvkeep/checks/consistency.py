@@ -43,8 +43,7 @@ class Compared:
 
 def parts(host: Host, cluster: Cluster) -> Parts:
     """Look at everything that has to be the same on every host. Changes nothing."""
-    whole = cluster.model_dump(mode="json", serialize_as_any=True, by_alias=True)
-    compared = {"cluster.yaml": digest(json.dumps(whole, sort_keys=True))}
+    compared = {"cluster.yaml": digest(json.dumps(cluster.plain(), sort_keys=True))}
     compared |= {"nvkeep": __version__, "keepalived": _keepalived(host)} | _code()
     compared["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)
     mine = cluster.services_of(host.name)

@@ -15,8 +15,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from nvkeep import log
-from nvkeep.cli.common import chosen, file_option, load, refuse_others_than_root, refuse_unsafe_state, services_option
-from nvkeep.config import DEFAULT_FILE
+from nvkeep.cli.common import chosen, file_option, refuse_others_than_root, refuse_unsafe_state, services_option
+from nvkeep.config import DEFAULT_FILE, load
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import ConfigError, UnsafeFile
 from nvkeep.host import LocalHost
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     log.setup(quiet=True)
     refuse_unsafe_state()
     try:
-        cluster, host = load(arguments)
+        host = LocalHost()
+        cluster = load(arguments.file, host)
     except (ConfigError, UnsafeFile):
         if arguments.file == DEFAULT_FILE:  # what this host lives by is wrong: it must not get a role
             host_state.lower_all_flags(LocalHost())

@@ -8,8 +8,7 @@ exit codes:
 import argparse
 import json
 
-from nvkeep.model.spec import Cluster
-from nvkeep.reconcilers import backends
+from nvkeep.config.shape import schema
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +17,5 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(_: argparse.Namespace) -> int:
     """Print the JSON Schema, for editors and other checkers."""
-    backends.register()
-    print(json.dumps(Cluster.model_json_schema(), indent=2))
+    print(json.dumps(schema(), indent=2))
     return 0

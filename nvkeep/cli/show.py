@@ -11,6 +11,7 @@ import sys
 
 from nvkeep import config
 from nvkeep.cli.common import file_option
+from nvkeep.config import parsing
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -20,5 +21,5 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the whole configuration, defaults and derived values filled in."""
-    config.dump(config.load(arguments.file), sys.stdout)
+    parsing.dump(config.load(arguments.file), sys.stdout)
     return 0

@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
-from functools import cache
 from typing import Any
 
 from pydantic_core import ErrorDetails
 
+from nvkeep.config import shape
 from nvkeep.config.crossrefs import Loc, Mistake
 from nvkeep.model.frozen import TAG
 from nvkeep.model.names import shown
-from nvkeep.model.spec import BACKENDS, DEFAULT_BACKEND, Cluster
+from nvkeep.model.spec import BACKENDS, DEFAULT_BACKEND
 from nvkeep.reconcilers.backends import register
 
 WORDS = {
@@ -23,7 +23,7 @@ WORDS = {
     "float_type": "{shown} is not a number; write one, as in {example}",
     "finite_number": "{shown} is not a number; write one, as in {example}",
     "dict_type": "{shown} is not a mapping; write {example}",
-    "model_type": "{shown} is not a mapping; write {example}",
+    "dataclass_type": "{shown} is not a mapping; write {example}",
     "greater_than_equal": "{shown} is too small; write {ge} or more",
     "less_than_equal": "{shown} is too large; write {le} or less",
     "literal_error": "{shown} is not known; write {example}",
@@ -65,7 +65,7 @@ LISTED = ("heartbeats", "volumes", "mounts", "addresses")  # lists of mappings
 
 def mistakes_of(errors: Sequence[ErrorDetails]) -> Iterator[Mistake]:
     """Give each mistake once: not what only follows from another one."""
-    meant = {(*plain(error)[:-1], _close(error)) for error in errors if error["type"] == "extra_forbidden"}
+    meant = {(*plain(error)[:-1], _close(error)) for error in errors if error["type"] == "unexpected_keyword_argument"}
     for error in errors:
         if not (_follows(error, errors) or (error["type"] == "missing" and plain(error) in meant)):
             yield advice(error)
@@ -85,7 +85,7 @@ def advice(error: ErrorDetails) -> Mistake:
     key = _is_key(error)
     if kind == "nvkeep" and value is not None:
         return _inside(error, loc), error["msg"], key
-    if kind in ("extra_forbidden", "invalid_key"):
+    if kind in ("unexpected_keyword_argument", "invalid_key"):
         return loc, _unknown_key(error, loc), True
     if kind == "union_tag_invalid":
         loc, value = (*loc, "backend"), value["backend"]
@@ -173,7 +173,7 @@ def _backends() -> str:
 
 def _is_key(error: ErrorDetails) -> bool:
     """Return whether pydantic speaks of a key; it then ends the place with a word of its own."""
-    return error["loc"][-1:] == ("[key]",) and error["type"] != "extra_forbidden"
+    return error["loc"][-1:] == ("[key]",) and error["type"] != "unexpected_keyword_argument"
 
 
 def _tagged(error: ErrorDetails) -> Loc:
@@ -215,7 +215,7 @@ def known_keys(loc: Loc) -> list[str]:
 
 
 def _nodes(loc: Loc) -> list[dict[str, Any]]:
-    schema = _schema()
+    schema = shape.schema()
     definitions = schema.get("$defs", {})
     nodes = [schema]
     for index, part in enumerate(loc):
@@ -224,11 +224,6 @@ def _nodes(loc: Loc) -> list[dict[str, Any]]:
         else:
             nodes = [deeper for node in nodes for deeper in _step(node, part, definitions)]
     return nodes
-
-
-@cache
-def _schema() -> dict[str, Any]:
-    return Cluster.model_json_schema()
 
 
 def _choice(node: dict[str, Any]) -> set[str]:

@@ -18,6 +18,7 @@ from nvkeep.errors import Problem, clean
 from nvkeep.model.names import shown
 
 LARGEST_BYTES = 64 * 1024  # a cluster.yaml has a few thousand
+TOO_LARGE = f"larger than {LARGEST_BYTES} bytes; this is not a cluster.yaml"
 DEEPEST = 40  # levels of nesting; a cluster.yaml has six
 BREAK = re.compile("\r\n|[\n\r]")
 EXAMPLE = "examples/cluster.yaml"
@@ -96,7 +97,7 @@ class _Constructor(RoundTripConstructor):
 def read(text: str) -> tuple[Mapping[Any, Any] | None, list[Problem]]:
     """Read a mapping and note what is wrong with it as YAML; None when it is none."""
     if len(text) > LARGEST_BYTES:
-        return None, [Problem(1, 1, "", f"larger than {LARGEST_BYTES} bytes; this is not a cluster.yaml")]
+        return None, [Problem(1, 1, "", TOO_LARGE)]
     yaml = _Noting(typ="rt", pure=True)
     yaml.max_depth = DEEPEST
     yaml.Constructor = _Constructor

@@ -8,7 +8,7 @@ does: what is wrong with a value is reported at its place in the original's file
 import re
 from typing import NamedTuple
 
-from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.errors import ConfigError, clean
 from nvkeep.legacy import bash, fstab, naming, remarks
 from nvkeep.legacy.page import Page
@@ -50,7 +50,7 @@ def convert(conf: tuple[str, str], table: tuple[str, str]) -> Imported:
 def _loaded(text: str, page: Page, top: Word, *, sure: bool) -> list[Mistake]:
     """Load what was written. Where it was not whole (not sure), only what is wrong with a value itself counts."""
     try:
-        config.parse(text)
+        parsing.parse(text)
     except ConfigError as error:
         mistakes = [(page.places.get(problem.path) or (_nearest(page, problem.path) or top if sure else None), problem.text)
                  for problem in error.problems]  # fmt: skip

@@ -10,9 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Annotated, NamedTuple
 
-from pydantic import Discriminator, Field, Tag
-
-from nvkeep.model.frozen import TAG, Frozen
+from nvkeep.model.frozen import Frozen, Limits, OneOf
 from nvkeep.model.names import Argument
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
@@ -35,14 +33,14 @@ FITTING = (
 PORTS = {"postgresql": 5432, "mysql": 3306, "nfs": 2049, "http": 80}
 
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+Port = Annotated[int, Limits(ge=1, le=65535)]
 
 
 class TcpHealth(Frozen):
     """Healthy while a TCP connection to the floating address is accepted; with `expect`, while the service says that first."""
 
     tcp: Port
-    expect: str | None = Field(default=None, min_length=1, max_length=200)
+    expect: Annotated[str, Limits(min_length=1, max_length=200)] | None = None
 
 
 class PostgresqlHealth(Frozen):
@@ -67,13 +65,13 @@ class HttpHealth(Frozen):
     """Healthy while a web server answers with anything but 5xx."""
 
     http: Port
-    path: str = Field(default="/", pattern=r"^/[!-~]{0,500}$")
+    path: Annotated[str, Limits(pattern=r"^/[!-~]{0,500}$")] = "/"
 
 
 class CommandHealth(Frozen):
     """Healthy while the command ends with 0; it should touch the volume."""
 
-    command: tuple[Argument, ...] = Field(min_length=1, strict=False)
+    command: Annotated[tuple[Argument, ...], Limits(min_length=1, strict=False)]
 
 
 HEALTHS = {
@@ -83,18 +81,12 @@ HEALTHS = {
 
 
 def _health(value: object) -> str:
-    words = (word for word, spec in HEALTHS.items() if (word in value if isinstance(value, dict) else isinstance(value, spec)))
-    return f"{TAG}{next(words, 'tcp')}"
+    return next((word for word in HEALTHS if isinstance(value, dict) and word in value), "tcp")
 
 
 Health = Annotated[
-    Annotated[CommandHealth, Tag("~command")]
-    | Annotated[PostgresqlHealth, Tag("~postgresql")]
-    | Annotated[MysqlHealth, Tag("~mysql")]
-    | Annotated[NfsHealth, Tag("~nfs")]
-    | Annotated[HttpHealth, Tag("~http")]
-    | Annotated[TcpHealth, Tag("~tcp")],
-    Discriminator(_health),
+    CommandHealth | PostgresqlHealth | MysqlHealth | NfsHealth | HttpHealth | TcpHealth,
+    OneOf(_health, HEALTHS),
 ]
 
 

@@ -7,9 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import AfterValidator, Discriminator, Field, Tag, field_validator
-
-from nvkeep.model.frozen import Frozen
+from nvkeep.model.frozen import Checked, Frozen, Limits, OneOf
 from nvkeep.model.names import FsType, Inside, MountPoint, named, shown, wrong
 
 KIND_OF_MOUNT = ("move", "remount", "loop", "helper", "X-mount.subdir")
@@ -46,7 +44,7 @@ def _option_instead(value: str) -> str:
 MountOption = Annotated[
     str,
     named("one mount option", OPTION.pattern, _option_instead),
-    AfterValidator(_option),
+    Checked(_option),
 ]
 
 
@@ -66,19 +64,21 @@ def typed(option: str) -> str:
     return f'{name}{equals}"{value}"' if "," in value else option
 
 
+def _each_counts(options: tuple[str, ...]) -> tuple[str, ...]:
+    for _, option, counts in cancelled(options):
+        raise wrong(f"{option} and {counts} cancel each other, and mount(8) takes the last", f"leave out {option}")
+    return options
+
+
+Options = Annotated[tuple[MountOption, ...], Limits(strict=False), Checked(_each_counts)]
+
+
 class Placed(Frozen):
     """What is mounted somewhere, and how."""
 
     volume: str
     path: MountPoint
-    options: tuple[MountOption, ...] = Field(default=(), strict=False)
-
-    @field_validator("options")
-    @classmethod
-    def _each_counts(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        for _, option, counts in cancelled(options):
-            raise wrong(f"{option} and {counts} cancel each other, and mount(8) takes the last", f"leave out {option}")
-        return options
+    options: Options = ()
 
 
 class Mount(Placed):
@@ -87,18 +87,18 @@ class Mount(Placed):
     fstype: FsType
 
 
+def _of_one_mount(options: tuple[str, ...]) -> tuple[str, ...]:
+    for option in options:
+        if option not in OF_ONE_MOUNT:
+            raise wrong(f"{shown(option)} belongs to the file system", "write it where its volume is mounted")
+    return options
+
+
 class Bind(Placed):
     """A directory of a volume that is mounted, and where it belongs as well: NFS state, for one."""
 
-    directory: Inside = Field(alias="from")
-
-    @field_validator("options")
-    @classmethod
-    def _of_one_mount(cls, options: tuple[str, ...]) -> tuple[str, ...]:
-        for option in options:
-            if option not in OF_ONE_MOUNT:
-                raise wrong(f"{shown(option)} belongs to the file system", "write it where its volume is mounted")
-        return options
+    from_: Inside
+    options: Annotated[Options, Checked(_of_one_mount)] = ()
 
     @property
     def fstype(self) -> str:
@@ -107,8 +107,7 @@ class Bind(Placed):
 
 
 def _mount(value: object) -> str:
-    bind = "from" in value if isinstance(value, dict) else isinstance(value, Bind)
-    return "~from" if bind else "~fstype"
+    return "from" if isinstance(value, dict) and "from" in value else "fstype"
 
 
-AnyMount = Annotated[Annotated[Mount, Tag("~fstype")] | Annotated[Bind, Tag("~from")], Discriminator(_mount)]
+AnyMount = Annotated[Mount | Bind, OneOf(_mount, {"fstype": Mount, "from": Bind})]

@@ -8,10 +8,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface, ip
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
-from pydantic_core import PydanticCustomError
-
 from nvkeep.errors import clean
+from nvkeep.model.frozen import Checked, Parsed
 
 AnyInterface = IPv4Interface | IPv6Interface
 AnyAddress = IPv4Address | IPv6Address
@@ -67,12 +65,14 @@ def _shape(value: object) -> str:
     return "a list" if isinstance(value, list | tuple) else "a set" if isinstance(value, AbstractSet) else "a tagged value"
 
 
-def wrong(what: str, instead: str) -> PydanticCustomError:
+def wrong(what: str, instead: str) -> ValueError:
     """Build the one shape every refusal has: what is wrong; what to write instead."""
+    from pydantic_core import PydanticCustomError  # noqa: PLC0415 - only who reads a file needs it
+
     return PydanticCustomError("nvkeep", "{what}; {instead}", {"what": what, "instead": instead})
 
 
-def named(what: str, pattern: str, instead: str | Callable[[str], str]) -> AfterValidator:
+def named(what: str, pattern: str, instead: str | Callable[[str], str]) -> Checked:
     """Refuse what a pattern does not fit, with what to write instead."""
     compiled = re.compile(pattern)
 
@@ -81,7 +81,7 @@ def named(what: str, pattern: str, instead: str | Callable[[str], str]) -> After
             raise wrong(f"{shown(value)} is not {what}", instead if isinstance(instead, str) else instead(value))
         return value
 
-    return AfterValidator(check)
+    return Checked(check)
 
 
 def _host_instead(value: str) -> str:
@@ -136,7 +136,7 @@ def _in_kernel(value: str) -> str:
 FsType = Annotated[
     str,
     named("a file system type", r"[a-z][a-z0-9._-]{0,31}", "write it as in /proc/filesystems, for example xfs"),
-    AfterValidator(_in_kernel),
+    Checked(_in_kernel),
 ]
 
 
@@ -186,7 +186,7 @@ def _unit_instead(value: str) -> str:
     return f'write "{value}.service"' if fits else 'write "NAME.service"'
 
 
-def _floating(value: object) -> object:
+def _floating(value: object) -> AnyInterface:
     if not isinstance(value, str):
         raise wrong(f"{shown(value)} is not an address", "write it in quotes, with its prefix: 192.168.0.1/24")
     try:
@@ -226,7 +226,7 @@ def _is_broadcast(address: AnyAddress) -> bool:
     return str(address) == "255.255.255.255"
 
 
-def _host_address(value: object) -> object:
+def _host_address(value: object) -> AnyAddress:
     try:
         parsed = ip_address(value) if isinstance(value, str) and "%" not in value else None
     except ValueError:
@@ -238,10 +238,9 @@ def _host_address(value: object) -> object:
     return parsed
 
 
-_TEXT = {"type": "string"}
-Path = Annotated[str, AfterValidator(_path)]
-Inside = Annotated[str, AfterValidator(_inside)]
-MountPoint = Annotated[str, AfterValidator(_path), AfterValidator(_mountpoint)]
-UnitName = Annotated[str, AfterValidator(_unit)]
-FloatingAddress = Annotated[AnyInterface, BeforeValidator(_floating), PlainSerializer(str), WithJsonSchema(_TEXT)]
-HostAddress = Annotated[AnyAddress, BeforeValidator(_host_address), PlainSerializer(str), WithJsonSchema(_TEXT)]
+Path = Annotated[str, Checked(_path)]
+Inside = Annotated[str, Checked(_inside)]
+MountPoint = Annotated[str, Checked(_path), Checked(_mountpoint)]
+UnitName = Annotated[str, Checked(_unit)]
+FloatingAddress = Annotated[AnyInterface, Parsed(_floating)]
+HostAddress = Annotated[AnyAddress, Parsed(_host_address)]

@@ -5,12 +5,10 @@ this page need not know them.
 """
 
 import zlib
-from typing import Annotated, Any, Literal, Self
+from dataclasses import field
+from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, GetCoreSchemaHandler, Tag, model_validator
-from pydantic_core import CoreSchema
-
-from nvkeep.model.frozen import TAG, Frozen
+from nvkeep.model.frozen import Frozen, Limits, OneOf
 from nvkeep.model.health import Health
 from nvkeep.model.mounts import AnyMount
 from nvkeep.model.names import (
@@ -48,23 +46,10 @@ DEFAULT_BACKEND = "nvmesh"
 
 
 def _backend(value: object) -> str:
-    name = value.get("backend", DEFAULT_BACKEND) if isinstance(value, dict) else getattr(value, "backend", DEFAULT_BACKEND)
-    return f"{TAG}{name}"
+    return str(value.get("backend", DEFAULT_BACKEND) if isinstance(value, dict) else DEFAULT_BACKEND)
 
 
-class _AnyBackend:
-    """The union of all registered backends, built when the first file is read."""
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, _source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        tagged: Any = None
-        for name, spec in sorted(BACKENDS.items()):
-            volume = Annotated[spec, Tag(f"{TAG}{name}")]  # type: ignore[valid-type]  # the registry is filled at run time
-            tagged = volume if tagged is None else tagged | volume
-        return handler.generate_schema(Annotated[tagged, Discriminator(_backend)])
-
-
-AnyVolume = Annotated[VolumeSpec, _AnyBackend]
+AnyVolume = Annotated[VolumeSpec, OneOf(_backend, BACKENDS)]
 
 
 class Address(Frozen):
@@ -74,11 +59,10 @@ class Address(Frozen):
     interface: InterfaceName
     label: str | None = None
 
-    @model_validator(mode="after")
-    def _label_fits(self) -> Self:
+    def __post_init__(self) -> None:
         label = self.label
         if label is None:
-            return self
+            return
         prefix, name = f"{self.interface}:", label.removeprefix(f"{self.interface}:")
         if self.address.version == IPV6:
             raise wrong(f"label {shown(label)} on an IPv6 address, which has none", "leave label out")
@@ -88,48 +72,49 @@ class Address(Frozen):
             raise wrong(f"label {shown(label)} has more than letters and digits after {prefix}", f'write "{prefix}NAME"')
         if len(label) > LABEL_BYTES:
             raise wrong(f"label {shown(label)} is longer than {LABEL_BYTES} bytes", "shorten it, or leave label out")
-        return self
 
 
 class Window(Frozen):
     """The hours in which a service may move back by itself."""
 
-    window: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")
+    window: Annotated[str, Limits(pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$")]
 
 
 def _failback(value: object) -> str:
-    return "~window" if isinstance(value, dict | Window) else "~manual"
+    return "window" if isinstance(value, dict) else "manual"
 
 
-Failback = Annotated[Annotated[Literal["manual"], Tag("~manual")] | Annotated[Window, Tag("~window")],
-                     Discriminator(_failback)]  # fmt: skip
+Manual = Literal["manual"]
+Failback = Annotated[Manual | Window, OneOf(_failback, {"manual": Manual, "window": Window})]
 
 
 def _ping(value: object) -> str:
-    return "~none" if isinstance(value, str) else "~hosts"
+    return "none" if isinstance(value, str) else "hosts"
 
 
 Policy = Literal["none", "unit", "all"]  # who may be ended when a file system is busy
 
-
-PingHosts = Annotated[tuple[HostAddress, ...], Field(min_length=1, strict=False)]
-Ping = Annotated[Annotated[Literal["none"], Tag("~none")] | Annotated[PingHosts, Tag("~hosts")], Discriminator(_ping)]
+Many = Limits(strict=False)
+Some = Limits(strict=False, min_length=1)
+Nobody = Literal["none"]
+PingHosts = Annotated[tuple[HostAddress, ...], Some]
+Ping = Annotated[Nobody | PingHosts, OneOf(_ping, {"none": Nobody, "hosts": PingHosts})]
 
 
 class Service(Frozen):
     """A protected service: what must be together on one host."""
 
-    hosts: tuple[str, ...] = Field(min_length=2, strict=False)
-    volumes: tuple[AnyVolume, ...] = Field(min_length=1, strict=False)
-    mounts: tuple[AnyMount, ...] = Field(default=(), strict=False)
-    addresses: tuple[Address, ...] = Field(default=(), strict=False)
-    units: tuple[UnitName, ...] = Field(default=(), strict=False)
-    agree: tuple[Path, ...] = Field(default=(), strict=False)
+    hosts: Annotated[tuple[str, ...], Limits(strict=False, min_length=2)]
+    volumes: Annotated[tuple[AnyVolume, ...], Some]
+    mounts: Annotated[tuple[AnyMount, ...], Many] = ()
+    addresses: Annotated[tuple[Address, ...], Many] = ()
+    units: Annotated[tuple[UnitName, ...], Many] = ()
+    agree: Annotated[tuple[Path, ...], Many] = ()
     holders: Policy = "unit"
     health: Health | None = None
     failback: Failback = "manual"
     ping: Ping | None = None
-    router_id: int | None = Field(default=None, ge=1, le=255)
+    router_id: Annotated[int, Limits(ge=1, le=255)] | None = None
 
 
 class Heartbeat(Frozen):
@@ -142,16 +127,16 @@ class Heartbeat(Frozen):
 class Member(Frozen):
     """A host of the cluster; the n-th heartbeats of all hosts are one network."""
 
-    heartbeats: tuple[Heartbeat, ...] = Field(min_length=1, strict=False)
+    heartbeats: Annotated[tuple[Heartbeat, ...], Some]
 
 
 class Timing(Frozen):
     """All in seconds. `advert` as VRRPv3 allows it; `step` is how long one resource may take before a pass gives up."""
 
-    advert: float = Field(default=0.2, ge=0.01, le=40.95)
-    reconcile: float = Field(default=10.0, ge=1, le=3600)
-    step: float = Field(default=60.0, ge=1, le=3600)
-    cooldown: float = Field(default=60.0, ge=1, le=86400)
+    advert: Annotated[float, Limits(ge=0.01, le=40.95)] = 0.2
+    reconcile: Annotated[float, Limits(ge=1, le=3600)] = 10.0
+    step: Annotated[float, Limits(ge=1, le=3600)] = 60.0
+    cooldown: Annotated[float, Limits(ge=1, le=86400)] = 60.0
 
     @property
     def master_down(self) -> float:
@@ -167,18 +152,18 @@ class Timing(Frozen):
 class Nvmesh(Frozen):
     """Where this cluster's NVMesh shows its state, and under which names its management server knows the hosts."""
 
-    proc: str = Field(default="/proc/nvmeibc", pattern=r"^/[A-Za-z0-9_./-]+$")
-    clients: dict[HostName, ClientName] = Field(default_factory=dict)
+    proc: Annotated[str, Limits(pattern=r"^/[A-Za-z0-9_./-]+$")] = "/proc/nvmeibc"
+    clients: dict[HostName, ClientName] = field(default_factory=dict)
 
 
 class Cluster(Frozen):
     """The whole desired state, the same on every host."""
 
     cluster: ClusterName
-    hosts: dict[HostName, Member] = Field(min_length=2)
+    hosts: Annotated[dict[HostName, Member], Limits(min_length=2)]
     timing: Timing = Timing()
     nvmesh: Nvmesh = Nvmesh()
-    services: dict[ServiceName, Service] = Field(min_length=1)
+    services: Annotated[dict[ServiceName, Service], Limits(min_length=1)]
 
     def router_id(self, service: str) -> int:
         """Give the virtual router id of a service: as written, else derived from its name (1 to 255, stable)."""

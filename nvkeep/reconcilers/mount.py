@@ -43,7 +43,7 @@ class MountAsk:
     @property
     def inside(self) -> tuple[str, str] | None:
         """Where it is mounted, and the directory in there, of a bind mount."""
-        return (self.outer, self.spec.directory) if isinstance(self.spec, Bind) else None
+        return (self.outer, self.spec.from_) if isinstance(self.spec, Bind) else None
 
     @property
     def source(self) -> str:

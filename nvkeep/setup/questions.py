@@ -1,10 +1,11 @@
 """The few questions that a cluster.yaml needs, in the order in which people think of them."""
 
 import shlex
+from dataclasses import MISSING, fields
 from functools import partial
 from typing import cast
 
-from nvkeep import config
+from nvkeep.config import parsing, shape
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
 from nvkeep.model.health import PORTS, fitting
@@ -25,7 +26,7 @@ def interview(host: Host, path: str, talk: Talk | None = None) -> None:
     interview.talk.say(HELLO.format(path=path))
     interview.everything()
     text = written(interview.talk.document, path)
-    config.parse(text, path)
+    parsing.parse(text, path)
     interview.talk.say(f"\n{text}")
     if interview.talk.ask(f"Write this to {path}?", "y").lower() not in ("y", "yes"):
         raise NotHere("nothing was written")
@@ -186,13 +187,13 @@ class Interview:
 def needed(backend: str) -> list[str]:
     """Name the keys that a backend cannot do without, beside the name of the volume."""
     spec = BACKENDS.get(backend)
-    fields = spec.model_fields if spec else {}
-    return [key for key, field in fields.items() if field.is_required() and key not in VolumeSpec.model_fields]
+    common = {field.name for field in fields(VolumeSpec)}
+    return [field.name for field in (fields(spec) if spec else ()) if field.default is MISSING and field.name not in common]
 
 
 def device(volume: dict[str, str]) -> str:
     """Name the block device of a volume that is written rightly."""
-    return BACKENDS[volume["backend"]].model_validate(volume).device
+    return shape.volume(volume).device
 
 
 def health(word: str, answer: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.errors import NotHere
 
 Loc = tuple[str | int, ...]
@@ -40,7 +40,7 @@ class Talk:
         optional: bool = False,
     ) -> Any:  # noqa: ANN401 - any YAML value
         """Ask for the value of one place; a wrong one is refused with what to write instead. None: it shall be left out."""
-        before = set(config.mistakes(self.document))
+        before = set(parsing.mistakes(self.document))
         while True:
             answer = self.ask(question, default)
             if optional and answer == NONE:
@@ -60,7 +60,7 @@ class Talk:
 
     def wrong(self, loc: Loc, *, below: bool = True) -> list[str]:
         """Name the mistakes at a place (and below it), not those of what has not been asked yet."""
-        mistakes = config.mistakes(self.document)
+        mistakes = parsing.mistakes(self.document)
         return [text for at, text in mistakes if at == loc or (below and at[: len(loc)] == loc)]
 
     def _elsewhere(self, loc: Loc, before: Collection[tuple[Loc, str]]) -> list[str]:
@@ -69,7 +69,7 @@ class Talk:
         What is asked together with it, and may only show now, is judged as a whole.
         """
         beside = loc[:-1]
-        mistakes = [(at, text) for at, text in config.mistakes(self.document) if at[: len(beside)] != beside]
+        mistakes = [(at, text) for at, text in parsing.mistakes(self.document) if at[: len(beside)] != beside]
         return [
             f"{'.'.join(map(str, at))}: {text}"
             for at, text in mistakes

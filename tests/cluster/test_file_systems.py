@@ -25,10 +25,10 @@ def sh(*argv):
     return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
 
 def whole(fstype, *options, beside=()):
-    return MountAsk(Mount.model_construct(volume="v", path=a, fstype=fstype, options=options), device, beside=beside)
+    return MountAsk(Mount(volume="v", path=a, fstype=fstype, options=options), device, beside=beside)
 
 def bound(*options):
-    spec = Bind.model_construct(volume="v", path=b, directory="nfs/state", options=options)
+    spec = Bind(volume="v", path=b, from_="nfs/state", options=options)
     return MountAsk(spec, device, beside=(a,), outer=a)
 
 def acquired(ask):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.core.engine import Engine
 from nvkeep.core.plan import make_plan, survey
 from nvkeep.host import Completed
@@ -23,7 +23,7 @@ services:
     volumes: [{name: one, backend: drbd, resource: r0}]
     mounts: [{volume: one, path: /srv/db, fstype: ext4}]
 """
-EVERY = resources(config.parse(TEXT), "db", "srv-a")
+EVERY = resources(parsing.parse(TEXT), "db", "srv-a")
 ROOT = "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n"
 MOUNTED = "40 1 147:0 / /srv/db rw - ext4 /dev/drbd0 rw\n"
 DETACH, RESUME, UMOUNT = "drbdadm detach --force r0", "drbdadm resume-io r0", "nvkeep umount /srv/db"

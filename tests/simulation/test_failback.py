@@ -2,6 +2,8 @@
 
 import json
 import time
+from dataclasses import replace
+from typing import Literal
 
 from nvkeep.admin.failback import RETRY_DELAY_S, Failback
 from nvkeep.model.spec import Cluster, Window
@@ -16,10 +18,10 @@ def window(first: float, last: float) -> str:
     return f"{begin}-{end}"
 
 
-def with_policy(failback: Window | str) -> Cluster:
+def with_policy(failback: Window | Literal["manual"]) -> Cluster:
     plain = cluster()
-    service = plain.services[SERVICE].model_copy(update={"failback": failback})
-    return plain.model_copy(update={"services": {SERVICE: service}})
+    service = replace(plain.services[SERVICE], failback=failback)
+    return replace(plain, services={SERVICE: service})
 
 
 def away() -> World:
@@ -45,7 +47,7 @@ def compared(world: World, name: str, *differs: str, at: float = 1.0) -> None:
     process.write("/run/nvkeep/agreement", json.dumps({"boot": process.boot_id(), "peers": peers}))
 
 
-def due(world: World, name: str, failback: Window | str) -> bool:
+def due(world: World, name: str, failback: Window | Literal["manual"]) -> bool:
     return Failback(Process(world, world.machines[name]), with_policy(failback), SERVICE).due()
 
 

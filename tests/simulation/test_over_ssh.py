@@ -1,6 +1,7 @@
 """What is ordered over several hosts: on all or none, never into the void, and told as it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -142,8 +143,8 @@ def test_served_is_said_when_it_is_and_not_when_an_address_answers(slow: float, 
 
 def test_handed_over_without_addresses_it_is_forgotten_when_another_host_holds() -> None:
     plain = cluster(backend="image")  # a storage that tells who holds
-    bare = plain.services[SERVICE].model_copy(update={"addresses": ()})
-    world = World(plain.model_copy(update={"services": {SERVICE: bare}}))
+    bare = replace(plain.services[SERVICE], addresses=())
+    world = World(replace(plain, services={SERVICE: bare}))
     for name, role in (("b", "BACKUP"), ("a", "MASTER")):
         force_role(world, name, role)
         world.make_pass(name)

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
 
-from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.core import reconcile
 from nvkeep.errors import Busy, CommandTimeout
 from nvkeep.host.base import Completed
@@ -106,7 +106,7 @@ def cluster(
                          for number, one in enumerate(every)),
         health=f"    health: {health}" if health else "",
     )  # fmt: skip
-    return config.parse(text)
+    return parsing.parse(text)
 
 
 class World:

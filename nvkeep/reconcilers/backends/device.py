@@ -4,9 +4,7 @@ Nobody can be asked who holds it, so every host but the one that took it in this
 by a master, after the guard. nvkeep alone gives no safety against two writers here; `nvkeep check` says so.
 """
 
-from typing import Literal, Self
-
-from pydantic import model_validator
+from typing import Literal
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
@@ -28,13 +26,11 @@ class DeviceVolume(VolumeSpec):
     backend: Literal["device"] = "device"
     path: Path
 
-    @model_validator(mode="after")
-    def _names_fit(self) -> Self:
+    def __post_init__(self) -> None:
         if not PLAIN.fullmatch(self.name):
             raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
         if not self.path.startswith("/dev/"):
             raise wrong(f'"{self.path}" is not a device', "write it like /dev/disk/by-id/...")
-        return self
 
     @property
     def device(self) -> str:

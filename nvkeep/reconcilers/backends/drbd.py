@@ -5,9 +5,7 @@ DRBD refuses a second Primary while the hosts see each other. For the time when 
 """
 
 from types import MappingProxyType
-from typing import Literal, Self
-
-from pydantic import model_validator
+from typing import Literal
 
 from nvkeep.errors import CommandError, Denied, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
@@ -31,13 +29,11 @@ class DrbdVolume(VolumeSpec):
     backend: Literal["drbd"] = "drbd"
     resource: str
 
-    @model_validator(mode="after")
-    def _names_fit(self) -> Self:
+    def __post_init__(self) -> None:
         if not PLAIN.fullmatch(self.name):
             raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
         if not PLAIN.fullmatch(self.resource):
             raise wrong(f'"{self.resource}" is not a DRBD resource', "write it as `drbdadm status` prints it")
-        return self
 
     @property
     def device(self) -> str:

@@ -5,9 +5,7 @@ the shared file system fences, or for trying nvkeep out.
 """
 
 from types import MappingProxyType
-from typing import Literal, Self
-
-from pydantic import model_validator
+from typing import Literal
 
 from nvkeep.errors import Denied, ProbeError, StepError
 from nvkeep.host import Completed, Host, lease
@@ -30,11 +28,9 @@ class ImageVolume(VolumeSpec):
     backend: Literal["image"] = "image"
     file: Path
 
-    @model_validator(mode="after")
-    def _name_fits(self) -> Self:
+    def __post_init__(self) -> None:
         if not PLAIN.fullmatch(self.name):
             raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
-        return self
 
     @property
     def device(self) -> str:

@@ -4,15 +4,13 @@ Type 1, write exclusive: only the holder writes. Type 3 (registrants only) would
 preempted host can always register again. The key of a host is derived from the names of cluster and host.
 """
 
-from typing import Annotated, Literal, Self
-
-from pydantic import Field, model_validator
+from typing import Annotated, Literal
 
 from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host, first
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
-from nvkeep.model.frozen import Frozen
+from nvkeep.model.frozen import Frozen, Limits
 from nvkeep.model.names import PLAIN, HostAddress, Path, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
@@ -30,8 +28,8 @@ class Connect(Frozen):
     """The NVMe/TCP target of a namespace."""
 
     address: HostAddress
-    port: int = Field(default=4420, ge=1, le=65535)
-    nqn: Annotated[str, Field(pattern=r"^nqn\.[A-Za-z0-9.:_-]{1,218}$")]
+    port: Annotated[int, Limits(ge=1, le=65535)] = 4420
+    nqn: Annotated[str, Limits(pattern=r"^nqn\.[A-Za-z0-9.:_-]{1,218}$")]
 
 
 class NvmeVolume(VolumeSpec):
@@ -41,13 +39,11 @@ class NvmeVolume(VolumeSpec):
     namespace: Path
     connect: Connect | None = None
 
-    @model_validator(mode="after")
-    def _names_fit(self) -> Self:
+    def __post_init__(self) -> None:
         if not PLAIN.fullmatch(self.name):
             raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
         if not self.namespace.startswith("/dev/"):
             raise wrong(f'"{self.namespace}" is not a device', "write it like /dev/disk/by-id/nvme-...")
-        return self
 
     @property
     def device(self) -> str:

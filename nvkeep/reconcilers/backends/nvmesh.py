@@ -11,9 +11,7 @@ denied shows that another host holds it.
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, NamedTuple, Self
-
-from pydantic import model_validator
+from typing import Literal, NamedTuple
 
 from nvkeep.errors import CommandError, Denied, NvkeepError, StepError, Transient
 from nvkeep.host import Completed, Host, load
@@ -44,13 +42,11 @@ class NvmeshVolume(VolumeSpec):
 
     backend: Literal["nvmesh"] = "nvmesh"
 
-    @model_validator(mode="after")
-    def _name_fits(self) -> Self:
+    def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
             raise wrong(
                 f'"{self.name}" is not a volume name', "use up to 24 letters, digits, _ + = -, not starting with - e_ d_"
             )
-        return self
 
     @property
     def device(self) -> str:

@@ -5,9 +5,7 @@ be 5 (registrants only): there only the discipline helps that a host registers w
 gives it back. A seize removes the old holder's registrations. A host's key is derived from the names of cluster and host.
 """
 
-from typing import Literal, Self
-
-from pydantic import model_validator
+from typing import Literal
 
 from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host, last
@@ -34,13 +32,11 @@ class ScsiVolume(VolumeSpec):
     disk: Path
     multipath: bool = False
 
-    @model_validator(mode="after")
-    def _names_fit(self) -> Self:
+    def __post_init__(self) -> None:
         if not PLAIN.fullmatch(self.name):
             raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
         if not self.disk.startswith("/dev/"):
             raise wrong(f'"{self.disk}" is not a device', "write it like /dev/disk/by-id/scsi-...")
-        return self
 
     @property
     def device(self) -> str:

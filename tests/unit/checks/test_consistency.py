@@ -1,12 +1,13 @@
 """What differs between hosts, in words; what is recorded of it, and what an unreachable host is: not compared."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from nvkeep import config
 from nvkeep.checks import consistency
 from nvkeep.checks.consistency import Compared
+from nvkeep.config import parsing
 from nvkeep.host import Completed
 from nvkeep.host.ssh import OPTIONS
 from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Difference, compare, digest
@@ -28,7 +29,7 @@ services:
     hosts: [srv-b, srv-a]
     volumes: [{name: two, backend: image, file: /x/two}]
 """
-CLUSTER: Cluster = config.parse(TEXT)
+CLUSTER: Cluster = parsing.parse(TEXT)
 SAME = {CODE: "code-a",
         "cluster.yaml": "1", "nvkeep": "0.1.0", "keepalived": "2.2", "keepalived.conf": AS_GENERATED, "/etc/exports": "2",
         "nvme version": "nvme version 2.3"}  # fmt: skip
@@ -79,8 +80,8 @@ def test_hosts_without_a_common_service_have_nothing_to_agree_on() -> None:
 
 
 def test_a_path_with_a_blank_can_be_typed() -> None:
-    spec = CLUSTER.services["nfs"].model_copy(update={"agree": ("/etc/a b",)})
-    odd = CLUSTER.model_copy(update={"services": {"nfs": spec}})
+    spec = replace(CLUSTER.services["nfs"], agree=("/etc/a b",))
+    odd = replace(CLUSTER, services={"nfs": spec})
     (one,) = compare(odd, "srv-a", {"/etc/a b": "1"}, "srv-b", {"/etc/a b": "2"})
     assert one.text.endswith("ssh srv-b cat '/etc/a b' | diff '/etc/a b' -")
 
@@ -101,7 +102,7 @@ def test_parts_are_digests_and_versions() -> None:
     found = consistency.parts(answering(), CLUSTER)  # type: ignore[arg-type]  # as above
     assert found["/etc/exports"] == digest("x\n")
     assert set(found) == {"cluster.yaml", "nvkeep", "keepalived", "keepalived.conf", "/etc/exports", "losetup --version"}
-    again = config.parse(TEXT.replace("cluster: trio\n", "# a comment\ncluster: trio\n"))
+    again = parsing.parse(TEXT.replace("cluster: trio\n", "# a comment\ncluster: trio\n"))
     assert consistency.parts(answering(), again)["cluster.yaml"] == found["cluster.yaml"]  # type: ignore[arg-type]  # as above
 
 

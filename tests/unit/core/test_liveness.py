@@ -1,6 +1,7 @@
 """How the guard goes by a watch, and when it asks for itself."""
 
 from dataclasses import dataclass, field
+from ipaddress import ip_interface
 from typing import cast
 
 import pytest
@@ -11,10 +12,10 @@ from nvkeep.model.decision import Guard
 from nvkeep.model.spec import Address, Service, Timing
 
 TIMING = Timing(advert=0.2)
-SERVICE = Service.model_construct(
+SERVICE = Service(
     hosts=("srv-a", "srv-b"),
     volumes=(),
-    addresses=(Address.model_validate({"address": "192.168.0.9/24", "interface": "ib0"}),),
+    addresses=(Address(address=ip_interface("192.168.0.9/24"), interface="ib0"),),
     health=None,
 )
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.core.plan import make_plan
 from nvkeep.model.plan import Plan, Ref, Unknown, Verb, Want
 from nvkeep.reconcilers import Resource, resources
@@ -30,7 +30,7 @@ services:
       - {address: 192.168.0.1/24, interface: eth0}
     units: [first.service, second.service]
 """
-ALL: tuple[Resource, ...] = resources(config.parse(TEXT), "nfs", "server01")
+ALL: tuple[Resource, ...] = resources(parsing.parse(TEXT), "nfs", "server01")
 KEYS = [one.key for one in ALL]
 ABSENT: dict[Ref, Any] = dict.fromkeys(KEYS)
 WELL: dict[Ref, Any] = {one.key: one.kind.desired(one.spec) for one in ALL}
@@ -193,7 +193,7 @@ def test_a_volume_held_already_is_not_seized_from_oneself() -> None:
 
 def test_a_seize_of_an_image_names_the_version_that_was_read() -> None:
     text = TEXT.replace("{name: one}", "{name: one, backend: image, file: /shared/one.img}")
-    some = resources(config.parse(text), "nfs", "server01")
+    some = resources(parsing.parse(text), "nfs", "server01")
     made = make_plan(some, dict.fromkeys([one.key for one in some]), Want.HERE, {ONE: 7})
     assert made.up[0].steps[0].argv == ("nvkeep", "lease", "seize", "/shared/one.img", "server01", "7")
 
@@ -232,7 +232,7 @@ MIRRORED = TEXT.replace(
 
 
 def test_isolating_ends_io_that_waits_once_the_address_is_gone_and_before_anything_waits_for_it() -> None:
-    every = resources(config.parse(MIRRORED), "nfs", "server01")
+    every = resources(parsing.parse(MIRRORED), "nfs", "server01")
     well: dict[Ref, Any] = {one.key: one.kind.desired(one.spec) for one in every}
     made = make_plan(every, well | {TWO: Volume("/dev/drbd/by-res/r1/0", io=False)}, Want.ISOLATED)
     assert keys(made.down) == [FLOATING, TWO, SECOND, FIRST, INNER, OTHER, OUTER, TWO, ONE]

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.errors import NotHere
 from nvkeep.keepalived import Build, Version, configuration, instances, parse, service_of
 
 HERE = Path(__file__).parents[2] / "golden" / "keepalived"
-CLUSTER = config.parse((HERE / "cluster.yaml").read_text())
+CLUSTER = parsing.parse((HERE / "cluster.yaml").read_text())
 GOLDEN = sorted(HERE.glob("*-*.conf"))
 NEW = Build(Version(2, 2, 7))
 
@@ -72,7 +72,7 @@ def test_the_hosts_agree() -> None:
 def test_a_host_without_a_service_is_told_so() -> None:
     text = (HERE / "cluster.yaml").read_text().replace("[server02, server01, server03]", "[server02, server01]")
     with pytest.raises(NotHere, match="server03 may run no service"):
-        configuration(config.parse(text), "server03", NEW)
+        configuration(parsing.parse(text), "server03", NEW)
 
 
 def test_instances_and_back() -> None:

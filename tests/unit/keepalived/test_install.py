@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.errors import Unsuited
 from nvkeep.host import Completed, LocalHost
 from nvkeep.host.base import READ_BYTES
@@ -28,7 +28,7 @@ from nvkeep.state.service import flag_path
 from tests.unit.played import Played
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "keepalived"
-CLUSTER = config.parse((GOLDEN / "cluster.yaml").read_text())
+CLUSTER = parsing.parse((GOLDEN / "cluster.yaml").read_text())
 NEW = Version(2, 2, 7)
 OLD_FORM = (GOLDEN / "old" / "server01.conf").read_text()
 THEIRS = """\

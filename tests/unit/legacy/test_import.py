@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from nvkeep import config
 from nvkeep.cli import main
+from nvkeep.config import parsing
 from nvkeep.legacy import Imported, convert
 from nvkeep.model.spec import derived_router_id
 
@@ -32,7 +32,7 @@ def feed(conf: str, fstab: str) -> None:
     found = made(conf, fstab)
     assert bool(found.text) != bool(found.mistakes)
     if found.text:
-        config.parse(found.text)
+        parsing.parse(found.text)
     lines = {"conf": len(re.split("\r\n|[\n\r]", conf)), "fstab": len(fstab.split("\n"))}
     for one in (*found.mistakes, *found.notes):
         assert 1 <= one.at.line <= lines[one.at.file], one
@@ -125,7 +125,7 @@ def test_two_services_never_share_a_virtual_router_id() -> None:
         .replace("beta", "delta2")
     )
     assert derived_router_id("alpha103-delta2", "postgresql-alpha103") == derived_router_id("alpha103-delta2", "nfs-delta2")
-    cluster = config.parse(made(conf, RICH_FSTAB).text)
+    cluster = parsing.parse(made(conf, RICH_FSTAB).text)
     assert len({cluster.router_id(name) for name in cluster.services}) == 2
 
 
@@ -232,7 +232,7 @@ def test_of_options_that_cancel_each_other_the_last_is_carried_over() -> None:
 def test_a_label_of_selinux_comes_without_its_quotes(label: str) -> None:
     found = with_options(f'noatime,context="{label}"')
     assert found.mistakes == ()
-    (service,) = config.parse(found.text).services.values()
+    (service,) = parsing.parse(found.text).services.values()
     assert service.mounts[0].options == ("noatime", f"context={label}")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.errors import ConfigError
 from nvkeep.model.mounts import cancelled, typed
 from tests.unit.config.test_fuzz import VALID
@@ -26,7 +26,7 @@ def test_what_goes_together_is_left_alone(written: str) -> None:
 def test_check_says_which_of_the_two_counts(written: str) -> None:
     first, last = written.split(",")
     with pytest.raises(ConfigError) as refused:
-        config.parse(VALID.replace("options: [noatime]", f"options: [{written}]"))
+        parsing.parse(VALID.replace("options: [noatime]", f"options: [{written}]"))
     (problem,) = refused.value.problems
     assert problem.text == f"{first} and {last} cancel each other, and mount(8) takes the last; leave out {first}"
 

@@ -133,9 +133,7 @@ def test_btrfs_is_known_by_its_source_and_its_subvolume(root: str, source: str, 
     assert (observed(BTRFS.format(root, source, root), asked) == KIND.desired(asked)) is right
 
 
-BIND = MountAsk(
-    Bind.model_validate({"volume": "vol1", "path": "/var/lib/nfs", "from": "nfs/state"}), DEVICE, beside=(PATH,), outer=PATH
-)
+BIND = MountAsk(Bind(volume="vol1", path="/var/lib/nfs", from_="nfs/state"), DEVICE, beside=(PATH,), outer=PATH)
 BOUND = "31 22 259:1 {} /var/lib/nfs rw,relatime shared:3 - ext4 /dev/nvmesh/vol1 rw\n"
 
 

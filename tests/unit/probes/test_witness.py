@@ -1,6 +1,7 @@
 """Who is asked for a witness, and what counts as an answer; the questions themselves are sent on the lab."""
 
 from dataclasses import dataclass, field
+from ipaddress import ip_interface
 from typing import Any, cast
 
 import pytest
@@ -51,8 +52,8 @@ class Network:
 
 
 def service(**more: Any) -> Service:  # noqa: ANN401 - YAML
-    address = Address.model_validate({"address": "192.168.0.9/24", "interface": "ib0"})
-    return Service.model_construct(addresses=(address,), **more)
+    address = Address(address=ip_interface("192.168.0.9/24"), interface="ib0")
+    return Service(hosts=("srv-a", "srv-b"), volumes=(), addresses=(address,), **more)
 
 
 def test_by_default_the_gateways_on_the_interfaces_of_the_service_are_asked() -> None:

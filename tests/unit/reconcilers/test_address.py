@@ -1,6 +1,7 @@
 """The kind `address`: what is removed with it, and what is kept."""
 
 import json
+from ipaddress import ip_interface
 
 import pytest
 
@@ -11,7 +12,7 @@ from nvkeep.reconcilers.address import AddressKind
 from tests.unit.played import Played
 
 KIND = AddressKind()
-ONE = Address.model_validate({"address": "10.0.0.10/24", "interface": "eth0"})
+ONE = Address(address=ip_interface("10.0.0.10/24"), interface="eth0")
 SYSCTL = "sysctl -qw net/ipv4/conf/eth0/promote_secondaries=1"
 REMOVE = "ip addr del 10.0.0.10/24 dev eth0"
 

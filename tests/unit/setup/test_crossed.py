@@ -10,6 +10,7 @@ import pytest
 
 from nvkeep import config
 from nvkeep.cli import main, setup
+from nvkeep.config import parsing
 from nvkeep.errors import Busy
 from nvkeep.keepalived import PART
 from nvkeep.setup import changes, record, steps
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["answering"]  # every test here needs it
-OTHER = Order(config.parse(CHANGED), CHANGED)
+OTHER = Order(parsing.parse(CHANGED), CHANGED)
 
 
 def told(host: Machine, step: str, order: Order | None) -> int:

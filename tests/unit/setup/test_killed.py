@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.errors import ConfigError
 from nvkeep.host import UNFINISHED, Completed, LocalHost
 from nvkeep.host.base import READ_BYTES
@@ -24,7 +25,7 @@ from nvkeep.setup.changes import OURS
 from nvkeep.setup.order import DIRECTORY, STAGED, TARGET, Order
 
 TEXT = (Path(__file__).parents[2] / "golden" / "keepalived" / "cluster.yaml").read_text()
-CLUSTER = config.parse(TEXT)
+CLUSTER = parsing.parse(TEXT)
 ORDER = Order(CLUSTER, TEXT)
 CHANGED = re.sub(r"advert: [0-9.]+", "advert: 0.7", TEXT)
 NAME = next(iter(CLUSTER.hosts))
@@ -265,7 +266,7 @@ def test_a_change_of_the_file_does_what_was_said_and_lets_a_stopped_keepalived_b
     whole(host)
     host.active.discard("keepalived.service")
     host.enabled.discard("keepalived.service")
-    changed = Order(config.parse(CHANGED), CHANGED)
+    changed = Order(parsing.parse(CHANGED), CHANGED)
     assert changes.changes(host, changed) == (f"write {TARGET}", f"write {PART}")
     assert steps.commit(host, changed).well
     assert (steps.start(host, changed).lines, steps.lead(host, changed).lines) == ((), ())

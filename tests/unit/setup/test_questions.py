@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from nvkeep import config
+from nvkeep.config import parsing
 from nvkeep.errors import NotHere
 from nvkeep.host import Completed, LocalHost
 from nvkeep.model.spec import BACKENDS
@@ -87,7 +88,7 @@ def test_defaults_come_from_what_the_hosts_have(tmp_path: Path) -> None:
     service = cluster.services["nfs"]
     assert (service.hosts, service.volumes[0].name, service.mounts[0].path) == (("server01", "server02"), "vol1", "/srv/nfs")
     assert [(str(one.address), one.interface) for one in service.addresses] == [("192.168.0.1/24", "ib0")]
-    assert (service.units, service.health and service.health.model_dump()) == (("nfs-server.service",), {"nfs": 2049})
+    assert (service.units, service.health and service.health.plain()) == (("nfs-server.service",), {"nfs": 2049})
     assert "Backend of its volume (device, drbd, image, nvme, nvmesh, scsi) [drbd]" in person.said()
     assert "type of the file system [ext4]" in person.said()
     assert path.read_text().count("#") > 8
@@ -158,7 +159,7 @@ def test_names_that_yaml_would_read_as_something_else_are_put_in_quotes(name: st
     person = Person(name, *ANSWERS[1:11], name, *ANSWERS[12:])
     one = Interview(Seen(), person)
     one.everything()
-    cluster = config.parse(written(one.talk.document, "x"))
+    cluster = parsing.parse(written(one.talk.document, "x"))
     assert (cluster.cluster, list(cluster.services)) == (name, [name])
 
 
@@ -180,7 +181,7 @@ def test_health_is_a_port_or_a_command() -> None:
 
 
 def test_every_backend_can_be_asked_for() -> None:
-    config.parse((Path(__file__).parents[2] / "golden" / "keepalived" / "cluster.yaml").read_text())
+    parsing.parse((Path(__file__).parents[2] / "golden" / "keepalived" / "cluster.yaml").read_text())
     assert {name: needed(name) for name in BACKENDS} == {
         "device": ["path"], "drbd": ["resource"], "image": ["file"], "nvme": ["namespace"], "nvmesh": [], "scsi": ["disk"],
     }  # fmt: skip

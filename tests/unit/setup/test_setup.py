@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nvkeep import __version__, config
+from nvkeep.config import parsing
 from nvkeep.errors import NotHere
 from nvkeep.host import Completed, LocalHost
 from nvkeep.host.base import READ_BYTES
@@ -25,7 +26,7 @@ from nvkeep.setup.steps import Ended
 from nvkeep.setup.survey import Survey, as_row, brought, left, repeats
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "keepalived" / "cluster.yaml"
-CLUSTER = config.parse(GOLDEN.read_text())
+CLUSTER = parsing.parse(GOLDEN.read_text())
 ORDER = Order(CLUSTER, GOLDEN.read_text())
 HOSTS = tuple(CLUSTER.hosts)
 
