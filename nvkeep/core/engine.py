@@ -84,12 +84,17 @@ class Engine:
         running: dict[Future[Outcome], Ref] = {}
         with ThreadPoolExecutor(max_workers=max(1, len(todo))) as pool:
             while order.is_active():
-                for key in order.get_ready():
+                ready = order.get_ready()
+                alone = len(ready) == 1 and not running
+                for key in ready:
                     failed = [
                         other for other in sorted(keeps[key]) if {**settled, **done}.get(other, _FINE).word not in SETTLED
                     ]
                     if failed:
                         done[key] = Outcome(key, Word.BLOCKED, f"waits for {failed[0]}")
+                        order.done(key)
+                    elif alone:
+                        done[key] = self._change(by_key[key], todo[key])
                         order.done(key)
                     else:
                         running[pool.submit(self._change, by_key[key], todo[key])] = key

@@ -24,7 +24,7 @@ def last(*texts: str) -> str:
 def load(text: str) -> Any:  # noqa: ANN401 - what JSON holds shows only when it is read
     """Read JSON. Raises ValueError, also for what is nested without end or has a number without end in it."""
     try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        return _DECODER.decode(text)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -32,7 +32,7 @@ def load(text: str) -> Any:  # noqa: ANN401 - what JSON holds shows only when it
 def load_first(text: str) -> Any:  # noqa: ANN401 - as above
     """Read the JSON that a text begins with, whatever follows. Raises ValueError, for the same."""
     try:
-        return json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).raw_decode(text)[0]
+        return _DECODER.raw_decode(text)[0]
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
@@ -44,3 +44,6 @@ def _refuse(word: str) -> float:
 def _finite(word: str) -> float:
     number = float(word)
     return number if math.isfinite(number) else _refuse(word)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite)

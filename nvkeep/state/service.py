@@ -17,7 +17,7 @@ from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.role import Role
 from nvkeep.model.timers import Blocked, Timers
 from nvkeep.state.files import RUN, VAR, written
-from nvkeep.state.shapes import alike, loss, whole
+from nvkeep.state.shapes import loss, timers, whole
 
 BOOT_ID = re.compile(r"[0-9a-f-]{36}/\d+")
 LOCK_WAIT_S = 120.0  # a pass waits for another one; longer than a step
@@ -63,12 +63,10 @@ class Store:
 
     def timers(self) -> Timers:
         """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
-        record = self._read(f"{RUN}/standing/{self.service}")
-        usual = vars(Timers())
-        if not isinstance(record, dict) or not record.keys() <= usual.keys():
+        try:
+            return timers(self.host.read(f"{RUN}/standing/{self.service}"))
+        except (OSError, ValueError):
             return Timers()
-        record = usual | record  # an older version knew less
-        return Timers(**record) if all(alike(record[key], usual[key]) for key in usual) else Timers()
 
     def save_timers(self, timers: Timers) -> None:
         """Record the times of this boot."""
@@ -91,7 +89,7 @@ class Store:
 
     def save_fencing(self, fencing: Fencing) -> None:
         """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
-        self._survive("loss", {"loss": asdict(fencing), "boot": self.host.boot_id()})
+        self._survive("loss", {"loss": vars(fencing), "boot": self.host.boot_id()})
 
     def _survive(self, name: str, wanted: dict[str, Any]) -> None:
         path, stopgap = f"{VAR}/{name}/{self.service}", f"{RUN}/{name}/{self.service}"
@@ -168,7 +166,8 @@ class Store:
 
     def save_report(self, report: Report) -> None:
         """Keep the last pass for `nvkeep status`."""
-        text = json.dumps(asdict(report) | {"at": self.host.now(), "boot": self.host.boot_id()}, default=str)
+        record = vars(report) | {"at": self.host.now(), "boot": self.host.boot_id()}
+        text = json.dumps(record | {"outcomes": [vars(outcome) for outcome in report.outcomes]}, default=str)
         self._keep(f"{RUN}/report/{self.service}", text)
 
     def report(self) -> dict[str, Any]:

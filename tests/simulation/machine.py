@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -124,15 +125,14 @@ class Machine:
 
     def read(self, path: str) -> str:
         self._readable(path)
-        for pattern, view in VIEWS.items():
-            if path.startswith(pattern):
-                return view(self, path)
+        if view := VIEWED.match(path):
+            return VIEWS[view[0]](self, path)
         if path.startswith("/x/"):
             return self._found(self.world.shared, path)
         return self._found(self.files, path)
 
     def _readable(self, path: str) -> None:
-        if any(fnmatch(path, pattern) for pattern in self.unreadable):
+        if self.unreadable and any(fnmatch(path, pattern) for pattern in self.unreadable):
             raise OSError(errno.EIO, os.strerror(errno.EIO), path)
 
     def _found(self, files: dict[str, str], path: str) -> str:
@@ -472,6 +472,7 @@ VIEWS: dict[str, Callable[[Machine, str], str]] = {
     "/run/vrrp.pid": _pid,
     "/proc/": _process,
 }
+VIEWED = re.compile("|".join(map(re.escape, VIEWS)))
 
 
 def _read_block(self: Machine, words: tuple[str, ...]) -> Answer:
