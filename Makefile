@@ -8,6 +8,7 @@
 # make lock    renew packaging/requirements.txt: the libraries that are installed, by their hashes
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
 PY := .venv/bin/python
+unexport PYTHONDONTWRITEBYTECODE # or hundreds of small processes would compile the same modules again
 APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux mount procps btrfs-progs xfsprogs
 APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
@@ -21,7 +22,7 @@ help:
 	@echo "* Preparing .venv (first time: about a minute)"
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { apt-get -qq update && apt-get -qq install -y python3-venv >/dev/null; }
 	@python3 -m venv .venv
-	@.venv/bin/pip install -qq --disable-pip-version-check -e '.[dev,lab]'
+	@.venv/bin/pip install -qq --disable-pip-version-check --no-compile -e '.[dev,lab]'
 	@touch $@
 
 apt-lab:

@@ -78,7 +78,7 @@ min_wal_size = 32MB
 max_wal_size = 64MB
 checkpoint_timeout = 30s
 """
-FILES = {
+FILES = tree.QUICK_SSH | {
     "etc/machine-id": "uninitialized\n",
     "etc/resolv.conf": "",
     "etc/fstab": "",

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SUITE = "bookworm"
+# The default of this release takes ten times as long to compute, and nobody listens here.
+QUICK_SSH = {"etc/ssh/ssh_config.d/lab.conf": "KexAlgorithms curve25519-sha256\n"}
 
 
 def debootstrap(root: Path, packages: Iterable[str]) -> None:

@@ -61,12 +61,13 @@ class Unsuited(NvkeepError):
 
 
 class Unreachable(NvkeepError):
-    """Another host could not be asked; carries its name and what ssh said last."""
+    """Another host could not be asked; carries its name, what ssh said last, and the command that helps where it is known."""
 
-    def __init__(self, name: str, stderr: str) -> None:
-        self.name = name
+    def __init__(self, name: str, stderr: str, fix: str = "") -> None:
+        self.name, self.fix = name, fix
         self.said = next((line.strip() for line in reversed(stderr.split("\n")) if line.strip()), "no message")
-        super().__init__(f"cannot reach {name} over ssh: {self.said}; passwordless login must work: ssh {name} true")
+        instead = fix or f"passwordless login must work: ssh {name} true"
+        super().__init__(f"cannot reach {name} over ssh: {self.said}; {instead}")
 
 
 class ProbeError(NvkeepError):

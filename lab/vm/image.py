@@ -26,6 +26,8 @@ PACKAGES = (
     "iputils-arping",
     "python3",
     "keepalived",
+    "openssh-server",
+    "systemd-timesyncd",
     "e2fsprogs",
     "xfsprogs",
     "nvme-cli",
@@ -68,7 +70,7 @@ MASKED = (
     "systemd-update-utmp-runlevel.service",
     "uuidd.socket",
 )
-DISABLED = ("keepalived.service",)
+DISABLED = ("keepalived.service", "ssh.service")
 AGENT = Path(__file__).with_name("agent.py")
 UNIT = """\
 [Unit]
@@ -99,7 +101,7 @@ UNUSED = (
     "kvm_intel",
     "ghash_clmulni_intel",
 )
-FILES = {
+FILES = tree.QUICK_SSH | {
     "etc/fstab": "",
     "etc/hostname": "machine\n",
     "etc/hosts": "127.0.0.1 localhost\n10.87.0.1 srv-a\n10.87.0.2 srv-b\n10.87.0.3 target\n",
@@ -180,6 +182,7 @@ def _configure(root: Path) -> None:
     agent.parent.mkdir()
     agent.write_text(AGENT.read_text())
     tree.systemctl(root, "enable", "lab-agent.service")
+    tree.make_key(root)
 
 
 def make_disk(path: Path, size_mb: int, content: Path) -> None:

@@ -47,7 +47,7 @@ class Peer:
         except CommandTimeout as error:
             raise Unreachable(self.name, error.stderr) from error
         if done.code == NO_SUCH_PROGRAM and done.err.startswith(f"{argv[0]}: "):
-            raise Unreachable(self.name, f"{done.err}; apt-get install openssh-client")
+            raise Unreachable(self.name, done.err, "apt-get install openssh-client")
         return done
 
 

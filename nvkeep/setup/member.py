@@ -44,7 +44,7 @@ class Member:
         try:
             return self._strange() or self._unsent() or self._looked()
         except Unreachable as error:
-            return Look(self.name, None, (self._unreachable(error.said),))
+            return Look(self.name, None, (self._unreachable(error),))
 
     def step(self, name: str) -> Ended:
         """Let the host do one step. What goes wrong is reported, not raised: the others have to be taken back."""
@@ -80,9 +80,11 @@ class Member:
             return None
         return Look(self.name, None, (Finding("nvkeep", why, INSTALL),))
 
-    def _unreachable(self, message: str) -> Finding:
+    def _unreachable(self, error: Unreachable) -> Finding:
         """Name a command that fails as nvkeep does: an agent that somebody brought along would let it succeed."""
-        why = f"cannot reach {self.name} over ssh: {message}"
+        why = f"cannot reach {self.name} over ssh: {error.said}"
+        if error.fix:
+            return Finding("ssh", why, error.fix)
         if AGENT in os.environ:
             return Finding("ssh", f"{why} ({MINE})", f"env -u {AGENT} ssh -o BatchMode=yes {self.name} true")
         return Finding("ssh", why, f"ssh {self.name} true")

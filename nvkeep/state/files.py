@@ -8,8 +8,9 @@ from contextlib import ExitStack, contextmanager
 
 from nvkeep.errors import Busy, NvkeepError
 from nvkeep.host import Host
+from nvkeep.state import RUN, VAR
 
-RUN, VAR = "/run/nvkeep", "/var/lib/nvkeep"
+__all__ = ["LEAVING", "RUN", "VAR", "alone", "written"]
 LEAVING = f"{RUN}/leaving"
 
 

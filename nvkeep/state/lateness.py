@@ -1,11 +1,11 @@
 """Whether a pass is overdue. The timer asks it every few seconds, so it is asked before anything of weight is imported."""
 
 import json
+import os
 import time
 from contextlib import suppress
-from pathlib import Path
 
-from nvkeep.state.files import RUN
+from nvkeep.state import RUN
 
 TIMER = "nvkeep-reconcile.timer"
 DROP_IN = f"/run/systemd/system/{TIMER}.d/interval.conf"
@@ -18,18 +18,20 @@ def overdue() -> bool:
     allowed = OVERDUE * interval()
     now = time.clock_gettime(time.CLOCK_BOOTTIME)
     try:
-        ages = [now - _passed(path) for path in Path(RUN, "report").iterdir() if path.name[0] != "."]
+        names = os.listdir(f"{RUN}/report")  # noqa: PTH208 - as below
+        ages = [now - _passed(f"{RUN}/report/{name}") for name in names if name[0] != "."]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return True
     return not ages or not all(0 <= age <= allowed for age in ages)
 
 
-def _passed(report: Path) -> float:
-    return float(json.loads(report.read_text(encoding="utf-8"))["at"])
+def _passed(report: str) -> float:
+    with open(report, encoding="utf-8") as stream:  # noqa: PTH123 - pathlib is a fifth of the time this takes
+        return float(json.load(stream)["at"])
 
 
 def interval() -> float:
     """Return the seconds between two runs of the timer: those that the agent has set, or the default."""
-    with suppress(OSError, ValueError):
-        return float(Path(DROP_IN).read_text(encoding="utf-8").rpartition("=")[2])
+    with suppress(OSError, ValueError), open(DROP_IN, encoding="utf-8") as stream:  # noqa: PTH123 - as above
+        return float(stream.read().rpartition("=")[2])
     return DEFAULT_INTERVAL_S

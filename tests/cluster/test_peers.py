@@ -15,6 +15,27 @@ if TYPE_CHECKING:
     from lab.server import Server
 
 NAMES = ("srv-a", "srv-b")
+REPOSITORY = """
+set -e
+cd /
+tree=/srv/repository/tree deb=/srv/repository/openssh-client.deb
+mkdir -p $tree/DEBIAN
+while read -r path; do
+    [ -d "$path" ] && [ ! -L "$path" ] || cp -a --parents "$path" $tree
+done < /var/lib/dpkg/info/openssh-client.list
+dpkg-query --status openssh-client | sed '/^Status:/d; /^Conffiles:/,/^[^ ]/ { /^ /d; /^Conffiles:/d }' > $tree/DEBIAN/control
+dpkg-deb --build $tree $deb
+{
+    dpkg-deb --field $deb
+    echo "Filename: ./openssh-client.deb"
+    echo "Size: $(stat --format=%s $deb)"
+    echo "SHA256: $(sha256sum < $deb | cut -c1-64)"
+} > /srv/repository/Packages
+rm -f /etc/apt/sources.list.d/*
+echo 'deb [trusted=yes] file:/srv/repository ./' > /etc/apt/sources.list
+apt-get update
+dpkg --purge --force-depends openssh-client
+"""  # the package as it is installed, in a repository of the server's own: no server of the lab reaches another
 ASK = """
 import sys
 sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
@@ -63,3 +84,12 @@ def test_a_host_without_sshd_is_told_with_the_command_to_try(lab: Lab) -> None:
         lab["srv-b"].run(("systemctl", "start", "ssh.service"))
     assert "Connection refused" in said
     assert said.endswith("passwordless login must work: ssh srv-b true")
+
+
+def test_a_host_without_ssh_is_told_with_the_command_that_installs_it(lab: Lab) -> None:
+    server = lab["srv-a"]
+    server.run(("sh", "-c", REPOSITORY), timeout=120)
+    command = ask(server, 'peer.run(("true",))').rpartition("; ")[2]
+    assert command == "apt-get install openssh-client"
+    server.run(tuple(command.split()), timeout=120)
+    assert ask(server, 'print(peer.run(("hostname",)).out)').strip() == "srv-b"

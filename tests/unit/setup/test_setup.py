@@ -228,6 +228,12 @@ def test_what_only_the_agent_of_the_login_can_open_is_tried_without_it(monkeypat
     assert one.fix == f"env -u SSH_AUTH_SOCK ssh -o BatchMode=yes {HOSTS[1]} true"
 
 
+def test_a_host_without_ssh_is_told_to_install_it_and_nothing_else() -> None:
+    (one,) = looked(version=(127, "", "ssh: No such file or directory\n")).unmet
+    assert (one.what, one.fix) == ("ssh", "apt-get install openssh-client")
+    assert one.why == f"cannot reach {HOSTS[1]} over ssh: ssh: No such file or directory"
+
+
 FULL = "scp: /etc/nvkeep/.staged/cluster.yaml: No space left on device\n"
 
 
