@@ -94,7 +94,7 @@ def _plumb(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    import argparse  # noqa: PLC0415 - a quarter of the time that the timer's question takes
+    import argparse  # noqa: PLC0415 - the timer's question does without
 
     parser = argparse.ArgumentParser(prog="nvkeep", description="Commands, each with --help of its own:", add_help=True)
     parser.add_argument("--version", action="version", version=f"nvkeep {__version__}")

@@ -17,6 +17,7 @@ DEFAULT_FILE = "/etc/nvkeep/cluster.yaml"
 
 
 LARGEST_BYTES = 64 * 1024  # a cluster.yaml has a few thousand
+TOO_LARGE = f"larger than {LARGEST_BYTES} bytes; this is not a cluster.yaml"
 
 
 def load(path: str, host: Host | None = None) -> Cluster:
@@ -43,7 +44,7 @@ def _bytes(path: str) -> bytes:
     except OSError as error:
         raise ConfigError(path, [Problem(1, 1, "", f"{error.strerror}; name the file with -f FILE")]) from None
     if len(data) > LARGEST_BYTES:
-        raise ConfigError(path, [Problem(1, 1, "", f"larger than {LARGEST_BYTES} bytes; this is not a cluster.yaml")])
+        raise ConfigError(path, [Problem(1, 1, "", TOO_LARGE)])
     return data
 
 

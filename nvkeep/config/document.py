@@ -13,12 +13,11 @@ from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
+from nvkeep.config import LARGEST_BYTES, TOO_LARGE
 from nvkeep.config.crossrefs import Loc
 from nvkeep.errors import Problem, clean
 from nvkeep.model.names import shown
 
-LARGEST_BYTES = 64 * 1024  # a cluster.yaml has a few thousand
-TOO_LARGE = f"larger than {LARGEST_BYTES} bytes; this is not a cluster.yaml"
 DEEPEST = 40  # levels of nesting; a cluster.yaml has six
 BREAK = re.compile("\r\n|[\n\r]")
 EXAMPLE = "examples/cluster.yaml"

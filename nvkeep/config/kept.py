@@ -1,4 +1,4 @@
-"""The configuration as it was read last, so that a start need not read YAML again: that is most of a start's time.
+"""The configuration as it was read last, so that a start need not read YAML again: a third of its time.
 
 It counts only for the very bytes of cluster.yaml, and for the very code that has read them; whatever is wrong with it, the file
 itself is read. Nothing but the classes of the model comes out of it.

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 from nvkeep.cli import REFUSED
-from nvkeep.config.document import LARGEST_BYTES
+from nvkeep.config import LARGEST_BYTES
 from nvkeep.errors import ConfigError, NvkeepError, Problem
 from nvkeep.host import LocalHost
 from nvkeep.legacy import Imported, convert
