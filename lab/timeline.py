@@ -33,18 +33,19 @@ def stages(logs: dict[str, str], crash: float, answered: float, unit: str = ": s
     found: list[Stage] = []
     begun = 0.0
     for what, log, mark in STAGES:
-        ended = _first(logs[log], crash, mark, "converged" if mark.startswith((": mount", ": address")) else "")
+        ended = first(logs[log], crash, mark, "converged" if mark.startswith((": mount", ": address")) else "")
         if ended is not None:
             found.append(Stage(what, begun, ended - crash))
             begun = ended - crash
     found.append(Stage("first row acknowledged to the client", begun, answered - crash))
-    systemd = _first(logs["actions"], crash, unit, "converged")
+    systemd = first(logs["actions"], crash, unit, "converged")
     if systemd is not None:
         found.append(Stage("unit active, as systemd tells it", begun, systemd - crash))
     return found
 
 
-def _first(log: str, after: float, *marks: str) -> float | None:
+def first(log: str, after: float, *marks: str) -> float | None:
+    """Find when the first line with all of these was written after a moment; both are seconds of the epoch."""
     for line in log.splitlines():
         when = _time(line)
         if when is not None and when >= after and all(mark in line for mark in marks):
