@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from graphlib import TopologicalSorter
 from itertools import groupby
 
@@ -21,6 +22,7 @@ from nvkeep.model.report import SETTLED, Outcome, Word
 from nvkeep.reconcilers import Resource
 
 FIRST_LOOK_S, SLOWEST_LOOK_S = 0.01, 0.1  # between two looks at something that is on its way
+SLOWER = 1.3  # each pause than the one before: what took a while is seen a third of that while later at most
 SHORTEST_TIMEOUT_S = 1.0  # a command is given in any case
 RETRY_DELAY = wait_random_exponential(multiplier=0.1, max=2)
 
@@ -130,7 +132,7 @@ class Engine:
         self.until[change.key] = self.host.now() + min(self.step, hurry)
         for attempt in Retrying(
             stop=lambda state: self.host.now() + state.upcoming_sleep > self.until[change.key],
-            wait=_pause,
+            wait=partial(_pause, first=SLOWEST_LOOK_S if resource.kind.disturbed and not change.verb.leaves else FIRST_LOOK_S),
             retry=retry_if_exception_type(Transient),
             sleep=self.host.sleep,
             reraise=True,
@@ -214,11 +216,11 @@ class Engine:
 _FINE = Outcome("", Word.IN_SYNC)
 
 
-def _pause(state: RetryCallState) -> float:
-    """Look often at what is on its way; leave more time between two tries of what failed."""
+def _pause(state: RetryCallState, first: float) -> float:
+    """Look often at what is on its way, at first after so many seconds; leave more time between two tries of what failed."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, Pending):
-        return float(min(SLOWEST_LOOK_S, FIRST_LOOK_S * 2 ** min(state.attempt_number, 10)))
+        return float(min(SLOWEST_LOOK_S, first * SLOWER ** min(state.attempt_number - 1, 50)))
     return float(RETRY_DELAY(state))
 
 

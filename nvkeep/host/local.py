@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from nvkeep.host import command, files
+from nvkeep.host import command, files, rtnetlink
 from nvkeep.host.base import READ_BYTES, Completed
 
 CHUNK_BYTES = 65536
@@ -31,8 +31,8 @@ class LocalHost:
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
         """Run a command. `nvkeep announce` runs in this process: it is on the way of every takeover, and cannot block.
 
-        So does the first umount of `nvkeep umount`, after which there is mostly nothing left to do. Instead of `systemctl show`
-        systemd itself is asked, where that is possible.
+        So does the first umount of `nvkeep umount`, after which there is mostly nothing left to do. Instead of systemctl(1)
+        systemd itself is asked, and instead of `ip -j addr show` the kernel, where that is possible.
         """
         if tuple(argv[:2]) == ("nvkeep", "announce"):
             from nvkeep.host import plumbing  # noqa: PLC0415 - only passes that change something need it
@@ -40,8 +40,7 @@ class LocalHost:
             return plumbing.run(argv, self)
         if tuple(argv[:2]) == ("nvkeep", "umount"):
             return _umount(argv, timeout)
-        shown = _shown(argv) if tuple(argv[:2]) == ("systemctl", "show") else None
-        return shown or command.run(argv, timeout)
+        return _asked(argv) or command.run(argv, timeout)
 
     def read(self, path: str, most: int = READ_BYTES) -> str:
         """Read a small file as `write` can put it back: no byte and no end of a line is another one. Raises OSError."""
@@ -205,10 +204,15 @@ def _converses(opened: socket.socket, request: bytes, good: Callable[[bytes], bo
     return bool(verdict)
 
 
-def _shown(argv: Sequence[str]) -> Completed | None:
-    from nvkeep.host import systemd  # noqa: PLC0415 - a library is loaded for it
+def _asked(argv: Sequence[str]) -> Completed | None:
+    """Ask systemd or the kernel for what a program would print or do; None where it has to be the program."""
+    if argv[0] == "systemctl":
+        from nvkeep.host import systemd  # noqa: PLC0415 - a library is loaded for it
 
-    return systemd.show(argv)
+        return systemd.show(argv) or systemd.queue(argv)
+    if tuple(argv) == rtnetlink.COMMAND:
+        return rtnetlink.show(argv)
+    return None
 
 
 def _umount(argv: Sequence[str], timeout: float) -> Completed:

@@ -8,9 +8,11 @@ import os
 import select
 import socket
 import struct
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from ipaddress import IPv6Address, ip_address
 from typing import Self
 
@@ -61,9 +63,16 @@ def _arp(kind: int, operation: int, sender: tuple[bytes, bytes], target: tuple[b
 
 
 def _open_arp(interface: str) -> socket.socket:
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_ARP))
+    """Open a packet socket that hears nothing until it is bound: one that does, the kernel binds anew, which takes 30 ms."""
+    opened = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
     opened.bind((interface, ETH_ARP))
     return opened
+
+
+@cache
+def _unbound() -> socket.socket:
+    """Open the packet socket that all announcements are sent by, and keep it: closing one takes the kernel 30 ms."""
+    return socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
 
 
 def _to_everyone(opened: socket.socket, interface: str, kind: int, frame: bytes) -> None:
@@ -80,9 +89,8 @@ def _to_everyone(opened: socket.socket, interface: str, kind: int, frame: bytes)
 def _announce_arp(interface: str, address: str) -> None:
     kind, mac = hardware(interface)
     ip = ip_address(address).packed
-    with _open_arp(interface) as opened:
-        for operation, target in ((ARP_REQUEST, bytes(len(mac))), (ARP_REPLY, mac)):
-            _to_everyone(opened, interface, kind, _arp(kind, operation, (mac, ip), (target, ip)))
+    for operation, target in ((ARP_REQUEST, bytes(len(mac))), (ARP_REPLY, mac)):
+        _to_everyone(_unbound(), interface, kind, _arp(kind, operation, (mac, ip), (target, ip)))
 
 
 def _is_answer(frame: bytes, ip: bytes, own: bytes) -> bool:
@@ -127,7 +135,8 @@ class Listener:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.socket.close()
+        """Close it in a thread of its own: a packet socket takes the kernel 30 ms."""
+        threading.Thread(target=self.socket.close).start()
 
     def ask(self) -> None:
         """Ask once. Raises OSError when nothing can be sent."""

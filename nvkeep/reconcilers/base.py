@@ -48,6 +48,7 @@ class Kind(ABC, Generic[Spec, State]):
     title: str  # what the reports for people call it
     turn: int  # on a host that isolates itself: what is reached from outside goes first (0), what the rest stands on last
     keeps: bool = False  # while it is here, what it stands on stays, also on a host that isolates itself
+    disturbed: bool = False  # looking at it takes from whoever brings it up
     hurry: float = math.inf  # seconds this may take on a host that isolates itself, where that is less than a step
 
     def equip(self, host: Host, spec: Spec) -> Spec:  # noqa: ARG002 - part of the contract

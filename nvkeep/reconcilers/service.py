@@ -28,6 +28,7 @@ class UnitKind(Kind[str, UnitState]):
     name = "service"
     title = "SERVICE"
     turn = 1
+    disturbed = True  # systemd answers and starts with one thread; a unit serves long before it is active
     hurry = 5.0  # what was killed and does not end hangs in the kernel, until the volume is gone
 
     def observe(self, host: Host, spec: str) -> UnitState | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lab.cluster import Lab
-from lab.commands import run
+from lab.commands import run, until
 from nvkeep.probes import unit
+from nvkeep.probes.address import Entry, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +26,21 @@ import json, sys
 sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
 from nvkeep.host import systemd
 print(json.dumps(systemd.show(sys.argv[1:]).out))
+"""
+
+
+QUEUE = """
+import sys
+sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
+from nvkeep.host import systemd
+done = systemd.queue(sys.argv[1:])
+print(done and done.code)
+"""
+ADDRESSES = """
+import json, sys
+sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
+from nvkeep.host import rtnetlink
+print(json.dumps(rtnetlink.show(rtnetlink.COMMAND).out))
 """
 
 
@@ -84,6 +101,46 @@ def test_systemd_says_over_its_socket_what_systemctl_prints(bare: Lab, propertie
     printed = server.run(argv).stdout
     for name, socket, program in zip(names, asked.split("\n\n"), printed.split("\n\n"), strict=True):
         assert (name, entries(socket)) == (name, entries(program))
+
+
+def test_systemd_queues_over_its_socket_what_systemctl_would(bare: Lab) -> None:
+    server = next(iter(bare))
+    server.write("/run/systemd/system/played.service", "[Service]\nExecStart=/bin/sleep 600\n")
+    server.run(("systemctl", "daemon-reload"))
+    for verb, state in (("start", "active"), ("stop", "inactive")):
+        argv = ("systemctl", verb, "--no-block", "--", "played.service")
+        assert server.run(("python3", "-I", "-c", QUEUE, *argv)).stdout.strip() == "0"
+        until(partial(_is, server, state), within=10, what=f"played.service is not {state}")
+    argv = ("systemctl", "start", "--no-block", "--", "nothing.service")
+    assert server.run(("python3", "-I", "-c", QUEUE, *argv)).stdout.strip() == "None"
+
+
+def _is(server: Server, state: str) -> bool:
+    return server.run(("systemctl", "is-active", "played.service"), check=False).stdout.strip() == state
+
+
+def test_the_kernel_says_of_addresses_what_ip_prints(bare: Lab) -> None:
+    server = next(iter(bare))
+    for number in range(1, 200):  # more than one message of the kernel has room for
+        server.run(("ip", "addr", "add", f"10.99.{number}.1/24", "dev", "host0", "label", f"host0:{number}"))
+    for words in (
+        ("10.99.1.2/24", "dev", "host0"),
+        ("10.99.1.3", "peer", "10.98.0.1/32", "dev", "host0"),
+        ("fd99::1/64", "dev", "lo"),
+    ):
+        server.run(("ip", "addr", "add", *words))
+    server.run(("ip", "addr", "add", "fd99::2/64", "dev", "host0"))  # tentative for a second
+    asked = json.loads(server.run(("python3", "-I", "-c", ADDRESSES)).stdout)
+    printed = parse(server.run(("ip", "-j", "addr", "show")).stdout)
+    assert len(printed) > 200
+    assert any(entry.secondary for entry in printed)
+    assert [without_phase(entry) for entry in parse(asked)] == [without_phase(entry) for entry in printed]
+    assert {entry.phase for entry in parse(asked) if entry.address == "fd99::2"} <= {"tentative", "usable"}
+
+
+def without_phase(entry: Entry) -> Entry:
+    """Leave out what changes by itself while two are asked one after the other."""
+    return entry._replace(phase="")
 
 
 def entries(text: str) -> dict[str, list[str]]:

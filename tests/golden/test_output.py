@@ -6,6 +6,7 @@ import pytest
 
 from nvkeep.errors import CommandError, Denied, ProbeError, StepError, Transient
 from nvkeep.host import Completed
+from nvkeep.model import keys
 from nvkeep.model.decision import Holder
 from nvkeep.probes import drbd, nvme, scsi
 from nvkeep.probes.io import STILL_ASKED
@@ -45,8 +46,8 @@ class Played:
 @pytest.fixture
 def short_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the hosts have the keys with which the output was captured."""
-    for module in (base, *(__import__(f"nvkeep.reconcilers.backends.{name}", fromlist=["x"]) for name in ("nvme", "scsi"))):
-        monkeypatch.setattr(module, "key_of", lambda _ask, host: KEYS[host])
+    monkeypatch.setattr(keys, "key_of", lambda _cluster, host: KEYS[host])
+    monkeypatch.setattr(base, "key_of", keys.key_of)
 
 
 def asking(spec: Any, host: str = "srv-a") -> Ask[Any]:  # noqa: ANN401 - the volume of any backend

@@ -4,13 +4,13 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from nvkeep.host import Host
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Found, Lack, Mark, looked
+from nvkeep.model.keys import key_of, owner_of
 from nvkeep.model.spec import Nvmesh, VolumeSpec
 from nvkeep.probes.tool import Tool
 from nvkeep.reconcilers.base import Kind, Steps
@@ -30,6 +30,15 @@ class Ask(Generic[V_co]):
     tools: str = ""
     client: str = ""
 
+    @property
+    def key(self) -> int:
+        """Give the reservation key of this host."""
+        return key_of(self.cluster, self.host)
+
+    def owner_of(self, key: int) -> str:
+        """Name the host whose reservation key this is."""
+        return owner_of(self.cluster, self.hosts, key)
+
 
 @dataclass(frozen=True)
 class Volume:
@@ -48,16 +57,6 @@ class Holding:
     holder: Holder
     by: str = ""
     version: int | None = None
-
-
-def key_of(ask: Ask[V_co], host: str) -> int:
-    """Derive a host's reservation key (64 bits, never 0) from the names of cluster and host."""
-    return int.from_bytes(sha256(f"{ask.cluster}/{host}".encode()).digest()[:8], "big") or 1
-
-
-def owner_of(ask: Ask[V_co], key: int) -> str:
-    """Name the host whose key this is; the key itself when it is none of this service's."""
-    return next((host for host in ask.hosts if key_of(ask, host) == key), f"key {key:#x}")
 
 
 class Unique(NamedTuple):

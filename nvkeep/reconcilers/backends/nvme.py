@@ -17,7 +17,7 @@ from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvme as probe
 from nvkeep.probes.io import does_io
 from nvkeep.probes.tool import Tool, without_device
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume, key_of, owner_of
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume
 
 COMMAND_TIMEOUT_S = 20.0  # a namespace whose target is gone lets commands wait
 WRITE_EXCLUSIVE = "--rtype=1"
@@ -67,7 +67,7 @@ class NvmeBackend(Backend[NvmeVolume]):
         if _unconnected(host, ask):
             return None
         seen = probe.read(host, ask.spec.device)
-        mine = key_of(ask, ask.host)
+        mine = ask.key
         if seen.holder == mine:
             return Volume(ask.spec.device, io=does_io(host, ask.spec.device), detail=f"type {seen.kind}")
         return Volume(ask.spec.device, "registered") if mine in seen.keys else None
@@ -79,8 +79,8 @@ class NvmeBackend(Backend[NvmeVolume]):
         seen = probe.read(host, ask.spec.device)
         if not seen.holder:
             return Holding(Holder.NOBODY)
-        mine = seen.holder == key_of(ask, ask.host)
-        return Holding(Holder.ME if mine else Holder.ANOTHER, owner_of(ask, seen.holder), seen.holder)
+        mine = seen.holder == ask.key
+        return Holding(Holder.ME if mine else Holder.ANOTHER, ask.owner_of(seen.holder), seen.holder)
 
     def acquire(self, ask: Ask[NvmeVolume]) -> Steps:
         """Register, then take the free reservation."""
@@ -112,11 +112,11 @@ def _unconnected(host: Host, ask: Ask[NvmeVolume]) -> bool:
 
 
 def _key(ask: Ask[NvmeVolume]) -> str:
-    return f"--crkey={key_of(ask, ask.host):#x}"
+    return f"--crkey={ask.key:#x}"
 
 
 def _register(ask: Ask[NvmeVolume]) -> tuple[str, ...]:
-    return ("nvme", "resv-register", ask.spec.device, f"--nrkey={key_of(ask, ask.host):#x}", "--rrega=0")
+    return ("nvme", "resv-register", ask.spec.device, f"--nrkey={ask.key:#x}", "--rrega=0")
 
 
 def _connect(ask: Ask[NvmeVolume]) -> list[tuple[str, ...]]:

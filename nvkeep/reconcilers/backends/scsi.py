@@ -17,7 +17,7 @@ from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import scsi as probe
 from nvkeep.probes.io import does_io
 from nvkeep.probes.tool import Tool, without_device
-from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume, key_of, owner_of
+from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volume
 
 COMMAND_TIMEOUT_S = 20.0
 TYPES = {False: "--prout-type=1", True: "--prout-type=5"}  # by whether there are several paths
@@ -63,7 +63,7 @@ class ScsiBackend(Backend[ScsiVolume]):
     def observe(self, host: Host, ask: Ask[ScsiVolume]) -> Volume | None:
         """Look whether this host's key holds the reservation; registered without holding it is a leftover."""
         seen = probe.read(host, _program(ask), ask.spec.device)
-        mine = key_of(ask, ask.host)
+        mine = ask.key
         if seen.holder == mine:
             return Volume(ask.spec.device, io=does_io(host, ask.spec.device))
         return Volume(ask.spec.device, "registered") if mine in seen.keys else None
@@ -73,8 +73,8 @@ class ScsiBackend(Backend[ScsiVolume]):
         holder = probe.read(host, _program(ask), ask.spec.device).holder
         if not holder:
             return Holding(Holder.NOBODY)
-        mine = holder == key_of(ask, ask.host)
-        return Holding(Holder.ME if mine else Holder.ANOTHER, owner_of(ask, holder), holder)
+        mine = holder == ask.key
+        return Holding(Holder.ME if mine else Holder.ANOTHER, ask.owner_of(holder), holder)
 
     def acquire(self, ask: Ask[ScsiVolume]) -> Steps:
         """Register, then take the free reservation."""
@@ -108,7 +108,7 @@ def _type(ask: Ask[ScsiVolume]) -> str:
 
 
 def _mine(ask: Ask[ScsiVolume]) -> str:
-    return f"--param-rk={key_of(ask, ask.host):#x}"
+    return f"--param-rk={ask.key:#x}"
 
 
 def _out(ask: Ask[ScsiVolume], *words: str) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def _out(ask: Ask[ScsiVolume], *words: str) -> tuple[str, ...]:
 
 
 def _register(ask: Ask[ScsiVolume]) -> tuple[str, ...]:
-    return _out(ask, "--register-ignore", f"--param-sark={key_of(ask, ask.host):#x}", "--param-aptpl")
+    return _out(ask, "--register-ignore", f"--param-sark={ask.key:#x}", "--param-aptpl")
 
 
 BACKEND = ScsiBackend()

@@ -8,12 +8,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from jeepney import DBusAddress, Message, Parser, new_error, new_method_return, new_signal
+from jeepney import DBusAddress, HeaderFields, Message, Parser, new_error, new_method_return, new_signal
 from jeepney.auth import BEGIN
 
-from nvkeep.host import systemd
+from nvkeep.host import Completed, systemd
 
 ARGV = ("systemctl", "show", "--property=LoadState,ActiveState", "--", "a.service")
+START = ("systemctl", "start", "--no-block", "--", "a.service")
 OK = b"OK 0123456789abcdef0123456789abcdef\r\n"
 
 
@@ -58,13 +59,19 @@ def go_on_talking(line: socket.socket) -> None:
         time.sleep(0.01)
 
 
+def heard(line: socket.socket, count: int) -> list[Message]:
+    """Receive what is asked, in as many pieces as it comes."""
+    parser, asked = Parser(), list[Message]()
+    while len(asked) < count:
+        asked += parser.feed(line.recv(65536).removeprefix(BEGIN))
+    return asked
+
+
 def refuse_one(line: socket.socket) -> None:
     """Answer for LoadState, and say of ActiveState that there is no memory for it: then the state is not known."""
     line.recv(4096)
     line.sendall(OK)
-    parser, asked = Parser(), list[Message]()
-    while len(asked) < 2:
-        asked += parser.feed(line.recv(65536).removeprefix(BEGIN))
+    asked = heard(line, 2)
     line.sendall(new_method_return(asked[0], "v", (("s", "loaded"),)).serialise(1))
     line.sendall(new_error(asked[1], "org.freedesktop.DBus.Error.NoMemory").serialise(2))
     line.recv(4096)
@@ -83,13 +90,56 @@ def test_whoever_does_not_answer_as_systemd_does_is_no_answer(
     assert systemd.show(ARGV, answering(tmp_path / "s", answer)) is None
 
 
+def refuse_a_job(line: socket.socket) -> None:
+    line.recv(4096)
+    line.sendall(OK)
+    asked, *_ = heard(line, 1)
+    line.sendall(new_error(asked, "org.freedesktop.systemd1.NoSuchUnit", "s", ("Unit a.service not found.",)).serialise(1))
+
+
+@pytest.mark.parametrize("answer", [hang_up, refuse, refuse_a_job, talk_nonsense, go_on_talking, say_nothing])
+def test_a_job_that_is_not_accepted_is_the_programs_to_queue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[socket.socket], None]
+) -> None:
+    monkeypatch.setattr(systemd, "ANSWER_TIMEOUT_S", 0.2)
+    assert systemd.queue(START, answering(tmp_path / "s", answer)) is None
+
+
+@pytest.mark.parametrize(("verb", "method"), [("start", "StartUnit"), ("stop", "StopUnit")])
+def test_a_job_is_queued_as_systemctl_does(tmp_path: Path, verb: str, method: str) -> None:
+    asked = list[Message]()
+
+    def accept(line: socket.socket) -> None:
+        line.recv(4096)
+        line.sendall(OK)
+        asked.extend(heard(line, 1))
+        line.sendall(new_method_return(asked[0], "o", ("/org/freedesktop/systemd1/job/7",)).serialise(1))
+
+    argv = (START[0], verb, *START[2:])
+    assert systemd.queue(argv, answering(tmp_path / "s", accept)) == Completed(argv, 0, "", "")
+    assert (asked[0].header.fields[HeaderFields.member], asked[0].body) == (method, ("a.service", "replace"))
+
+
 def test_where_there_is_no_systemd_the_program_is_run(tmp_path: Path) -> None:
     assert systemd.show(ARGV, str(tmp_path / "nothing")) is None
+    assert systemd.queue(START, str(tmp_path / "nothing")) is None
 
 
-@pytest.mark.parametrize("argv", [ARGV[:2], ARGV[:4], (*ARGV[:2], "--all", *ARGV[3:]), (*ARGV[:3], "a.service", "b.service")])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ARGV[:2],
+        ARGV[:4],
+        (*ARGV[:2], "--all", *ARGV[3:]),
+        (*ARGV[:3], "a.service", "b.service"),
+        ("systemctl", "kill", "--signal=SIGKILL", "--", "a.service"),
+        ("systemctl", "start", "--", "a.service"),
+        (*START, "b.service"),
+    ],
+)
 def test_other_words_are_the_programs(argv: tuple[str, ...]) -> None:
     assert systemd.show(argv) is None
+    assert systemd.queue(argv) is None
 
 
 @pytest.mark.parametrize(
