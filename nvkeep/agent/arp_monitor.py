@@ -15,7 +15,8 @@ from nvkeep.host.wire import Listener, listen
 from nvkeep.model.spec import Cluster
 from nvkeep.state.service import Store
 
-SHORTEST_S, LONGEST_S = 0.05, 1.0  # between two probes; else half an advert
+SHORTEST_S, LONGEST_S = 0.02, 1.0  # between two probes
+PROBES_A_WINDOW = 3.8  # after one that was answered the third ends just after the time for which it has to be silent
 PAUSE_S = 0.5  # that a probe may take longer than it listens
 LISTEN_S = 1.0  # between two looks at whether the service is here
 RESTART_AFTER_S = 0.2  # until a watch begins again
@@ -47,9 +48,12 @@ class ArpMonitor:
     def _watch(self, cluster: Cluster) -> None:
         """Ask or listen while nothing changes: this configuration, these links, and whether the service is here."""
         spec = cluster.services.get(self.service)
-        every = min(LONGEST_S, max(SHORTEST_S, cluster.timing.advert / 2))
+        if not spec or self.host.name not in spec.hosts:
+            return
+        window = cluster.timing.liveness_window(spec.hosts.index(self.host.name))
+        every = min(LONGEST_S, max(SHORTEST_S, window / PROBES_A_WINDOW))
         with ExitStack() as stack:
-            addresses = spec.addresses if spec else ()
+            addresses = spec.addresses
             listeners = [stack.enter_context(Listener(address.interface, str(address.address.ip))) for address in addresses]
             links, here = self._links(listeners), self.store.claimed()
             while listeners and links == self._links(listeners) and self.cluster() is cluster and self.store.claimed() == here:
@@ -59,13 +63,15 @@ class ArpMonitor:
         began = self.host.now()
         for listener in listeners:
             listener.ask()
-        heard = listen(listeners, every)
-        if heard or self.host.now() - began > every + PAUSE_S:  # a machine that was paused has not listened meanwhile
+        heard, now = listen(listeners, every), self.host.now()
+        if now - began > every + PAUSE_S:  # a machine that was paused has not listened meanwhile
             self.unanswered = None
-            self.host.sleep(max(0.0, began + every - self.host.now()))
+        elif heard:
+            self.unanswered = Unanswered(now, now, 0)
         else:
             since, _, probes = self.unanswered or Unanswered(began, began, 0)
-            self.unanswered = Unanswered(since, self.host.now(), probes + 1)
+            self.unanswered = Unanswered(since, now, probes + 1)
+        self.host.sleep(max(0.0, began + every - self.host.now()))
 
     def _defend(self, cluster: Cluster, listeners: list[Listener]) -> None:
         if listen(listeners, LISTEN_S) and not lost(self.host, cluster, self.service):

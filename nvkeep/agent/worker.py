@@ -21,7 +21,7 @@ from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit
 from nvkeep.state.service import PASS_WAIT_S, Store
 
-PASS_GAP_S = 0.1  # between two passes over a service: events come in swarms
+PASS_GAP_S = 0.1  # from the begin of a pass to the next over a service: events come in swarms
 
 
 class Worker:
@@ -45,7 +45,7 @@ class Worker:
 
     def _work(self) -> None:
         while True:
-            notified = self.wake.wait(min(TICK_S, until_announcement(self.store)))
+            notified, began = self.wake.wait(min(TICK_S, until_announcement(self.store))), self.host.now()
             self.wake.clear()
             cluster = self.cluster()
             self.pulse.longest = max(PASS_WAIT_S, cluster.timing.step if cluster else 0.0)
@@ -55,7 +55,7 @@ class Worker:
                         self._look_after(cluster, notified=notified)
             except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
                 log.note(f"{self.service}: {type(error).__name__}: {error}", 40, service=self.service)
-            self.host.sleep(PASS_GAP_S)
+            self.host.sleep(max(0.0, began + PASS_GAP_S - self.host.now()))
 
     def _look_after(self, cluster: Cluster, *, notified: bool) -> None:
         """Make a pass when something notified, or is due."""

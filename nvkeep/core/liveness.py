@@ -19,7 +19,10 @@ ANSWER_LONGEST_S = 2.0  # for the answer of a service that has accepted a connec
 
 
 class Unanswered(NamedTuple):
-    """What a watch has heard of the addresses: nothing, in so many probes from one time to another (seconds since boot)."""
+    """What a watch has heard of the addresses: nothing, in so many probes up to a time, since one before (seconds since boot).
+
+    `since`: the last answer, or the first question where there was none. So keepalived counts as well.
+    """
 
     since: float
     until: float
@@ -29,14 +32,31 @@ class Unanswered(NamedTuple):
 Watched = Callable[[], Unanswered | None]
 
 
+def known(host: Host, service: Service, timing: Timing, watched: Watched) -> Guard:
+    """Go by what a watch has heard until now. Asks nobody, and waits for nothing."""
+    heard = _unanswered(host, timing, watched)
+    return Guard.SILENT if heard and _lasted(host, service, timing, heard) else Guard.UNASKED
+
+
 def ask(host: Host, service: Service, timing: Timing, watched: Watched = lambda: None) -> Guard:
     """Go by a watch that hears nothing, as soon as that has lasted long enough; where there is none, or it has heard, ask."""
-    fresh = max(2 * timing.advert, WATCH_FRESH_S)
-    while (heard := watched()) and host.now() - heard.until <= fresh:
-        if heard.probes >= PROBES and heard.until - heard.since >= timing.liveness_window:
+    while heard := _unanswered(host, timing, watched):
+        if _lasted(host, service, timing, heard):
             return Guard.SILENT
         host.sleep(WATCH_POLL_S)
     return _ask(host, service, timing)
+
+
+def _unanswered(host: Host, timing: Timing, watched: Watched) -> Unanswered | None:
+    """Give what a watch that goes on has heard, where its last probe at least was not answered."""
+    heard = watched()
+    fresh = heard and host.now() - heard.until <= max(2 * timing.advert, WATCH_FRESH_S)
+    return heard if heard and fresh and heard.probes else None
+
+
+def _lasted(host: Host, service: Service, timing: Timing, heard: Unanswered) -> bool:
+    window = timing.liveness_window(service.hosts.index(host.name))
+    return heard.probes >= PROBES and heard.until - heard.since >= window
 
 
 def _ask(host: Host, service: Service, timing: Timing) -> Guard:

@@ -24,13 +24,6 @@ Answer = TypeVar("Answer")
 Otherwise = TypeVar("Otherwise")
 
 
-class Witnessed(NamedTuple):
-    """When the witnesses were asked (seconds since boot), and whether one answered."""
-
-    at: float = float("-inf")
-    answered: bool = False
-
-
 class Holders(NamedTuple):
     """Who holds the volumes, the versions of others' reservations, why that is unknown, and who the other host is."""
 
@@ -45,7 +38,7 @@ class Holders(NamedTuple):
         return " ".join(f"{key}={version}" for key, version in sorted(self.versions.items()))
 
 
-NOBODY, NEVER, NO_ANSWER = Holders(Holder.NOBODY, {}, "", ""), Witnessed(), Roles()
+NOBODY, NO_ANSWER = Holders(Holder.NOBODY, {}, "", ""), Roles()
 
 
 class Asked(NamedTuple):
@@ -79,31 +72,23 @@ class Observation:
     unwritable: str = ""
     io_bad_since: float = 0.0
     carrier_lost_since: float = 0.0
-    witnessed: Witnessed = NEVER
+    at: float = float("-inf")  # when it began, seconds since boot
 
 
-def observe(
-    scope: Scope,
-    before: Observation | None = None,
-    *,
-    assumed: Role | None = None,
-    denied: bool = False,
-    guard: Guard = Guard.UNASKED,
-) -> Observation:
+def observe(scope: Scope, *, assumed: Role | None = None, denied: bool = False, guard: Guard = Guard.UNASKED) -> Observation:
     """Look at everything a decision rests on. Changes nothing.
 
-    `before`: an earlier observation of the same pass, whose witness still counts for a moment; `assumed`: the role ordered for
-    this pass; `denied`: another host was given a volume that this pass has asked for.
+    `assumed`: the role ordered for this pass; `denied`: another host was given a volume that this pass has asked for.
     """
     if scope.blind:
         return _blind(scope, assumed or Role.BACKUP)
     problems: list[str] = []
+    began = scope.host.now()
     seen = survey(scope.host, scope.resources)
     holders = _holders(scope, seen, denied=denied)
     asked = _asked(scope, assumed, problems)
     now = scope.host.now()
     io_since, carrier_since = _io_bad_since(scope, holders.holder, seen), _carrier_lost_since(scope)
-    witnessed = _witnessed(scope, before, now, lost=carrier_since > 0)
     facts = Facts(
         role=asked.role,
         holder=holders.holder,
@@ -111,7 +96,7 @@ def observe(
         release_why=_release_order(scope, problems) or ("" if asked.manual else _stopped(scope, asked.roles)),
         carrier=not carrier_since or now - carrier_since < CARRIER_DEADLINE_S,
         io=not io_since or now - io_since < IO_DEADLINE_S,
-        witness=not carrier_since and witnessed.answered,
+        witness=not carrier_since and witness.answers(scope.host, scope.spec),
         fenced=scope.fencing(asked.role).bars,
         cooling="" if asked.manual else scope.cooling(),
         guard=guard,
@@ -119,7 +104,7 @@ def observe(
         maintenance=_maintained(scope, problems),
     )
     unwritable = _unwritable(scope, holders.holder, problems)
-    return Observation(facts, seen, asked, tuple(problems), holders, unwritable, io_since, carrier_since, witnessed)
+    return Observation(facts, seen, asked, tuple(problems), holders, unwritable, io_since, carrier_since, began)
 
 
 def _blind(scope: Scope, role: Role) -> Observation:
@@ -180,14 +165,6 @@ def _carrier_lost_since(scope: Scope) -> float:
     if any(carrier.up(scope.host, interface) for interface in served or beats):
         return 0.0
     return scope.store.timers().carrier_lost_since or scope.host.now()
-
-
-def _witnessed(scope: Scope, before: Observation | None, now: float, *, lost: bool) -> Witnessed:
-    """Ask the witnesses, unless the carrier is lost or that was done a moment ago in this very pass."""
-    last = before.witnessed if before else NEVER
-    if lost or now - last.at <= 2 * scope.timing.advert:
-        return last
-    return Witnessed(scope.host.now(), witness.answers(scope.host, scope.spec))
 
 
 def _io_bad_since(scope: Scope, holder: Holder, seen: Survey) -> float:

@@ -39,6 +39,10 @@ class Prospect(NamedTuple):
     plan: Plan
 
 
+def _guarded(observation: Observation, guard: Guard) -> Observation:
+    return replace(observation, facts=replace(observation.facts, guard=guard))
+
+
 class Pass:
     """Look, decide, act, record, set the flag; holds the lock of the service while it runs."""
 
@@ -57,8 +61,8 @@ class Pass:
         verdict, observation = self._decide(self._observe())
         return Prospect(self.scope, verdict, observation, self.actor.plan(verdict, observation))
 
-    def _observe(self, before: Observation | None = None, guard: Guard = Guard.UNASKED) -> Observation:
-        return observe(self.scope, before, assumed=self.role, denied=self.denied, guard=guard)
+    def _observe(self, guard: Guard = Guard.UNASKED) -> Observation:
+        return observe(self.scope, assumed=self.role, denied=self.denied, guard=guard)
 
     def run(self) -> Report:
         """Make the pass. Raises Busy when another one does not end."""
@@ -72,7 +76,7 @@ class Pass:
             outcomes, again = self._round(verdict, observation)
             if not again:
                 break
-            observation = self._observe(observation)
+            observation = self._observe()
         return self._close(verdict, observation, tuple(self._after_all(outcome) for outcome in outcomes))
 
     def _round(self, verdict: Verdict, observation: Observation) -> tuple[tuple[Outcome, ...], bool]:
@@ -88,14 +92,21 @@ class Pass:
         return outcomes, self._denied() if after is After.RELEASE else after is After.AGAIN
 
     def _decide(self, observation: Observation) -> tuple[Verdict, Observation]:
-        verdict = decide(observation.facts)
-        if verdict.action is not Action.GUARD:
-            return verdict, observation
+        """Decide. What a seizure rests on is at most two adverts old: else role and holder are asked again after the guard."""
+        answer = liveness.known(self.host, self.spec, self.scope.timing, self.watched)
+        guarded = _guarded(observation, answer)
+        verdict = decide(guarded.facts)
+        if verdict.action not in (Action.GUARD, Action.SEIZE):
+            return verdict, guarded
         try:
-            answer = liveness.ask(self.host, self.spec, self.scope.timing, self.watched)
+            if verdict.action is Action.GUARD:
+                answer = liveness.ask(self.host, self.spec, self.scope.timing, self.watched)
         except ProbeError as error:
-            return verdict._replace(action=Action.WAIT, why=str(error), judged_by=Action.WAIT), observation
-        later = self._observe(observation, answer)  # role and holder are older than the guard took: asked again before a seize
+            return verdict._replace(action=Action.WAIT, why=str(error), judged_by=Action.WAIT), guarded
+        if self.host.now() - observation.at <= 2 * self.scope.timing.advert:
+            guarded = _guarded(observation, answer)
+            return decide(guarded.facts), guarded
+        later = self._observe(answer)
         # A seize names the versions that were read before the guard.
         holders = later.holders._replace(versions=observation.holders.versions)
         return decide(later.facts), replace(later, holders=holders)

@@ -144,7 +144,7 @@ def arrive(resource: Resource, have: State, versions: Mapping[Ref, int | None]) 
             resource.key,
             Verb.SEIZE,
             resource.kind.seize(resource.spec, versions[resource.key]) or (),
-            "held by a host that no longer serves",
+            "no host serves it any more",
         )
     if have is None:
         return Change(resource.key, Verb.ACQUIRE, resource.kind.acquire(resource.spec), "absent")

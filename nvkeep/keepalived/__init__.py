@@ -3,7 +3,7 @@
 `place` (putting the configuration in place) and `traps` (what is wrong with it) are imported where they are used.
 """
 
-from nvkeep.keepalived.conf import FIRST, STEP, Build, configuration
+from nvkeep.keepalived.conf import Build, configuration
 from nvkeep.keepalived.drift import drifted
 from nvkeep.keepalived.dump import parse
 from nvkeep.keepalived.names import CHILD_PID, CONF, FIFO, FIX, PART, instances, service_of
@@ -14,11 +14,9 @@ __all__ = [
     "CHILD_PID",
     "CONF",
     "FIFO",
-    "FIRST",
     "FIX",
     "ONLY_ROOT",
     "PART",
-    "STEP",
     "Build",
     "Version",
     "ask",

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from nvkeep.errors import NotHere
 from nvkeep.keepalived.names import FIFO, PART, instances
 from nvkeep.keepalived.version import OLDEST, Version, refuse
-from nvkeep.model.spec import Cluster
+from nvkeep.model.spec import Cluster, priority
 from nvkeep.state.service import flag_path
 
-FIRST, STEP = 200, 10  # priority of the preferred host, and the distance to the next
 NEVER = Version(99, 0, 0)
 FLAGS = flag_path("").rstrip("/")  # the directory of the flags
 REVERSE = Version(2, 0, 18)  # `weight 0 reverse`: a flag that is missing, empty or 0 is FAULT; before, a script looks
@@ -130,7 +129,7 @@ def _instance(cluster: Cluster, service: str, host: str, index: int, version: Ve
         name=instances(cluster, service, host)[index],
         interface=beat.interface,
         router_id=number,
-        priority=FIRST - STEP * hosts.index(host),
+        priority=priority(hosts.index(host)),
         advert=cluster.timing.advert,
         source=beat.address,
         peers="\n".join(f"        {peer}{_on_link(peer, version)}" for peer in peers),

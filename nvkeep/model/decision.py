@@ -22,15 +22,6 @@ class Holder(StrEnum):
     UNKNOWN = "unknown"
 
 
-HOLDERS = {
-    Holder.ME: "this host",
-    Holder.ANOTHER: "another host",
-    Holder.NOBODY: "nobody",
-    Holder.UNTOLD: "not this host (this storage does not name the holder)",
-    Holder.UNKNOWN: "unknown",
-}  # for people, and for a host that asks another
-
-
 class Action(StrEnum):
     """What a pass does."""
 
@@ -105,7 +96,7 @@ class Verdict(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line of the table; `seen` and `does` are its words in the documentation."""
+    """One line of the table; `seen` and `does` are its words in docs/decisions.md."""
 
     seen: str
     does: str
@@ -116,12 +107,18 @@ class Line(NamedTuple):
 
 def _may_try(facts: Facts) -> bool:
     free = facts.holder in (Holder.NOBODY, Holder.UNTOLD)
-    return free and facts.role in (Role.MASTER, Role.CANDIDATE) and facts.witness and not facts.cooling
+    able = facts.role in (Role.MASTER, Role.CANDIDATE) and facts.witness and not facts.cooling
+    return free and able and not _may_take(facts)
 
 
 def _may_take(facts: Facts) -> bool:
-    able = facts.witness and not facts.fenced and not facts.cooling
-    return facts.holder is Holder.ANOTHER and facts.role is Role.MASTER and able
+    """Return whether a master may take what another host holds, or what the storage names no holder of and nobody serves.
+
+    To try first there would only add a step: where it is denied, this is what follows, with the same facts.
+    """
+    able = facts.role is Role.MASTER and facts.witness and not facts.fenced and not facts.cooling
+    known_silent = facts.holder is Holder.UNTOLD and facts.guard is Guard.SILENT
+    return able and (facts.holder is Holder.ANOTHER or known_silent)
 
 
 def _guarded(facts: Facts) -> Action:
@@ -133,6 +130,8 @@ def _guarded(facts: Facts) -> Action:
 def _guarded_why(facts: Facts) -> str:
     if facts.guard is Guard.UNASKED:
         return "another host holds the volume and this host is master: does somebody still serve?"
+    if facts.holder is Holder.UNTOLD:
+        return "this host is master, nobody serves any more, and this storage does not name the holder"
     if facts.guard is Guard.SILENT:
         return "another host holds the volume, this host is master, and nobody serves any more"
     if facts.waited:
@@ -189,14 +188,14 @@ LINES: dict[int, Line] = {
         lambda _: "cannot determine who holds the volume: nothing is changed",
     ),
     6: Line(
-        "nobody is known to hold; role MASTER or CANDIDATE; the witness answers",
+        "nobody is known to hold; role MASTER or CANDIDATE; the witness answers; not line 7",
         "acquires, without preempting",
         _may_try,
         lambda _: Action.ACQUIRE,
         lambda f: f"nobody is known to hold the volume and the role here is {f.role}",
     ),
     7: Line(
-        "another holds; role MASTER; the witness answers; no fencing record",
+        "another holds, or this storage names no holder and nobody serves; role MASTER; the witness answers; no fencing record",
         "asks the guard: served, it yields; silent, or unheard after yielding once where no `health:` shows more, it seizes",
         _may_take,
         _guarded,
@@ -210,12 +209,6 @@ LINES: dict[int, Line] = {
         _resting,
     ),
 }
-
-
-def table() -> str:
-    """Print the lines as the documentation shows them."""
-    rows = [f"| {number} | {line.seen} | {line.does} |" for number, line in LINES.items()]
-    return "\n".join(["| line | seen | the pass does |", "| --- | --- | --- |", *rows])
 
 
 def decide(facts: Facts) -> Verdict:

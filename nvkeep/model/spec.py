@@ -27,6 +27,7 @@ from nvkeep.model.names import (
 
 LABEL_BYTES = 15  # IFNAMSIZ - 1: the kernel's limit for an address label
 IPV6 = 6
+FIRST_PRIORITY, PRIORITY_STEP, PRIORITY_SPAN = 200, 10, 256  # of VRRP: the preferred host's, the distance to the next
 
 
 class VolumeSpec(Frozen):
@@ -143,10 +144,12 @@ class Timing(Frozen):
         """How long a backup hears nothing before it is master: 3 adverts + at most one of skew."""
         return 4 * self.advert
 
-    @property
-    def liveness_window(self) -> float:
-        """How long a service must be silent: 3 adverts + the skew of any of eight hosts."""
-        return 3.5 * self.advert
+    def liveness_window(self, position: int) -> float:
+        """How long a service must be silent for the host at a place of its list: as long as keepalived waits for an advert.
+
+        3 adverts + the skew of that host (RFC 5798, 6.1).
+        """
+        return (3 + (PRIORITY_SPAN - priority(position)) / PRIORITY_SPAN) * self.advert
 
 
 class Nvmesh(Frozen):
@@ -176,6 +179,11 @@ class Cluster(Frozen):
     def asks_back(self, host: str) -> bool:
         """Return whether a host prefers a service that it has moved home in a window."""
         return any(isinstance(service.failback, Window) and service.hosts[0] == host for service in self.services.values())
+
+
+def priority(position: int) -> int:
+    """Give the priority of the host at a place of a service's list."""
+    return FIRST_PRIORITY - PRIORITY_STEP * position
 
 
 def derived_router_id(cluster: str, service: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from enum import StrEnum
 
-from nvkeep.model.decision import Action, Obstacle, Verdict
+from nvkeep.model.decision import Action, Holder, Obstacle, Verdict
 from nvkeep.model.report import Outcome, Word
 
 
@@ -23,6 +23,14 @@ class Summary(StrEnum):
     MAINTENANCE = "maintenance"
     UNKNOWN = "unknown"
 
+
+HOLDERS = {
+    Holder.ME: "this host",
+    Holder.ANOTHER: "another host",
+    Holder.NOBODY: "nobody",
+    Holder.UNTOLD: "not this host (this storage does not name the holder)",
+    Holder.UNKNOWN: "unknown",
+}  # for people, and for a host that asks another
 
 EXIT = {
     Summary.OK: 0,

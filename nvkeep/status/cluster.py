@@ -11,9 +11,9 @@ from nvkeep.core.scope import Scope
 from nvkeep.errors import Unreachable
 from nvkeep.host import Host
 from nvkeep.host.ssh import Peer, json_of
-from nvkeep.model.decision import HOLDERS, Holder
+from nvkeep.model.decision import Holder
 from nvkeep.model.spec import Cluster
-from nvkeep.model.summary import EXIT, Summary
+from nvkeep.model.summary import EXIT, HOLDERS, Summary
 from nvkeep.status.service import service_status
 
 COMMAND = ("nvkeep", "status", "--json")

@@ -6,10 +6,10 @@ from typing import Any
 from nvkeep.core.observe import Observation, observe
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
-from nvkeep.model.decision import HOLDERS, Action, Holder, Obstacle, decide
+from nvkeep.model.decision import Action, Holder, Obstacle, decide
 from nvkeep.model.plan import WANT, State, Unknown, Want
 from nvkeep.model.report import Outcome, Word
-from nvkeep.model.summary import Summary, summarize
+from nvkeep.model.summary import HOLDERS, Summary, summarize
 from nvkeep.model.timers import Blocked
 from nvkeep.reconcilers import Resource
 from nvkeep.status import warnings

@@ -29,7 +29,7 @@ class Schedule:
 
     def __init__(self, number: int, setting: Setting, seconds: int = 40) -> None:
         self.chance = seed(number)
-        self.world = World(setting.cluster)
+        self.world = World(setting.cluster, watching=number % 2 == 1)
         self.seconds = seconds
         self.nested = False
         self.fixing: list[tuple[float, Callable[[Schedule, str], None], str]] = []

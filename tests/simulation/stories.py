@@ -34,6 +34,14 @@ def serving(**how: object) -> World:
     return world
 
 
+def watched() -> World:
+    """Build a world in which a serves, and the agent of b hears what answers for the address."""
+    world = serving()
+    world.watching = True
+    world.advance(1.0)
+    return world
+
+
 def unheard(**how: object) -> World:
     """Build a world in which a serves, and b hears nothing of it: the heartbeat is cut, the service network is not."""
     world = serving(**how)
@@ -458,6 +466,40 @@ def a_dead_holder_is_replaced() -> str:
     force_role(world, "b", "MASTER")
     report = world.make_pass("b")
     return told(world, (world.serves("b"), f"not taken over: {report}"), (claimed(world, "b"), "not claimed"))
+
+
+def _tries(world: World) -> list[tuple[str, ...]]:
+    return [argv for _, argv, _ in world.commands if argv[0] == "nvmesh_attach_volumes"]
+
+
+@story
+def a_silence_that_lasts_is_not_tried_first() -> str:
+    world = watched()
+    world.machines["a"].power_cut()
+    world.advance(1.0)
+    force_role(world, "b", "MASTER")
+    world.make_pass("b")
+    (first, *more) = _tries(world)
+    return told(world, (world.serves("b"), "not taken over"), ("--preempt" in first and not more, f"tried: {first}, {more}"))
+
+
+@story
+def a_silence_that_is_too_short_is_waited_for() -> str:
+    world = watched()
+    world.machines["a"].power_cut()
+    world.advance(0.3)
+    force_role(world, "b", "MASTER")
+    world.make_pass("b")
+    first = _tries(world)[0]
+    return told(world, (world.serves("b"), "not taken over"), ("--preempt" not in first, f"not asked before: {first}"))
+
+
+@story
+def a_service_that_an_agent_hears_is_not_seized() -> str:
+    world = watched()
+    force_role(world, "b", "MASTER")
+    passes(world, "b", 6.0)
+    return told(world, (world.serves("a"), "taken from a host that serves"), (world.clean("b"), "b has a part of it"))
 
 
 @story

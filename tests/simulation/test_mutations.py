@@ -17,9 +17,10 @@ from nvkeep.core.one_pass import After, Pass
 from nvkeep.core.scope import Scope
 from nvkeep.errors import Pending, ProbeError, StepError
 from nvkeep.model import decision, eligibility, fencing, finding
-from nvkeep.model.decision import Action, Facts, Holder
+from nvkeep.model.decision import Action, Facts, Guard, Holder
 from nvkeep.model.report import Word
 from nvkeep.model.role import Role, Roles
+from nvkeep.model.spec import Timing
 from nvkeep.probes import mountinfo
 from nvkeep.reconcilers.backends.nvmesh import NvmeshBackend
 from nvkeep.reconcilers.mount import MountKind
@@ -128,6 +129,16 @@ def the_guard_is_skipped(patch: Patch) -> None:
 @mutation("a service that answers is not seized", r"\(5\)")
 def the_guard_hears_nobody(patch: Patch) -> None:
     patch.setattr(liveness, "_answered", lambda *_: False)
+
+
+@mutation("a service that an agent hears is not seized", r"\(5\)")
+def the_watch_is_taken_for_silent(patch: Patch) -> None:
+    patch.setattr(liveness, "known", lambda _host, _service, _timing, watched: Guard.SILENT if watched() else Guard.UNASKED)
+
+
+@mutation("a silence that is too short is waited for", r"\(5\)|not asked before")
+def a_moment_of_silence_is_enough(patch: Patch) -> None:
+    patch.setattr(Timing, "liveness_window", lambda *_: 0.0)
 
 
 @mutation("a dead holder is replaced", r"\(5\)")

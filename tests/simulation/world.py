@@ -6,7 +6,8 @@ The invariants. World watches them after every command and every pass; test_conv
 (2) Nothing is started on what is not there: a unit only over its mounts and addresses, an address only over its mounts.
 (3) From every legal state, killed after every single command, the next passes converge, and one more changes nothing.
 (4) A volume is never taken from under a mount, and nothing is unmounted lazily.
-(5) A volume is seized only after three silent answers over a master-down interval, with a carrier, and not while it is served.
+(5) A volume is seized only after three silent answers over a master-down interval, or when a watch has heard none
+    for as long as keepalived waits; with a carrier, and not while it is served.
 (6) The holder stays: no pass releases the volume of a host that holds it and has no reason to release it.
 
 A `Process` is one run of nvkeep on a machine: it implements Host, and it can be killed right before or right after any of its
@@ -23,14 +24,16 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
 
+from nvkeep.agent.arp_monitor import PROBES_A_WINDOW
 from nvkeep.config import parsing
 from nvkeep.core import reconcile
+from nvkeep.core.liveness import Unanswered
 from nvkeep.errors import Busy, CommandTimeout
 from nvkeep.host.base import Completed
-from nvkeep.keepalived import CONF, FIRST, STEP, Build, Version, configuration
+from nvkeep.keepalived import CONF, Build, Version, configuration
 from nvkeep.model.health import TcpHealth
 from nvkeep.model.report import Report
-from nvkeep.model.spec import Cluster
+from nvkeep.model.spec import Cluster, priority
 from nvkeep.model.timers import BACKOFF_FIRST_S as FIRST_PATIENCE
 from nvkeep.state.service import flag_path
 from tests.simulation.machine import Machine
@@ -112,8 +115,10 @@ def cluster(
 class World:
     """Everything there is. `violations` must stay empty."""
 
-    def __init__(self, loaded: Cluster) -> None:
+    def __init__(self, loaded: Cluster, *, watching: bool = False) -> None:
         self.cluster = loaded
+        self.watching = watching
+        self.unanswered: dict[str, Unanswered] = {}
         self.service = loaded.services[SERVICE]
         self.lock = threading.RLock()
         self.clock = 0.0
@@ -219,7 +224,7 @@ class World:
                     self._instance(machine, machine.keepalived.instances[index], [self._priority(one.name) for one in heard])
 
     def _priority(self, name: str) -> int:
-        return FIRST - STEP * self.names.index(name)
+        return priority(self.names.index(name))
 
     def _instance(self, machine: Machine, one: Instance, heard: list[int]) -> None:
         """Advance one instance: the flag first, then what is heard. nopreempt: a BACKUP takes from no living master."""
@@ -234,7 +239,7 @@ class World:
             one.heard = self.clock
         elif heard:
             one.heard = self.clock
-        elif self.clock - one.heard > (3 + (256 - mine) / 256) * self.cluster.timing.advert:
+        elif self.clock - one.heard > self.window(machine.name):
             one.word = "MASTER"
 
     def answers(self, asking: Machine, ip: str, interface: str) -> bool:
@@ -260,6 +265,22 @@ class World:
                 self.answering.setdefault(name, self.clock)
             else:
                 self.answering.pop(name, None)
+            self._watch(name, machine)
+
+    def _watch(self, name: str, machine: Machine) -> None:
+        """Keep what the watch of a host's agent has heard of the address, if it hears at all."""
+        served_here = f"/run/nvkeep/claim/{SERVICE}" in machine.files
+        if not self.watching or not machine.on or ADDRESS_ON in machine.down or served_here:
+            self.unanswered.pop(name, None)
+            return
+        now = machine.now()
+        answered = self.answers(machine, IP, ADDRESS_ON) or name not in self.unanswered
+        since = now if answered else min(now, self.unanswered[name].since)
+        self.unanswered[name] = Unanswered(since, now, int((now - since) / self.window(name) * PROBES_A_WINDOW))
+
+    def window(self, name: str) -> float:
+        """Give the time for which keepalived of a host waits for an advert."""
+        return (3 + (256 - self._priority(name)) / 256) * self.cluster.timing.advert
 
     # --- invariants ---------------------------------------------------------------------------------------------------
 
@@ -307,10 +328,12 @@ class World:
         name, timing = process.name, self.cluster.timing
         if self._stood_aside(process.machine):
             return
-        silent = process.silences
-        if len(silent) < 3 or silent[-1] - silent[-3] < timing.master_down * 0.99:
+        silent, heard = process.silences, process.heard
+        if heard and heard.probes >= 3 and heard.until - heard.since >= self.window(name) * 0.99:
+            silent = [heard.since + process.machine.booted]
+        elif len(silent) < 3 or silent[-1] - silent[-3] < timing.master_down * 0.99:
             self.violated(5, f"{said} after {len(silent)} silent answers of the guard")
-        elif self.answering.get(name, self.clock) < silent[0]:
+        if silent and self.answering.get(name, self.clock) < silent[0]:
             self.violated(5, f"{said} although the service has answered since {self.answering[name]:.2f}")
         if ADDRESS_ON in process.machine.down:
             self.violated(5, f"{said} without a carrier")
@@ -357,7 +380,7 @@ class World:
         begun = self.clock
         troubled = bool(self.faults) or bool(process.machine.unreadable) or bool(process.machine.full)
         try:
-            report = reconcile.run_pass(process, self.cluster, SERVICE)
+            report = reconcile.run_pass(process, self.cluster, SERVICE, process.watched)
         except Killed:
             return None
         finally:
@@ -413,6 +436,7 @@ class Process:
     count: int = 0
     dead: bool = False
     silences: list[float] = field(default_factory=list)
+    heard: Unanswered | None = None
     locks: set[str] = field(default_factory=set)
 
     @property
@@ -422,6 +446,11 @@ class Process:
     @name.setter
     def name(self, value: str) -> None:
         raise AttributeError(value)
+
+    def watched(self) -> Unanswered | None:
+        """Give what the watch of this host has heard, and keep it: a seizure is judged by that."""
+        self.heard = self.world.unanswered.get(self.name)
+        return self.heard
 
     def _alive(self) -> None:
         if self.dead or not self.machine.on:

@@ -6,12 +6,13 @@ from typing import cast
 
 import pytest
 
-from nvkeep.core.liveness import Unanswered, ask
+from nvkeep.core.liveness import Unanswered, ask, known
 from nvkeep.host import Host
 from nvkeep.model.decision import Guard
 from nvkeep.model.spec import Address, Service, Timing
 
 TIMING = Timing(advert=0.2)
+WINDOW = (3 + (256 - 190) / 256) * TIMING.advert  # what keepalived of the second host waits for an advert
 SERVICE = Service(
     hosts=("srv-a", "srv-b"),
     volumes=(),
@@ -24,6 +25,7 @@ SERVICE = Service(
 class Network:
     """A host with a clock, whose neighbour answers or does not; a watch that began to hear nothing at some time."""
 
+    name = "srv-b"
     answering: bool = False
     clock: float = 100.0
     asked: list[float] = field(default_factory=list)
@@ -45,7 +47,7 @@ class Network:
         if self.silent_since is None:
             return None
         until = self.stopped_at or self.clock
-        return Unanswered(self.silent_since, until, int((until - self.silent_since) / 0.1))
+        return Unanswered(self.silent_since, until, int((until - self.silent_since) / 0.09))
 
 
 def guard(network: Network) -> Guard:
@@ -62,7 +64,7 @@ def test_a_silence_that_is_too_short_is_waited_for_and_not_asked_anew() -> None:
     network = Network(silent_since=99.9)
     assert guard(network) is Guard.SILENT
     assert network.asked == []
-    assert network.clock - 99.9 == pytest.approx(TIMING.liveness_window, abs=0.03)
+    assert network.clock - 99.9 == pytest.approx(WINDOW, abs=0.03)
 
 
 @pytest.mark.parametrize("answering", [True, False])
@@ -81,3 +83,16 @@ def test_a_watch_that_stops_while_it_is_waited_for_is_not_believed() -> None:
     network = Network(answering=True, silent_since=99.8, stopped_at=99.9)
     assert guard(network) is Guard.SERVED
     assert network.asked
+
+
+@pytest.mark.parametrize(("silent_for", "word"), [(WINDOW + 0.01, Guard.SILENT), (WINDOW - 0.01, Guard.UNASKED)])
+def test_what_a_watch_knows_is_known_without_asking_or_waiting(silent_for: float, word: Guard) -> None:
+    network = Network(answering=True, silent_since=100.0 - silent_for)
+    assert known(cast("Host", network), SERVICE, TIMING, network.watched) is word
+    assert (network.asked, network.clock) == ([], 100.0)
+
+
+def test_a_watch_that_has_just_heard_an_answer_knows_nothing() -> None:
+    network = Network(silent_since=100.0)
+    assert known(cast("Host", network), SERVICE, TIMING, network.watched) is Guard.UNASKED
+    assert known(cast("Host", network), SERVICE, TIMING, lambda: None) is Guard.UNASKED

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Obstacle, decide, table
+from nvkeep.model.decision import LINES, Action, Facts, Guard, Holder, Obstacle, decide
 from nvkeep.model.eligibility import Reasons, eligible
 from nvkeep.model.role import Role
 
@@ -65,7 +65,9 @@ def test_the_table(case: tuple[Facts, int, Action]) -> None:
 
 
 def test_the_documentation_has_the_very_table() -> None:
-    assert table() in Path("docs/decisions.md").read_text()
+    rows = [f"| {number} | {line.seen} | {line.does} |" for number, line in LINES.items()]
+    table = "\n".join(["| line | seen | the pass does |", "| --- | --- | --- |", *rows])
+    assert table in Path("docs/decisions.md").read_text()
 
 
 def test_every_line_has_a_case() -> None:
@@ -109,7 +111,8 @@ def test_nothing_is_seized_but_by_a_master_without_a_loss_when_nobody_serves() -
     seized = [facts for facts in ALL if decide(facts).action is Action.SEIZE]
     assert seized
     for facts in seized:
-        assert (facts.role, facts.fenced, facts.holder) == (Role.MASTER, False, Holder.ANOTHER)
+        assert (facts.role, facts.fenced) == (Role.MASTER, False)
+        assert facts.holder is Holder.ANOTHER or (facts.holder is Holder.UNTOLD and facts.guard is Guard.SILENT), facts
         assert facts.guard is Guard.SILENT or (facts.guard is Guard.SERVED and facts.waited), facts
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from nvkeep.host import Completed
 from nvkeep.host.ssh import json_of
-from nvkeep.model.decision import HOLDERS, Holder
+from nvkeep.model.decision import Holder
+from nvkeep.model.summary import HOLDERS
 from nvkeep.status.cluster import holds, whole
 
 STATUS = [{"service": "pg"}]
