@@ -21,7 +21,8 @@ from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit
 from nvkeep.state.service import PASS_WAIT_S, Store
 
-PASS_GAP_S = 0.1  # from the begin of a pass to the next over a service: events come in swarms
+PASS_GAP_S = 0.1  # from the begin of a short pass to the next over a service, and after a long one: events come in swarms
+PASS_FREE_S = 0.05  # at least for which the lock of the service is free for others
 
 
 class Worker:
@@ -55,7 +56,8 @@ class Worker:
                         self._look_after(cluster, notified=notified)
             except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
                 log.note(f"{self.service}: {type(error).__name__}: {error}", 40, service=self.service)
-            self.host.sleep(max(0.0, began + PASS_GAP_S - self.host.now()))
+            took = self.host.now() - began
+            self.host.sleep(PASS_GAP_S if took >= PASS_GAP_S else max(PASS_FREE_S, PASS_GAP_S - took))
 
     def _look_after(self, cluster: Cluster, *, notified: bool) -> None:
         """Make a pass when something notified, or is due."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nvkeep.agent import worker
 from nvkeep.agent.upgrade import Passes
 from nvkeep.agent.worker import Worker
 from nvkeep.host.events import Events
@@ -50,3 +51,12 @@ def test_a_worker_makes_a_pass_when_the_volume_is_another_hosts() -> None:
     world.seize_behind_its_back(VOLUME)
     work(world, woken=False)
     assert world.clean("a")
+
+
+@pytest.mark.parametrize(("takes", "free"), [(0.01, 0.09), (0.09, 0.05), (3.0, 0.1)])
+def test_the_lock_is_free_for_others_between_two_passes(monkeypatch: pytest.MonkeyPatch, takes: float, free: float) -> None:
+    world = serving()
+    monkeypatch.setattr(worker, "run_pass", lambda *_, **__: world.advance(takes))
+    began = world.clock
+    work(world, woken=True)
+    assert world.clock - began == pytest.approx(takes + free)
