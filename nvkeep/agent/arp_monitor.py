@@ -1,13 +1,16 @@
 """A standby watches the addresses before it is master, so that a takeover after a crash need not wait for the liveness check.
 
-It asks the neighbours for the floating addresses all the time and remembers how long nobody has answered. Where the service is
-here, it listens for another host that claims an address (one that wakes from a freeze does), and tells the neighbours at once;
-the host that wakes hears the same, and is silent, because the volume is not its own any more. It decides nothing.
+It asks the neighbours for the floating addresses all the time (agent/subject.py: for which when) and remembers how long nobody
+has answered. Where a service is here, it listens for another host that claims its address (one that wakes from a freeze does),
+and tells the neighbours at once; the host that wakes hears the same, and is silent, because the volume is not its own any more.
+It decides nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from itertools import groupby
 
+from nvkeep.agent.subject import SUSPECT_S, Subject, every, urgent
 from nvkeep.core.liveness import Unanswered
 from nvkeep.core.plan import lost
 from nvkeep.host import Host
@@ -15,23 +18,27 @@ from nvkeep.host.wire import Listener, listen
 from nvkeep.model.spec import Cluster
 from nvkeep.state.service import Store
 
-SHORTEST_S, LONGEST_S = 0.02, 1.0  # between two probes
-PROBES_A_WINDOW = 3.8  # after one that was answered the third ends just after the time for which it has to be silent
-PAUSE_S = 0.5  # that a probe may take longer than it listens
-LISTEN_S = 1.0  # between two looks at whether the service is here
+LOOK_S = 1.0  # between two looks at whether a service is here, and at the links
+PAUSE_S = 0.5  # that one round may take longer than it listens
 RESTART_AFTER_S = 0.2  # until a watch begins again
 ANNOUNCE_GAP_S = 0.02  # between two announcements: a host that wakes claims an address several times in a row
+NO_LINK = ""
+Way = tuple[Listener, str]  # an address, and what it is asked for by
 
 
 class ArpMonitor:
-    """The watch over the addresses of one service; `cluster` gives the configuration in force, None when there is none."""
+    """The watch over the addresses of all services of this host; `cluster` gives the configuration in force, if any."""
 
-    def __init__(self, host: Host, service: str, cluster: Callable[[], Cluster | None]) -> None:
-        self.host = host
-        self.service = service
-        self.cluster = cluster
-        self.store = Store(host, service)
-        self.unanswered: Unanswered | None = None
+    def __init__(self, host: Host, cluster: Callable[[], Cluster | None]) -> None:
+        self.host, self.cluster = host, cluster
+        self.subjects: dict[str, Subject] = {}
+        self.ways: dict[str, list[Way]] = {}
+        self.known: dict[str, Unanswered] = {}
+        self.urgent: set[str] = set()
+
+    def unanswered(self, service: str) -> Unanswered | None:
+        """Give for how long a service has been silent; None where somebody answers, or nothing can be heard."""
+        return self.known.get(service)
 
     def run(self) -> None:
         """Watch for ever; what cannot be heard does not count as unanswered."""
@@ -40,48 +47,133 @@ class ArpMonitor:
             try:
                 if cluster:
                     self._watch(cluster)
-            except OSError:  # no such interface yet, or it is down
+            except OSError:  # an interface has gone meanwhile
                 pass
-            self.unanswered = None
+            self.known = {}
             self.host.sleep(RESTART_AFTER_S)
 
     def _watch(self, cluster: Cluster) -> None:
-        """Ask or listen while nothing changes: this configuration, these links, and whether the service is here."""
-        spec = cluster.services.get(self.service)
-        if not spec or self.host.name not in spec.hosts:
-            return
-        window = cluster.timing.liveness_window(spec.hosts.index(self.host.name))
-        every = min(LONGEST_S, max(SHORTEST_S, window / PROBES_A_WINDOW))
+        """Ask and listen while nothing changes: this configuration, and these links."""
+        names = {
+            address.interface for name in cluster.services_of(self.host.name) for address in cluster.services[name].addresses
+        }
+        links = self._links(names)
         with ExitStack() as stack:
-            addresses = spec.addresses
-            listeners = [stack.enter_context(Listener(address.interface, str(address.address.ip))) for address in addresses]
-            links, here = self._links(listeners), self.store.claimed()
-            while listeners and links == self._links(listeners) and self.cluster() is cluster and self.store.claimed() == here:
-                self._defend(cluster, listeners) if here else self._ask(listeners, every)
+            listeners = [stack.enter_context(listener) for listener in self._listeners(cluster, links)]
+            self.subjects = self._subjects(cluster, links)
+            self.ways = {name: _ways(listeners, subject) for name, subject in self.subjects.items()}
+            looked = float("-inf")
+            while self.cluster() is cluster:
+                now = self.host.now()
+                if now - looked >= LOOK_S:
+                    if links != self._links(names):
+                        return
+                    self._look()
+                    looked = now
+                wake = min(looked + LOOK_S, self._ask(now))
+                self._hear(cluster, listen(listeners, max(0.0, wake - now)))
+                self._count(now, lambda: links == self._links(names))
 
-    def _ask(self, listeners: list[Listener], every: float) -> None:
-        began = self.host.now()
-        for listener in listeners:
-            listener.ask()
-        heard, now = listen(listeners, every), self.host.now()
-        if now - began > every + PAUSE_S:  # a machine that was paused has not listened meanwhile
-            self.unanswered = None
-        elif heard:
-            self.unanswered = Unanswered(now, now, 0)
-        else:
-            since, _, probes = self.unanswered or Unanswered(began, began, 0)
-            self.unanswered = Unanswered(since, now, probes + 1)
-        self.host.sleep(max(0.0, began + every - self.host.now()))
+    def _links(self, names: Iterable[str]) -> dict[str, str]:
+        """Tell how often each link has come and gone; one without a carrier carries no question."""
+        return {name: self._link(name) for name in names}
 
-    def _defend(self, cluster: Cluster, listeners: list[Listener]) -> None:
-        if listen(listeners, LISTEN_S) and not lost(self.host, cluster, self.service):
-            for listener in listeners:
-                self.host.run(("nvkeep", "announce", listener.interface, str(listener.ip)), LISTEN_S)
+    def _link(self, name: str) -> str:
+        try:
+            up = self.host.read(f"/sys/class/net/{name}/carrier").strip() == "1"
+            return self.host.read(f"/sys/class/net/{name}/carrier_changes") if up else NO_LINK
+        except OSError:
+            return NO_LINK
+
+    def _listeners(self, cluster: Cluster, links: dict[str, str]) -> list[Listener]:
+        """Open one for each interface and version of addresses."""
+        places = sorted(
+            (address.interface, address.address.version, str(address.address.ip))
+            for name in cluster.services_of(self.host.name)
+            for address in cluster.services[name].addresses
+            if links[address.interface] != NO_LINK
+        )
+        return [
+            Listener(interface, *(ip for _, _, ip in some)) for (interface, _), some in groupby(places, lambda place: place[:2])
+        ]
+
+    def _subjects(self, cluster: Cluster, links: dict[str, str]) -> dict[str, Subject]:
+        """Make one of every service whose addresses can all be asked for."""
+        return {
+            name: Subject(name, tuple(str(address.address.ip) for address in spec.addresses), every(cluster.timing, position))
+            for name in cluster.services_of(self.host.name)
+            if (spec := cluster.services[name]).addresses
+            and all(links[address.interface] != NO_LINK for address in spec.addresses)
+            and (position := spec.hosts.index(self.host.name)) >= 0
+        }
+
+    def _look(self) -> None:
+        """See which services are here."""
+        for subject in self.subjects.values():
+            here = Store(self.host, subject.service).claimed()
+            if here != subject.here:
+                subject.here = here
+                subject.forget()
+        self._renew(self.host.now())
+
+    def _renew(self, now: float) -> None:
+        """Work out anew whom to ask often, and who is silent."""
+        self.urgent = urgent(self.subjects.values(), now)
+        self.known = {name: heard for name, subject in self.subjects.items() if (heard := subject.unanswered())}
+
+    def _ask(self, now: float) -> float:
+        """Ask what is due; return when there is something to do again, if nobody answers until then."""
+        wake = now + LOOK_S
+        for subject in self.subjects.values():
+            if subject.here:
+                continue
+            due = subject.due(urgent=subject.service in self.urgent)
+            if not subject.asked and due <= now:
+                for listener, address in self.ways[subject.service]:
+                    listener.ask(address)
+                subject.ask(now)
+            if subject.asked:
+                wake = min(wake, subject.asked + (subject.every if subject.suspect(now) else SUSPECT_S))
+            else:
+                wake = min(wake, due)
+        return wake
+
+    def _hear(self, cluster: Cluster, heard: dict[str, str]) -> None:
+        """Note who answers; where another host claims what is here, tell the neighbours whose it is."""
+        now = self.host.now()
+        for subject in self.subjects.values() if heard else ():
+            host = next((heard[address] for address in subject.addresses if address in heard), "")
+            if host and subject.here:
+                self._defend(cluster, subject)
+            elif host:
+                known = subject.host == host and not subject.failed
+                subject.answer(now, host)
+                if not known:
+                    self._renew(now)
+
+    def _count(self, began: float, linked: Callable[[], bool]) -> None:
+        """Count what was asked in vain; a machine that was paused, or whose link was down, has not listened meanwhile."""
+        now = self.host.now()
+        if now - began > LOOK_S + PAUSE_S:
+            for subject in self.subjects.values():
+                subject.forget()
+        late = [subject for subject in self.subjects.values() if subject.late(now)]
+        if late and not linked():
+            raise OSError("a link has come or gone")
+        for subject in late:
+            subject.fail(now)
+        if late or any(subject.suspect(now) for subject in self.subjects.values()):
+            self._renew(now)
+
+    def _defend(self, cluster: Cluster, subject: Subject) -> None:
+        if not lost(self.host, cluster, subject.service):
+            for listener, address in self.ways[subject.service]:
+                self.host.run(("nvkeep", "announce", listener.interface, address), LOOK_S)
             self.host.sleep(ANNOUNCE_GAP_S)
 
-    def _links(self, listeners: list[Listener]) -> list[str]:
-        """Tell how often each link has come and gone. Raises OSError: a link without a carrier carries no question."""
-        for listener in listeners:
-            if self.host.read(f"/sys/class/net/{listener.interface}/carrier").strip() != "1":
-                raise OSError(f"{listener.interface} has no carrier")
-        return [self.host.read(f"/sys/class/net/{listener.interface}/carrier_changes") for listener in listeners]
+
+def _ways(listeners: Iterable[Listener], subject: Subject) -> list[Way]:
+    """Give each address of a service, with the listener that can ask for it."""
+    return [
+        (listener, address) for listener in listeners for address in subject.addresses if address in listener.addresses.values()
+    ]

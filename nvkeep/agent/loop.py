@@ -7,8 +7,10 @@ nvkeep is upgraded it continues as the new code, between two passes.
 
 import os
 import threading
+from functools import partial
 
 from nvkeep import log
+from nvkeep.agent.arp_monitor import ArpMonitor
 from nvkeep.agent.configuration import Configuration
 from nvkeep.agent.hearing import Hearing
 from nvkeep.agent.upgrade import Passes, Upgrade
@@ -32,6 +34,7 @@ class Agent:
         self.hearing = Hearing(host, self.events, self._heard, self._wake_all, self._say)
         self.passes = Passes()
         self.upgrade = Upgrade(host, self.passes)
+        self.monitor = ArpMonitor(host, self.configuration.current)
         self.logged: set[str] = set()
         self.pulse = Pulse(host)
         self.watchdog = Watchdog(host, self.pulse, lambda: {name: worker.pulse for name, worker in [*self.workers.items()]})
@@ -43,6 +46,7 @@ class Agent:
         self.events.on_network(self._wake_all)
         self._reload()
         threading.Thread(target=keep_comparing, args=(self.host, self.configuration.current), daemon=True).start()
+        threading.Thread(target=self.monitor.run, name="watch", daemon=True).start()
         tell_systemd("READY=1")
         self.watchdog.start()
         while True:
@@ -85,12 +89,16 @@ class Agent:
             log.flush()
             os._exit(0)  # not sys.exit: that waits for threads, and one may wait for a command that takes a minute
 
+    def _worker(self, service: str) -> Worker:
+        known = self.configuration.current
+        return Worker(self.host, service, known, self.events, self.passes, partial(self.monitor.unanswered, service))
+
     def _reload(self) -> None:
         """Give each service of this host a worker once cluster.yaml is another one than before, and right."""
         if not self.configuration.renewed():
             return
         for service in self.configuration.services():
             if service not in self.workers:
-                self.workers[service] = Worker(self.host, service, self.configuration.current, self.events, self.passes)
+                self.workers[service] = self._worker(service)
                 self.workers[service].start()
         self._wake_all()

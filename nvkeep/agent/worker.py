@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from nvkeep import log
-from nvkeep.agent.arp_monitor import ArpMonitor
 from nvkeep.agent.upgrade import Passes
 from nvkeep.agent.watchdog import Pulse, beating
-from nvkeep.core.due import TICK_S, due, until_announcement
+from nvkeep.core.due import TICK_S, pressing, until_announcement
+from nvkeep.core.liveness import Watched
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
@@ -26,23 +26,28 @@ PASS_FREE_S = 0.05  # at least for which the lock of the service is free for oth
 
 
 class Worker:
-    """Two threads for a service, which make its passes and watch its addresses; `cluster` gives the configuration in force."""
+    """A thread for a service, which makes its passes; `cluster` gives the configuration in force, `watched` what was heard."""
 
-    def __init__(self, host: Host, service: str, cluster: Callable[[], Cluster | None], events: Events, passes: Passes) -> None:
+    def __init__(
+        self,
+        host: Host,
+        service: str,
+        cluster: Callable[[], Cluster | None],
+        events: Events,
+        passes: Passes,
+        watched: Watched = lambda: None,
+    ) -> None:
         self.pulse = Pulse(host)
-        self.monitor = ArpMonitor(host, service, cluster)
-        self.host, self.service, self.cluster, self.events, self.passes = (
-            beating(host, self.pulse), service, cluster, events, passes,
-        )  # fmt: skip
+        self.host, self.service, self.cluster = beating(host, self.pulse), service, cluster
+        self.events, self.passes, self.watched = events, passes, watched
         self.store = Store(self.host, service)
         self.wake = threading.Event()
         self.pids: set[int] = set()
         self.passed = 0.0  # when the last pass ended, seconds since boot
 
     def start(self) -> None:
-        """Start both threads."""
+        """Start the thread."""
         threading.Thread(target=self._work, name=self.service, daemon=True).start()
-        threading.Thread(target=self.monitor.run, name=f"{self.service} watch", daemon=True).start()
 
     def _work(self) -> None:
         while True:
@@ -61,9 +66,10 @@ class Worker:
 
     def _look_after(self, cluster: Cluster, *, notified: bool) -> None:
         """Make a pass when something notified, or is due."""
-        if not notified and not due(self.store, cluster, self.passed):
+        pressed = notified or pressing(self.store, cluster)
+        if not pressed and self.host.now() - self.passed < cluster.timing.reconcile:
             return
-        run_pass(self.host, cluster, self.service, lambda: self.monitor.unanswered, wait=PASS_WAIT_S)
+        run_pass(self.host, cluster, self.service, self.watched, wait=PASS_WAIT_S, anew=pressed)
         self.passed = self.host.now()
         with suppress(ProbeError, OSError):  # the next pass finds a unit whose end no event source reports
             self._watch_units(cluster)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
-from nvkeep.host import command, files, rtnetlink
+from nvkeep.host import command, files, merged, rtnetlink
 from nvkeep.host.base import READ_BYTES, Completed
 
 CHUNK_BYTES = 65536
@@ -40,6 +40,8 @@ class LocalHost:
             return plumbing.run(argv, self)
         if tuple(argv[:2]) == ("nvkeep", "umount"):
             return _umount(argv, timeout)
+        if merged.suits(argv):
+            return merged.run(argv, timeout)
         return _asked(argv) or command.run(argv, timeout)
 
     def read(self, path: str, most: int = READ_BYTES) -> str:

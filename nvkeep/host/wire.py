@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from ipaddress import IPv6Address, ip_address
@@ -26,7 +26,7 @@ ONLY_NA = struct.pack("@8I", *(0xFFFFFFFF if word != NA >> 5 else 0xFFFFFFFF ^ (
 NA_BYTES = 24
 MOST_FRAMES = 1000  # that are read at once: whoever sends faster than they are read keeps nobody here
 SHORTEST_ADDRESS = 8  # bytes of an address in a sockaddr_ll, at least
-IPV4 = 4
+IPV4 = 4  # its version, and its bytes
 FRAME_BYTES, CONTROL_BYTES = 2048, 128  # that are read of a frame, and of what the kernel says about it
 Control = list[tuple[int, int, bytes]]
 
@@ -34,8 +34,8 @@ Control = list[tuple[int, int, bytes]]
 def answers(interface: str, address: str, timeout: float) -> bool:
     """Return whether another host answers for the address within timeout seconds. Raises OSError."""
     with Listener(interface, address) as listener:
-        listener.ask()
-        return listener.heard(timeout)
+        listener.ask(address)
+        return bool(listen((listener,), timeout))
 
 
 def announce(interface: str, address: str) -> None:
@@ -75,28 +75,38 @@ def _unbound() -> socket.socket:
     return socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
 
 
-def _to_everyone(opened: socket.socket, interface: str, kind: int, frame: bytes) -> None:
-    """Send to the broadcast address. By a sockaddr_ll of our own: Python's refuses the 20-byte addresses of InfiniBand."""
+def _everyone(interface: str, kind: int) -> bytes:
+    """Make a sockaddr_ll of the broadcast address: Python's own refuses the 20 bytes of InfiniBand. Raises OSError."""
     address = bytes.fromhex(_sysfs(interface, "broadcast").replace(":", ""))
     index = socket.if_nametoindex(interface)
     head = struct.pack("@HHiHBB", socket.AF_PACKET, socket.htons(ETH_ARP), index, kind, 0, len(address))
-    where = head + address.ljust(SHORTEST_ADDRESS, b"\0")
-    if ctypes.CDLL(None, use_errno=True).sendto(opened.fileno(), frame, len(frame), 0, where, len(where)) < 0:
+    return head + address.ljust(SHORTEST_ADDRESS, b"\0")
+
+
+def _send(opened: socket.socket, where: bytes, frame: bytes) -> None:
+    if _libc().sendto(opened.fileno(), frame, len(frame), 0, where, len(where)) < 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{interface}: {os.strerror(number)}")
+        raise OSError(number, os.strerror(number))
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _announce_arp(interface: str, address: str) -> None:
     kind, mac = hardware(interface)
     ip = ip_address(address).packed
+    where = _everyone(interface, kind)
     for operation, target in ((ARP_REQUEST, bytes(len(mac))), (ARP_REPLY, mac)):
-        _to_everyone(_unbound(), interface, kind, _arp(kind, operation, (mac, ip), (target, ip)))
+        _send(_unbound(), where, _arp(kind, operation, (mac, ip), (target, ip)))
 
 
-def _is_answer(frame: bytes, ip: bytes, own: bytes) -> bool:
+def _claim(frame: bytes, own: bytes) -> tuple[bytes, str] | None:
+    """Give the address that another host says in a frame it has, and that host; None where it says nothing of the kind."""
     length = len(own)
     sender, sender_ip = frame[8 : 8 + length], frame[8 + length : 12 + length]
-    return sender_ip == ip and sender != own
+    return (sender_ip, sender.hex()) if sender != own else None
 
 
 def _icmp6(interface: str) -> socket.socket:
@@ -124,12 +134,14 @@ def _announce_nd(interface: str, address: str) -> None:
 
 
 class Listener:
-    """Asks again and again who has an address, by one socket: closing a packet socket takes the kernel 30 ms."""
+    """Asks again and again who has addresses of one version, by one socket: closing a packet socket takes the kernel 30 ms."""
 
-    def __init__(self, interface: str, address: str) -> None:
-        self.interface, self.ip = interface, ip_address(address)
+    def __init__(self, interface: str, *addresses: str) -> None:
+        self.interface, self.addresses = interface, {ip_address(address).packed: address for address in addresses}
         self.kind, self.mac = hardware(interface)
-        self.socket = _open_arp(interface) if self.ip.version == IPV4 else _icmp6(interface)
+        self.four = all(len(packed) == IPV4 for packed in self.addresses)
+        self.everyone, self.index = _everyone(interface, self.kind), socket.if_nametoindex(interface)
+        self.socket = _open_arp(interface) if self.four else _icmp6(interface)
 
     def __enter__(self) -> Self:
         return self
@@ -138,35 +150,34 @@ class Listener:
         """Close it in a thread of its own: a packet socket takes the kernel 30 ms."""
         threading.Thread(target=self.socket.close).start()
 
-    def ask(self) -> None:
+    def ask(self, address: str) -> None:
         """Ask once. Raises OSError when nothing can be sent."""
-        if self.ip.version == IPV4:
-            frame = _arp(self.kind, ARP_REQUEST, (self.mac, bytes(4)), (bytes(len(self.mac)), self.ip.packed))
-            _to_everyone(self.socket, self.interface, self.kind, frame)
-            return
-        group = str(IPv6Address(bytes.fromhex("ff0200000000000000000001ff") + self.ip.packed[13:]))
-        packet = struct.pack("!BBHI", NS, 0, 0, 0) + self.ip.packed + _link_layer(1, self.mac)
-        self.socket.sendto(packet, (group, 0, 0, socket.if_nametoindex(self.interface)))
+        packed = ip_address(address).packed
+        if self.four:
+            frame = _arp(self.kind, ARP_REQUEST, (self.mac, bytes(4)), (bytes(len(self.mac)), packed))
+            return _send(self.socket, self.everyone, frame)
+        group = str(IPv6Address(bytes.fromhex("ff0200000000000000000001ff") + packed[13:]))
+        packet = struct.pack("!BBHI", NS, 0, 0, 0) + packed + _link_layer(1, self.mac)
+        self.socket.sendto(packet, (group, 0, 0, self.index))
+        return None
 
-    def heard(self, timeout: float) -> bool:
-        """Listen until another host says that it has the address, or the time is over. Raises OSError."""
-        return listen((self,), timeout)
-
-    def answered(self) -> bool:
-        """Read all frames that are there; return whether another host says in one that it has the address. Raises OSError.
+    def answered(self) -> dict[str, str]:
+        """Read all frames that are there; give the addresses that other hosts say they have, and who. Raises OSError.
 
         All, because what is left in the queue would be taken for an answer to a later question.
         """
-        heard = False
+        heard: dict[str, str] = {}
         with suppress(BlockingIOError):
             for _ in range(MOST_FRAMES):
-                heard |= self._is_answer(*self.socket.recvmsg(FRAME_BYTES, CONTROL_BYTES, socket.MSG_DONTWAIT)[:2])
+                frame, control, _, sender = self.socket.recvmsg(FRAME_BYTES, CONTROL_BYTES, socket.MSG_DONTWAIT)
+                claim = _claim(frame, self.mac) if self.four else _advertised(frame, control, sender)
+                if claim and claim[0] in self.addresses:
+                    heard[self.addresses[claim[0]]] = claim[1]
         return heard
 
-    def _is_answer(self, frame: bytes, control: Control) -> bool:
-        if self.ip.version == IPV4:
-            return _is_answer(frame, self.ip.packed, self.mac)
-        return is_advertisement(frame, control) and frame[8:24] == self.ip.packed
+
+def _advertised(frame: bytes, control: Control, sender: tuple[object, ...]) -> tuple[bytes, str] | None:
+    return (frame[8:24], str(sender[0])) if is_advertisement(frame, control) else None
 
 
 def is_advertisement(frame: bytes, control: Control) -> bool:
@@ -177,13 +188,16 @@ def is_advertisement(frame: bytes, control: Control) -> bool:
     return hops == [IPV6_HOPS] and len(frame) >= NA_BYTES and (frame[0], frame[1]) == (NA, 0)
 
 
-def listen(listeners: Sequence[Listener], timeout: float) -> bool:
+def listen(listeners: Sequence[Listener], timeout: float) -> dict[str, str]:
     """Listen until another host says that it has one of the addresses, or the time is over. Raises OSError."""
     by_socket = {listener.socket: listener for listener in listeners}
     deadline = time.monotonic() + timeout
     while (left := deadline - time.monotonic()) > 0:
         ready = select.select(list(by_socket), [], [], left)[0]
-        if any([by_socket[socket].answered() for socket in ready]):  # noqa: C419 - every socket is read
-            return True
-    # Whoever lost the processor until now has read nothing yet.
-    return any([listener.answered() for listener in listeners])  # noqa: C419 - every socket is read
+        if heard := _all_answered(by_socket[socket] for socket in ready):
+            return heard
+    return _all_answered(listeners)  # whoever lost the processor until now has read nothing yet
+
+
+def _all_answered(listeners: Iterable[Listener]) -> dict[str, str]:
+    return {address: host for listener in listeners for address, host in listener.answered().items()}

@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from ipaddress import IPv4Address, ip_address
+from ipaddress import ip_address
 
 import pytest
 
@@ -13,7 +13,7 @@ from nvkeep.host.wire import (
     ONLY_NA,
     Listener,
     _arp,
-    _is_answer,
+    _claim,
     _link_layer,
     hardware,
     is_advertisement,
@@ -21,8 +21,15 @@ from nvkeep.host.wire import (
 )
 
 MAC, OTHER = bytes.fromhex("525400123456"), bytes.fromhex("5254006789ab")
-IP, ELSE = ip_address("192.168.0.1").packed, ip_address("192.168.0.2").packed
+NAME = "192.168.0.1"
+IP, ELSE = ip_address(NAME).packed, ip_address("192.168.0.2").packed
 INFINIBAND = bytes(range(20))
+
+
+def claims(frame: bytes, ip: bytes, own: bytes) -> bool:
+    """Return whether another host says in a frame that it has the address."""
+    claim = _claim(frame, own)
+    return claim is not None and claim[0] == ip
 
 
 def test_a_gratuitous_request_as_in_rfc_826() -> None:
@@ -38,25 +45,25 @@ def test_a_frame_for_infiniband_has_its_longer_addresses() -> None:
 def test_a_probe_names_no_sender_address_as_in_rfc_5227() -> None:
     frame = _arp(1, ARP_REQUEST, (MAC, bytes(4)), (bytes(6), IP))
     assert frame[14:18] == bytes(4)
-    assert not _is_answer(frame, IP, MAC)
+    assert not claims(frame, IP, MAC)
 
 
 def test_only_another_host_with_this_address_answers() -> None:
     def frame(mac: bytes, ip: bytes, operation: int = ARP_REPLY) -> bytes:
         return _arp(1, operation, (mac, ip), (MAC, IP))
 
-    assert _is_answer(frame(OTHER, IP), IP, MAC)
-    assert _is_answer(frame(OTHER, IP, ARP_REQUEST), IP, MAC)
-    assert not _is_answer(frame(MAC, IP), IP, MAC)
-    assert not _is_answer(frame(OTHER, ELSE), IP, MAC)
-    assert not _is_answer(b"", IP, MAC)
-    assert not _is_answer(frame(OTHER, IP)[:16], IP, MAC)
+    assert claims(frame(OTHER, IP), IP, MAC)
+    assert claims(frame(OTHER, IP, ARP_REQUEST), IP, MAC)
+    assert not claims(frame(MAC, IP), IP, MAC)
+    assert not claims(frame(OTHER, ELSE), IP, MAC)
+    assert not claims(b"", IP, MAC)
+    assert not claims(frame(OTHER, IP)[:16], IP, MAC)
 
 
 def test_an_answer_on_infiniband() -> None:
     other = bytes(reversed(INFINIBAND))
-    assert _is_answer(_arp(32, ARP_REPLY, (other, IP), (INFINIBAND, IP)), IP, INFINIBAND)
-    assert not _is_answer(_arp(32, ARP_REPLY, (INFINIBAND, IP), (other, IP)), IP, INFINIBAND)
+    assert claims(_arp(32, ARP_REPLY, (other, IP), (INFINIBAND, IP)), IP, INFINIBAND)
+    assert not claims(_arp(32, ARP_REPLY, (INFINIBAND, IP), (other, IP)), IP, INFINIBAND)
 
 
 def test_a_link_layer_option_counts_in_blocks_of_eight_as_in_rfc_4861() -> None:
@@ -74,10 +81,10 @@ def test_the_hardware_of_the_loopback() -> None:
 def test_what_was_answered_before_is_no_answer_to_a_later_question() -> None:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener = Listener.__new__(Listener)
-    listener.ip, listener.mac, listener.socket = IPv4Address(IP), MAC, here
+    listener.addresses, listener.four, listener.mac, listener.socket = {IP: NAME}, True, MAC, here
     for _ in range(12):  # a burst of announcements
         there.send(_arp(1, ARP_REPLY, (OTHER, IP), (MAC, IP)))
-    assert listen((listener,), 0.01)
+    assert listen((listener,), 0.01) == {NAME: OTHER.hex()}
     assert not listen((listener,), 0.01)
     here.close()
     there.close()
@@ -114,7 +121,7 @@ def test_whoever_lost_the_processor_still_hears_what_waits() -> None:
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with here, there:
         listener = Listener.__new__(Listener)
-        listener.ip, listener.mac, listener.socket = IPv4Address(IP), MAC, here
+        listener.addresses, listener.four, listener.mac, listener.socket = {IP: NAME}, True, MAC, here
         there.send(_arp(1, ARP_REPLY, (OTHER, IP), (MAC, IP)))
         assert listen((listener,), 0.0)
 
@@ -133,6 +140,7 @@ class Flooded:
 def test_a_flood_is_read_to_an_end() -> None:
     listener = Listener.__new__(Listener)
     flooded = Flooded()
-    listener.ip, listener.mac, listener.socket = IPv4Address(IP), MAC, flooded  # type: ignore[assignment]  # as much as is asked
+    listener.addresses, listener.four, listener.mac = {IP: NAME}, True, MAC
+    listener.socket = flooded  # type: ignore[assignment]  # as much as is asked
     assert not listener.answered()
     assert flooded.frames == MOST_FRAMES
