@@ -4,6 +4,7 @@
 # make fuzz MINUTES=10   mutated input for everything that reads what comes from outside
 # make bench   how long a pass with nothing to do takes
 # make bench-takeover  how long a power cut and a move take the service away, beside a script that checks nothing  (root)
+# make bench-rest  what nvkeep costs while nothing happens, and a command that finds nothing to do  (root)
 # make check   the part that runs in seconds and needs no root
 # make lock    renew packaging/requirements.txt: the libraries that are installed, by their hashes
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
@@ -13,7 +14,7 @@ APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-
 APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-takeover lock install clean apt-lab apt-machines
+.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-takeover bench-rest lock install clean apt-lab apt-machines
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -68,6 +69,9 @@ bench: .venv/ready
 
 bench-takeover: .venv/ready apt-lab
 	@$(PY) bench/takeover.py $(WITH)
+
+bench-rest: .venv/ready apt-lab
+	@$(PY) bench/rest.py $(WITH)
 
 lock: .venv/ready
 	@.venv/bin/pip install -qq --disable-pip-version-check uv

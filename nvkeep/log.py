@@ -24,7 +24,7 @@ from nvkeep.model.report import SETTLED, Outcome, Word
 JOURNAL = "/run/systemd/journal/socket"
 DIRECTORY = "/var/log/nvkeep"
 ACTIONS, EVENTS = "actions.log", "event_handler.log"
-PRIORITY = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
+PRIORITY = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 5, logging.DEBUG: 7}
 
 REPEAT_S = 60.0  # until the same error is written again
 MOST_WAITING = 10_000  # lines; a disk that answers never has one waiting

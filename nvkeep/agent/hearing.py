@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from nvkeep import log
+from nvkeep import keepalived, log
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.host.events import Events, Fifo
@@ -27,7 +27,8 @@ class Hearing:
         self.host, self.events, self.wake_all, self.say = host, events, wake_all, say
         self.keepalived: int | None = None
         self.gone: int | None = None
-        self.listener = Fifo(events, FIFO, heard)
+        self.told, self.hears = heard, False
+        self.listener = Fifo(events, FIFO, self._heard)
 
     def tick(self, cluster: Cluster | None) -> None:
         """Look once a second at what no event source reports."""
@@ -44,8 +45,16 @@ class Hearing:
         except OSError as error:
             deaf = f"cannot hear keepalived's events, so roles are polled: {error}"
         if deaf:
+            keepalived.heard(self.host, deaf=True)
             self.say(deaf)
             self.wake_all()
+        elif not self.hears:
+            keepalived.heard(self.host)
+        self.hears = not deaf
+
+    def _heard(self, line: str) -> None:
+        keepalived.heard(self.host)
+        self.told(line)
 
     def _watch_end(self) -> None:
         """Watch keepalived's vrrp process: its start is heard by the FIFO, its death only by this."""

@@ -8,8 +8,8 @@ from nvkeep.state.service import Store
 TICK_S = 1.0  # between two looks at what no event source reports
 
 
-def due(store: Store, cluster: Cluster, passed: float) -> bool:
-    """Return whether a service needs a pass; `passed`: when the last one ended, seconds since boot. Raises ProbeError."""
+def pressing(store: Store, cluster: Cluster) -> bool:
+    """Return whether what is on record, or the storage, calls for a pass of a service. Raises ProbeError."""
     timers, now = store.timers(), store.host.now()
     if (
         timers.yield_until
@@ -19,7 +19,6 @@ def due(store: Store, cluster: Cluster, passed: float) -> bool:
         or store.fencing().bars
         or 0 < timers.announce_at <= now
         or 0 < timers.cooling_until <= now < timers.cooling_until + 2 * TICK_S
-        or now - passed >= cluster.timing.reconcile
     ):
         return True
     return store.claimed() and lost(store.host, cluster, store.service)

@@ -75,10 +75,13 @@ class Observation:
     at: float = float("-inf")  # when it began, seconds since boot
 
 
-def observe(scope: Scope, *, assumed: Role | None = None, denied: bool = False, guard: Guard = Guard.UNASKED) -> Observation:
+def observe(
+    scope: Scope, *, assumed: Role | None = None, denied: bool = False, guard: Guard = Guard.UNASKED, anew: bool = True
+) -> Observation:
     """Look at everything a decision rests on. Changes nothing.
 
-    `assumed`: the role ordered for this pass; `denied`: another host was given a volume that this pass has asked for.
+    `assumed`: the role ordered for this pass; `denied`: another host was given a volume that this pass has asked for; `anew`:
+    keepalived is asked in any case.
     """
     if scope.blind:
         return _blind(scope, assumed or Role.BACKUP)
@@ -86,7 +89,7 @@ def observe(scope: Scope, *, assumed: Role | None = None, denied: bool = False, 
     began = scope.host.now()
     seen = survey(scope.host, scope.resources)
     holders = _holders(scope, seen, denied=denied)
-    asked = _asked(scope, assumed, problems)
+    asked = _asked(scope, assumed, problems, anew=anew)
     now = scope.host.now()
     io_since, carrier_since = _io_bad_since(scope, holders.holder, seen), _carrier_lost_since(scope)
     facts = Facts(
@@ -128,13 +131,13 @@ def _readable(read: Callable[[], Answer], otherwise: Otherwise, problems: list[s
         return otherwise
 
 
-def _asked(scope: Scope, assumed: Role | None, problems: list[str]) -> Asked:
+def _asked(scope: Scope, assumed: Role | None, problems: list[str], *, anew: bool) -> Asked:
     """Determine the role; one that was set by hand and cannot be read is none, and stops nothing that has to be released."""
     if assumed:
         return Asked(assumed, ordered=True)
     if manual := _readable(scope.store.manual_role, Role.NONE, problems):
         return Asked(manual, by_hand=True)
-    roles = keepalived.ask(scope.host)
+    roles = keepalived.ask(scope.host, anew=anew)
     if roles.why == keepalived.ONLY_ROOT:  # to others keepalived's last answer to a pass must do: no role is an alarm
         roles = host_state.last_roles(scope.host)
     wanted = keepalived.instances(scope.cluster, scope.service, scope.host.name)

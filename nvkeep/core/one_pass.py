@@ -18,6 +18,7 @@ from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 
+TAKING = (Action.ACQUIRE, Action.GUARD, Action.SEIZE)
 ROUNDS = 4  # a pass may change its mind: denied -> guard -> seize -> lost -> isolate
 
 
@@ -47,9 +48,15 @@ class Pass:
     """Look, decide, act, record, set the flag; holds the lock of the service while it runs."""
 
     def __init__(
-        self, scope: Scope, watched: liveness.Watched = lambda: None, *, role: Role | None = None, wait: float | None = None
+        self,
+        scope: Scope,
+        watched: liveness.Watched = lambda: None,
+        *,
+        role: Role | None = None,
+        wait: float | None = None,
+        anew: bool = True,
     ) -> None:
-        self.scope, self.watched, self.role, self.wait = scope, watched, role, wait
+        self.scope, self.watched, self.role, self.wait, self.anew = scope, watched, role, wait, anew
         self.host, self.service = scope.host, scope.service
         self.actor, self.bookkeeping = Actor(self.scope), Bookkeeping(self.scope, watched)
         self.spec, self.store = self.scope.spec, self.scope.store
@@ -62,7 +69,7 @@ class Pass:
         return Prospect(self.scope, verdict, observation, self.actor.plan(verdict, observation))
 
     def _observe(self, guard: Guard = Guard.UNASKED) -> Observation:
-        return observe(self.scope, assumed=self.role, denied=self.denied, guard=guard)
+        return observe(self.scope, assumed=self.role, denied=self.denied, guard=guard, anew=self.anew)
 
     def run(self) -> Report:
         """Make the pass. Raises Busy when another one does not end."""
@@ -71,8 +78,12 @@ class Pass:
 
     def _run(self) -> Report:
         observation = self._observe()
+        if not self.anew and decide(observation.facts).action in TAKING:
+            self.anew = True
+            observation = self._observe()
         for _ in range(ROUNDS):
             verdict, observation = self._decide(observation)
+            self.anew = True
             outcomes, again = self._round(verdict, observation)
             if not again:
                 break

@@ -24,13 +24,15 @@ def run_pass(
     *,
     role: Role | None = None,
     wait: float | None = None,
+    anew: bool = True,
 ) -> Report:
     """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError.
 
-    `role`: assumed for this pass, because somebody has ordered it; `wait`: for another pass, in seconds.
+    `role`: assumed for this pass, because somebody has ordered it; `wait`: for another pass, in seconds; not `anew`: nothing
+    has happened, so what keepalived said last will do, but not to take a volume.
     """
     try:
-        return Pass(Scope(host, cluster, service), watched, role=role, wait=wait).run()
+        return Pass(Scope(host, cluster, service), watched, role=role, wait=wait, anew=anew).run()
     except Busy as error:
         why = str(error)
         _lower_unless_held(Scope(host, cluster, service))

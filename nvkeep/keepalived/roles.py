@@ -1,7 +1,5 @@
 """Asking the keepalived that runs here for the role of every instance."""
 
-import threading
-import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -40,25 +38,11 @@ class Way(NamedTuple):
     twice: bool
 
 
-turns: dict[str, threading.Lock] = {}  # by host
-answers: dict[str, tuple[float, Roles]] = {}  # by host: the last one, and when it was asked for (CLOCK_MONOTONIC)
 ways: dict[str, Way] = {}  # by Process.ident
 
 
-def ask(host: Host) -> Roles:
+def ask_now(host: Host) -> Roles:
     """Ask keepalived for the role of every instance. Raises nothing: no answer is an answer, with the reason.
-
-    Several threads of this process that ask at once share one answer: one that was asked for after each of them came.
-    """
-    came = time.monotonic()
-    with turns.setdefault(host.name, threading.Lock()):
-        if answers.get(host.name, (0.0,))[0] < came:
-            answers[host.name] = (time.monotonic(), _ask(host))
-        return answers[host.name][1]
-
-
-def _ask(host: Host) -> Roles:
-    """Ask now.
 
     A signal makes keepalived write what it knows; the file is renamed into place before it is complete, and the last one stays
     for ever, so it is removed first and read until it parses. The answer is tied to this boot, keepalived's pid and start time.

@@ -220,7 +220,7 @@ ASK_BY_TEXT = textwrap.dedent("""
     from nvkeep.keepalived.dump import parse_text
     host = LocalHost()
     text = roles.Way(roles.SIGUSR1, "keepalived.data", parse_text, 0.02, twice=True)
-    print(roles._dump(host, roles.running(host), text).words == roles.ask(host).words != ())
+    print(roles._dump(host, roles.running(host), text).words == roles.ask_now(host).words != ())
 """)
 
 

@@ -397,7 +397,7 @@ def a_killed_keepalived_is_an_order(patch: Patch) -> None:
 
 @mutation("a backup does not take what is free", "took as BACKUP")
 def any_answer_of_keepalived_is_master(patch: Patch) -> None:
-    def ask(_: object) -> Roles:
+    def ask(_: object, **__: object) -> Roles:
         return Roles(tuple((f"nfs@{name}", "MASTER") for name in ("hb0", "sv0")), "x")
 
     patch.setattr(keepalived, "ask", ask)

@@ -1,16 +1,18 @@
 """The agent's worker for one service: when it makes a pass."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from nvkeep.agent import worker
 from nvkeep.agent.upgrade import Passes
 from nvkeep.agent.worker import Worker
+from nvkeep.core.reconcile import run_pass
 from nvkeep.host.events import Events
+from nvkeep.keepalived import answers
 from nvkeep.model.spec import Cluster
 from tests.simulation.stories import serving
-from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World
+from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World, cluster, force_role
 
 
 def work(world: World, *, woken: bool, ago: float = 0.0) -> Worker:
@@ -60,3 +62,58 @@ def test_the_lock_is_free_for_others_between_two_passes(monkeypatch: pytest.Monk
     began = world.clock
     work(world, woken=True)
     assert world.clock - began == pytest.approx(takes + free)
+
+
+@pytest.fixture
+def hearing() -> Iterator[Callable[[Process], None]]:
+    """Let a host hear keepalived from now on; nobody does afterwards."""
+    yield answers.heard
+    answers.quiet.clear()
+    answers.answers.clear()
+
+
+def test_what_keepalived_said_last_takes_no_volume(hearing: Callable[[Process], None]) -> None:
+    world = World(cluster())
+    host = Process(world, world.machines["a"])
+    hearing(host)
+    force_role(world, "a", "MASTER")
+    assert answers.ask(host).words == (("nfs@hb0", "MASTER"),)
+    force_role(world, "a", "BACKUP")
+    assert answers.ask(host, anew=False).words == (("nfs@hb0", "MASTER"),)
+    run_pass(host, world.cluster, SERVICE, anew=False)
+    assert world.clean("a")
+    assert not world.commands
+
+
+def test_what_was_said_before_something_was_heard_is_no_answer(hearing: Callable[[Process], None]) -> None:
+    world = World(cluster())
+    host = Process(world, world.machines["a"])
+    hearing(host)
+    force_role(world, "a", "BACKUP")
+    answers.ask(host)
+    force_role(world, "a", "MASTER")
+    run_pass(host, world.cluster, SERVICE, anew=False)
+    assert world.clean("a")
+    hearing(host)
+    run_pass(host, world.cluster, SERVICE, anew=False)
+    assert world.serves("a")
+
+
+@pytest.mark.parametrize("what", ["restarted", "deaf", "old", "never heard"])
+def test_an_answer_of_before_does_only_while_keepalived_is_heard(
+    hearing: Callable[[Process], None], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    world = World(cluster())
+    host = Process(world, world.machines["a"])
+    if what != "never heard":
+        hearing(host)
+    force_role(world, "a", "MASTER")
+    answers.ask(host)
+    if what == "restarted":
+        world.machines["a"].start_keepalived()
+    if what == "deaf":
+        answers.heard(host, deaf=True)
+    if what == "old":
+        monkeypatch.setattr(answers, "HOLDS_S", 0.0)
+    force_role(world, "a", "BACKUP")
+    assert answers.ask(host, anew=False).words == (("nfs@hb0", "BACKUP"),)

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
 
-from nvkeep.agent.arp_monitor import PROBES_A_WINDOW
+from nvkeep.agent.subject import PROBES_A_WINDOW
 from nvkeep.config import parsing
 from nvkeep.core import reconcile
 from nvkeep.core.liveness import Unanswered

@@ -9,7 +9,7 @@ from nvkeep.keepalived.conf import FLAGS, REVERSE, Build, configuration
 from nvkeep.keepalived.drift import build_of, difference, installed
 from nvkeep.keepalived.install.conflicts import clashes_of
 from nvkeep.keepalived.names import CONF, FIFO, FIX, PRIVATE, every_instance, finding
-from nvkeep.keepalived.roles import ask, directory_of, running
+from nvkeep.keepalived.roles import ask_now, directory_of, running
 from nvkeep.keepalived.version import TESTABLE, Version, here
 from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.model.spec import Cluster
@@ -129,7 +129,7 @@ def _running(host: Host, cluster: Cluster, version: Version) -> Iterator[Finding
         why = f"keepalived writes its answers to {directory}, where others can write"
         yield finding(f"{why}: the drop-in nvkeep.conf of keepalived.service is not in use", RESTART, FindingCode.NOT_RESTARTED)
     yield from filter(None, (deaf(host, cluster), labels(host)))
-    roles = ask(host)
+    roles = ask_now(host)
     missing = [name for name in every_instance(cluster, host.name) if name not in dict(roles.words)]
     if missing:
         why = f" ({roles.why})" if roles.why else ""

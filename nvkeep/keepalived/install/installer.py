@@ -6,9 +6,10 @@ from typing import NamedTuple
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.keepalived import parser
+from nvkeep.keepalived.answers import ask
 from nvkeep.keepalived.install.candidate import LOCK, Files, copy, draft, objections, tried, written
 from nvkeep.keepalived.names import CONF, PART, UNIT, every_instance
-from nvkeep.keepalived.roles import ask, running
+from nvkeep.keepalived.roles import running
 from nvkeep.keepalived.version import Version
 from nvkeep.model.spec import Cluster
 from nvkeep.probes import unit

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nvkeep.host import Completed
+from nvkeep.keepalived.answers import ask
 from nvkeep.keepalived.names import CHILD_PID, PARENT_PID, PRIVATE, every_instance
-from nvkeep.keepalived.roles import ask
 from nvkeep.keepalived.written import SHARED
 from nvkeep.setup import table
 from nvkeep.setup.member import Look
