@@ -68,8 +68,18 @@ def measured(tool: str, services: int, advert: float, runs: int) -> Iterator[Cas
     text = databases.config(served, served[0].hosts, timing=f"advert: {advert:g}, reconcile: 10")
     prepare = partial(floor.enable, served=served) if tool == FLOOR else databases.enable
     with Lab(served[0].hosts, volumes=[one.volume for one in served], config=text, prepare=prepare) as lab:
+        if services > 1:
+            gather(lab, served)
         for event in (CUT, MOVE) if services == 1 else (CUT,):
             yield Case(tool, event, services, tuple(happens(lab, served, tool, event) for _ in range(runs)))
+
+
+def gather(lab: Lab, served: Sequence[Database]) -> None:
+    """Bring all services to one server: two that boot at once share them."""
+    first, second = lab
+    second.power_cut()
+    until(lambda: all(one.serves(first) for one in served), within=120, what=f"{first.name} does not serve", every=0.5)
+    second.power_on()
 
 
 def happens(lab: Lab, served: Sequence[Database], tool: str, event: str) -> Run:
