@@ -99,13 +99,13 @@ class ArpMonitor:
 
     def _subjects(self, cluster: Cluster, links: dict[str, str]) -> dict[str, Subject]:
         """Make one of every service whose addresses can all be asked for."""
-        return {
-            name: Subject(name, tuple(str(address.address.ip) for address in spec.addresses), every(cluster.timing, position))
-            for name in cluster.services_of(self.host.name)
-            if (spec := cluster.services[name]).addresses
-            and all(links[address.interface] != NO_LINK for address in spec.addresses)
-            and (position := spec.hosts.index(self.host.name)) >= 0
-        }
+        subjects: dict[str, Subject] = {}
+        for name in cluster.services_of(self.host.name):
+            spec = cluster.services[name]
+            if spec.addresses and all(links[address.interface] != NO_LINK for address in spec.addresses):
+                ips = tuple(str(address.address.ip) for address in spec.addresses)
+                subjects[name] = Subject(name, ips, every(cluster.timing, spec.hosts.index(self.host.name)))
+        return subjects
 
     def _look(self) -> None:
         """See which services are here."""

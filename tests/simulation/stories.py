@@ -468,29 +468,25 @@ def a_dead_holder_is_replaced() -> str:
     return told(world, (world.serves("b"), f"not taken over: {report}"), (claimed(world, "b"), "not claimed"))
 
 
-def _tries(world: World) -> list[tuple[str, ...]]:
-    return [argv for _, argv, _ in world.commands if argv[0] == "nvmesh_attach_volumes"]
+def _taken_after(silent: float) -> tuple[World, list[tuple[str, ...]]]:
+    """Let the active server die, and the other be master so long after; give also how it asked for the volume."""
+    world = watched()
+    world.machines["a"].power_cut()
+    world.advance(silent)
+    force_role(world, "b", "MASTER")
+    world.make_pass("b")
+    return world, [argv for _, argv, _ in world.commands if argv[0] == "nvmesh_attach_volumes"]
 
 
 @story
 def a_silence_that_lasts_is_not_tried_first() -> str:
-    world = watched()
-    world.machines["a"].power_cut()
-    world.advance(1.0)
-    force_role(world, "b", "MASTER")
-    world.make_pass("b")
-    (first, *more) = _tries(world)
+    world, (first, *more) = _taken_after(1.0)
     return told(world, (world.serves("b"), "not taken over"), ("--preempt" in first and not more, f"tried: {first}, {more}"))
 
 
 @story
 def a_silence_that_is_too_short_is_waited_for() -> str:
-    world = watched()
-    world.machines["a"].power_cut()
-    world.advance(0.3)
-    force_role(world, "b", "MASTER")
-    world.make_pass("b")
-    first = _tries(world)[0]
+    world, (first, *_) = _taken_after(0.3)
     return told(world, (world.serves("b"), "not taken over"), ("--preempt" not in first, f"not asked before: {first}"))
 
 
