@@ -2,7 +2,7 @@
 # make test    everything: format, lint, types, unit, simulation, cluster   (root)
 # make machines  nvkeep on real NVMe, SCSI and DRBD, in emulated machines  (root)
 # make fuzz MINUTES=10   mutated input for everything that reads what comes from outside
-# make bench   how long a pass with nothing to do takes
+# make bench   nvkeep beside a script that checks nothing, and what it costs at rest; writes docs/performance.md  (root, an hour)
 # make bench-takeover  how long a power cut and a move take the service away, beside a script that checks nothing  (root)
 # make bench-rest  what nvkeep costs while nothing happens, and a command that finds nothing to do  (root)
 # make check   the part that runs in seconds and needs no root
@@ -64,8 +64,8 @@ test: .venv/ready apt-lab
 fuzz: .venv/ready
 	@$(PY) -m tests.fuzz $(MINUTES)
 
-bench: .venv/ready
-	@$(PY) bench/startup.py
+bench: .venv/ready apt-lab
+	@$(PY) bench/run.py $(WITH)
 
 bench-takeover: .venv/ready apt-lab
 	@$(PY) bench/takeover.py $(WITH)

@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,10 @@ from lab.server import Server
 TICKS = os.sysconf("SC_CLK_TCK")
 HOUR = 3600.0
 SETTLED = 310.0  # an address is announced again and again for five minutes after it came up
-VERBS = (("apply",), ("status",), ("plan",), ("check",), ("apply", "--quiet", "--overdue"))
+LOOKED_ON = 120.0
+RUNS = 11  # of each command
+REFERENCE = ("python3", "-IS", "-c", "pass")
+VERBS = (REFERENCE, *(("nvkeep", *words.split()) for words in ("apply", "status", "plan", "check", "apply --quiet --overdue")))
 ONCE = """
 import resource, subprocess, sys, time
 wall, spent = [], []
@@ -55,6 +58,7 @@ class Rest:
 class Verb:
     """One command that finds nothing to do: median seconds."""
 
+    services: int
     words: str
     wall: float
     spent: float
@@ -112,13 +116,13 @@ def kilobytes(text: str, key: str) -> int:
     return next(int(line.split()[1]) for line in text.splitlines() if line.startswith(f"{key}:"))
 
 
-def verbs(server: Server, runs: int) -> Iterator[Verb]:
-    """Type each command several times where the service is."""
+def verbs(server: Server, services: int, runs: int) -> Iterator[Verb]:
+    """Type each command several times where the services are; the first is a bare interpreter, for reference."""
     server.write("/root/once.py", ONCE)
     for words in VERBS:
-        done = server.run(("python3", "/root/once.py", str(runs), "nvkeep", *words), timeout=300)
+        done = server.run(("python3", "/root/once.py", str(runs), *words), timeout=300)
         wall, used = map(float, done.stdout.split())
-        yield Verb(" ".join(words), wall, used)
+        yield Verb(services, " ".join(words), wall, used)
 
 
 def measured(services: int, settle: float, seconds: float, runs: int) -> tuple[list[Rest], list[Verb]]:
@@ -132,7 +136,7 @@ def measured(services: int, settle: float, seconds: float, runs: int) -> tuple[l
         servers.sort(key=serves, reverse=True)
         time.sleep(settle)
         rests = list(resting({"active": servers[0], "standby": servers[1]}, services, seconds))
-        return rests, list(verbs(servers[0], runs)) if services == 1 else []
+        return rests, list(verbs(servers[0], services, runs))
 
 
 def all_serve(served: list[Database], server: Server) -> bool:
@@ -141,11 +145,25 @@ def all_serve(served: list[Database], server: Server) -> bool:
 
 
 def tell(rest: Rest) -> None:
-    """Print one server."""
+    """Print one server; what systemd uses includes the timer's passes, which it starts."""
     shares = ", ".join(f"{name} {used:.1f} s ({used / HOUR:.2%})" for name, used in rest.seconds.items())
     print(f"\n{rest.services} at rest, {rest.role}: processor time an hour: {shares}")
     print(f"  memory of the agent: {rest.resident:.0f} MiB resident, {rest.own:.0f} MiB its own share")
     print(f"  journal lines an hour: {', '.join(f'{who} {count:.0f}' for who, count in rest.lines.items()) or 'none'}")
+
+
+def rows(numbers: Iterable[int], settle: float, seconds: float, runs: int) -> dict[str, list[dict[str, object]]]:
+    """Measure and print pairs with so many services each."""
+    kept: dict[str, list[dict[str, object]]] = {"rest": [], "verbs": []}
+    for services in numbers:
+        rests, typed = measured(services, settle, seconds, runs)
+        for rest in rests:
+            tell(rest)
+        for verb in typed:
+            print(f"  {verb.words}: {verb.wall * 1000:.0f} ms, processor {verb.spent * 1000:.0f} ms")
+        kept["rest"] += map(asdict, rests)
+        kept["verbs"] += map(asdict, typed)
+    return kept
 
 
 def main() -> None:
@@ -153,18 +171,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--services", type=int, nargs="+", default=[1, 20, 100], metavar="N")
     parser.add_argument("--settle", type=float, default=SETTLED, metavar="SECONDS")
-    parser.add_argument("--seconds", type=float, default=120.0, help="to look on (default: 120)")
-    parser.add_argument("--runs", type=int, default=11, help="of each command (default: 11)")
+    parser.add_argument("--seconds", type=float, default=LOOKED_ON, help="to look on (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=RUNS, help="of each command (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     words = parser.parse_args()
-    kept: list[object] = []
-    for services in words.services:
-        rests, typed = measured(services, words.settle, words.seconds, words.runs)
-        for rest in rests:
-            tell(rest)
-        for verb in typed:
-            print(f"  nvkeep {verb.words}: {verb.wall * 1000:.0f} ms, processor {verb.spent * 1000:.0f} ms")
-        kept += [*map(asdict, rests), *map(asdict, typed)]
+    kept = rows(words.services, words.settle, words.seconds, words.runs)
     if words.json:
         words.json.write_text(json.dumps(kept, indent=2) + "\n")
 

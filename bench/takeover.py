@@ -1,17 +1,27 @@
-"""How long a service is away (`make bench`, root): nvkeep beside the floor of lab/floor, with the same keepalived timing.
+"""How long a service is away (`make bench-takeover`, root): nvkeep beside the floor of lab/floor, with the same timing.
 
-Medians of several runs: the longest gap that a client saw, when each stage was over, and when the last service was up.
+Both have a lab of their own, up at the same time, and their events take turns, so that the machine's speed, which changes, is
+the same for both. Medians of several runs: the longest gap that a client saw, when each stage was over, and when the last
+address was up.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -25,26 +35,33 @@ from lab.steady import boottime
 LOGS = {"actions": "/var/log/nvkeep/actions.log", "event_handler": "/var/log/nvkeep/event_handler.log"}
 BEFORE, AFTER = 2.0, 1.0  # seconds of writing before the event and after the return
 FLOOR, NVKEEP, CUT, MOVE = "floor", "nvkeep", "power cut", "move"
+LANE = "NVKEEP_LAB_LANE"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One event: the client's longest gap, when each stage was over and the last service up, in seconds since; lost rows."""
+    """One event: the client's longest gap, when each stage was over and the last address up, in seconds since; lost rows.
+
+    `trace` has a line for whatever the logs of the server that took over say of it, with the seconds since.
+    """
 
     gap: float
     stages: dict[str, float]
     all_up: float
     lost: int
+    trace: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Case:
-    """What was measured under which name."""
+    """What was measured under which name; `advert` in seconds."""
 
     tool: str
     event: str
     services: int
-    runs: tuple[Run, ...]
+    advert: float
+    runs: tuple[Run, ...] = ()
 
     @property
     def gap(self) -> float:
@@ -61,51 +78,106 @@ class Case:
         for what in self.runs[0].stages:
             yield what, statistics.median(run.stages[what] for run in self.runs if what in run.stages)
 
-
-def measured(tool: str, services: int, advert: float, runs: int) -> Iterator[Case]:
-    """Cut the power of whoever serves, several times in one lab; where there is one service, move it as well."""
-    served = tuple(Database() if n == 1 else Database(f"s{n}", n, bare=True) for n in range(1, services + 1))
-    text = databases.config(served, served[0].hosts, timing=f"advert: {advert:g}, reconcile: 10")
-    prepare = partial(floor.enable, served=served) if tool == FLOOR else databases.enable
-    with Lab(served[0].hosts, volumes=[one.volume for one in served], config=text, prepare=prepare) as lab:
-        if services > 1:
-            gather(lab, served)
-        for event in (CUT, MOVE) if services == 1 else (CUT,):
-            yield Case(tool, event, services, tuple(happens(lab, served, tool, event) for _ in range(runs)))
+    def typical(self) -> Run:
+        """Give the run that is nearest to the median."""
+        return min(self.runs, key=lambda run: abs(run.gap - self.gap))
 
 
-def gather(lab: Lab, served: Sequence[Database]) -> None:
-    """Bring all services to one server: two that boot at once share them."""
-    first, second = lab
-    second.power_cut()
-    until(lambda: all(one.serves(first) for one in served), within=120, what=f"{first.name} does not serve", every=0.5)
-    second.power_on()
+class Pair:
+    """A lab of two servers for one tool, in a process of its own, for the lab is one a process."""
 
+    up: ClassVar[tuple[Pair, ExitStack]]
 
-def happens(lab: Lab, served: Sequence[Database], tool: str, event: str) -> Run:
-    """Let the event happen once, and bring the server back afterwards."""
-    active, heir = placed(lab, served, tool)
-    first = served[0]
-    writer = lab.writer(first.address, first.port).start()
-    time.sleep(BEFORE)
-    begun, offset = boottime(), time.time() - boottime()
-    if event == CUT:
-        active.power_cut()
-    else:
-        active.run(
-            floor.GIVE if tool == FLOOR else ("nvkeep", "move", first.name, "--force"), timeout=90
-        )  # the servers have no ssh
-    until(lambda: all(one.serves(heir) for one in served), within=90, what=f"{heir.name} does not serve", every=0.2)
-    until(lambda: writer.result().first_ack_after(boottime() - 0.5) is not None, within=60, what="the client cannot write")
-    time.sleep(AFTER)
-    result = writer.stop()
-    gap_at, gap = max(((at, length) for at, length in result.gaps if at + length > begun), key=lambda gap: gap[1])
-    logs = {name: heir.read(path) for name, path in LOGS.items()}
-    found = timeline.stages(logs, begun + offset, gap_at + gap + offset)
-    lost = writer.lost()
-    if event == CUT:
-        active.power_on()
-    return Run(gap, {stage.what: stage.ended for stage in found}, all_up(logs["actions"], served, begun + offset), lost)
+    def __init__(self, lab: Lab, served: Sequence[Database], tool: str) -> None:
+        self.lab, self.served, self.tool = lab, served, tool
+
+    @classmethod
+    def open(cls, tool: str, services: int, advert: float) -> None:
+        """Bring the servers up, with all services on one of them."""
+        served = tuple(Database() if n == 1 else Database(f"s{n}", n, bare=True) for n in range(1, services + 1))
+        text = databases.config(served, served[0].hosts, timing=f"advert: {advert:g}, reconcile: 10")
+        prepare = partial(floor.enable, served=served) if tool == FLOOR else databases.enable
+        undo = ExitStack()
+        lab = undo.enter_context(Lab(served[0].hosts, volumes=[one.volume for one in served], config=text, prepare=prepare))
+        cls.up = cls(lab, served, tool), undo
+        cls.up[0].gather()
+        cls.up[0].placed()
+
+    @classmethod
+    def event(cls, event: str) -> Run:
+        """Let an event happen once, and wait until the other server stands by again."""
+        pair, _ = cls.up
+        run = pair.happens(event)
+        pair.placed()
+        return run
+
+    @classmethod
+    def close(cls) -> None:
+        """Take the lab away, if there is one."""
+        if hasattr(cls, "up"):
+            cls.up[1].close()
+
+    def gather(self) -> None:
+        """Bring all services to one server: two that boot at once share them."""
+        if len(self.served) == 1:
+            return
+        first, second = self.lab
+        second.power_cut()
+        until(
+            lambda: all(one.serves(first) for one in self.served),
+            within=120, what=f"{first.name} does not serve", every=0.5,
+        )  # fmt: skip
+        second.power_on()
+
+    def placed(self) -> tuple[Server, Server]:
+        """Wait until one server has every service and the other stands by; give both."""
+        servers = list(self.lab)
+        until(
+            lambda: any(all(one.serves(server) for one in self.served) for server in servers),
+            within=120, what="no server has every service", every=0.5,
+        )  # fmt: skip
+        servers.sort(key=self.served[0].serves, reverse=True)
+        until(lambda: self.stands_by(servers[1]), within=90, what=f"{servers[1].name} is not ready", every=0.5)
+        return servers[0], servers[1]
+
+    def stands_by(self, server: Server) -> bool:
+        """Return whether a server could take over now."""
+        if self.tool == NVKEEP:
+            done = server.run(("nvkeep", "status"), check=False)
+            return done.returncode == 0 and done.stdout.count("role BACKUP") == len(self.served)
+        lines = server.read(LOGS["event_handler"]).splitlines()
+        last = [next((line for line in reversed(lines) if f" {one.name}@" in line), "") for one in self.served]
+        return all(" BACKUP " in line for line in last)
+
+    def happens(self, event: str) -> Run:
+        """Let it happen, and bring the server back afterwards."""
+        active, heir = self.placed()
+        first = self.served[0]
+        writer = self.lab.writer(first.address, first.port).start()
+        time.sleep(BEFORE)
+        begun, offset = boottime(), time.time() - boottime()
+        if event == CUT:
+            active.power_cut()
+        else:  # the servers have no ssh
+            active.run(floor.GIVE if self.tool == FLOOR else ("nvkeep", "move", first.name, "--force"), timeout=90)
+        until(
+            lambda: all(one.serves(heir) for one in self.served),
+            within=90, what=f"{heir.name} does not serve", every=0.2,
+        )  # fmt: skip
+        until(
+            lambda: writer.result().first_ack_after(boottime() - 0.5) is not None,
+            within=60, what="the client cannot write",
+        )  # fmt: skip
+        time.sleep(AFTER)
+        result = writer.stop()
+        gap_at, gap = max(((at, length) for at, length in result.gaps if at + length > begun), key=lambda gap: gap[1])
+        logs = {name: heir.read(path) for name, path in LOGS.items()}
+        stages = {stage.what: stage.ended for stage in timeline.stages(logs, begun + offset, gap_at + gap + offset)}
+        lines = tuple(trace("".join(logs.values()), begun + offset, gap_at + gap + offset))
+        run = Run(gap, stages, all_up(logs["actions"], self.served, begun + offset), writer.lost(), lines)
+        if event == CUT:
+            active.power_on()
+        return run
 
 
 def all_up(log: str, served: Sequence[Database], begun: float) -> float:
@@ -114,26 +186,43 @@ def all_up(log: str, served: Sequence[Database], begun: float) -> float:
     return max((moment - begun for moment in ended if moment is not None), default=0.0)
 
 
-def placed(lab: Lab, served: Sequence[Database], tool: str) -> tuple[Server, Server]:
-    """Wait until one server has every service and the other stands by; give both."""
-    servers = list(lab)
-    until(
-        lambda: any(all(one.serves(server) for one in served) for server in servers),
-        within=120, what="no server has every service", every=0.5,
-    )  # fmt: skip
-    servers.sort(key=served[0].serves, reverse=True)
-    until(lambda: stands_by(servers[1], served, tool), within=60, what=f"{servers[1].name} is not ready", every=0.5)
-    return servers[0], servers[1]
+def trace(log: str, begun: float, ended: float) -> Iterator[str]:
+    """Give the lines between two moments, with the seconds since the first."""
+    for line in sorted(log.splitlines()):
+        moment, _, text = line.partition(": ")
+        with suppress(ValueError):
+            if begun <= (when := datetime.fromisoformat(moment).timestamp()) <= ended:
+                yield f"{when - begun:.3f} {text}"
 
 
-def stands_by(server: Server, served: Sequence[Database], tool: str) -> bool:
-    """Return whether a server could take over now."""
-    if tool == NVKEEP:
-        done = server.run(("nvkeep", "status"), check=False)
-        return done.returncode == 0 and done.stdout.count("role BACKUP") == len(served)
-    lines = server.read(LOGS["event_handler"]).splitlines()
-    last = [next((line for line in reversed(lines) if f" {one.name}@" in line), "") for one in served]
-    return all(" BACKUP " in line for line in last)
+def measured(tools: Sequence[str], services: int, advert: float, runs: int) -> list[Case]:
+    """Cut the power of whoever serves, several times, one tool after the other; where there is one service, move it as well."""
+    with ExitStack() as undo:
+        lanes = {tool: undo.enter_context(ProcessPoolExecutor(1, mp_context=get_context("spawn"))) for tool in tools}
+        for tool, process in lanes.items():
+            undo.callback(_wait, process, Pair.close)
+            with named(f"-{tool}"):
+                _wait(process, Pair.open, tool, services, advert)
+        cases = []
+        for event in (CUT, MOVE) if services == 1 else (CUT,):
+            rounds = [{tool: _wait(process, Pair.event, event) for tool, process in lanes.items()} for _ in range(runs)]
+            cases += [Case(tool, event, services, advert, tuple(happened[tool] for happened in rounds)) for tool in tools]
+        return cases
+
+
+@contextmanager
+def named(lane: str) -> Iterator[None]:
+    """Start processes whose lab has a name of its own, which they read as they start."""
+    before = os.environ.pop(LANE, "")
+    os.environ[LANE] = lane
+    try:
+        yield
+    finally:
+        os.environ[LANE] = before
+
+
+def _wait(process: ProcessPoolExecutor, do: Callable[..., T], *words: object) -> T:
+    return process.submit(do, *words).result()
 
 
 def tell(case: Case) -> None:
@@ -166,10 +255,9 @@ def main() -> None:
     words = parser.parse_args()
     cases: list[Case] = []
     for services in words.services:
-        for tool in words.tool:
-            for case in measured(tool, services, words.advert, words.runs):
-                tell(case)
-                cases.append(case)
+        for case in measured(words.tool, services, words.advert, words.runs):
+            tell(case)
+            cases.append(case)
     compare(cases)
     if words.json:
         words.json.write_text(json.dumps([asdict(case) for case in cases], indent=2) + "\n")

@@ -1,0 +1,150 @@
+"""Writes docs/performance.md from the figures of `make bench` (bench/figures.json): `python bench/page.py`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+FIGURES, PAGE = ROOT / "bench/figures.json", ROOT / "docs/performance.md"
+FLOOR, NVKEEP = "floor", "nvkeep"
+HOUR = 3600.0
+Row = Mapping[str, Any]
+
+HEAD = """\
+# Performance
+
+`make bench` measures this and writes this page. Each figure is a median; what is compared was measured in one run, in turns.
+
+Machine: {cores} cores, Linux {kernel}, {keepalived}, {systemd}; a Python loop of five million additions takes {loop:.2f} s.
+
+## How long a service is away
+
+Two servers of the lab, PostgreSQL on an exclusive volume, a client that writes a row every 20 ms: the longest time without an
+acknowledged row. The *floor* is a resident script that takes what keepalived says, attaches with preemption and checks nothing
+(`lab/floor/`). Of several services, all but one are volume, mount and address.
+"""
+STAGES = """\
+
+## Where the time goes
+
+When each stage of a power cut is over, with one service, in seconds after it.
+"""
+TRACE = """\
+
+What nvkeep logged on the server that took over, in the run that is nearest to the median:
+"""
+REST = """\
+
+## At rest
+
+For each server of a pair, five minutes after the last event. systemd includes what the timer starts.
+"""
+VERBS = """\
+
+## Commands that find nothing to do
+
+On the server that has the services.
+"""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Write a table."""
+    yield f"\n| {' | '.join(head)} |"
+    yield f"| {' | '.join('---' for _ in head)} |"
+    for row in rows:
+        yield f"| {' | '.join(map(str, row))} |"
+
+
+def median(case: Row, key: str) -> float:
+    """Give the median of the runs."""
+    return float(statistics.median(run[key] for run in case["runs"]))
+
+
+def spread(case: Row) -> str:
+    """Write the median, the shortest and the longest gap."""
+    gaps = [run["gap"] for run in case["runs"]]
+    return f"{statistics.median(gaps):.3f} s ({min(gaps):.3f} to {max(gaps):.3f})"
+
+
+def outages(cases: Sequence[Row]) -> Iterator[Sequence[object]]:
+    """Compare nvkeep with the floor, a row an event."""
+    found = {(case["event"], case["services"], case["advert"], case["tool"]): case for case in cases}
+    for (event, services, advert, tool), case in found.items():
+        if tool == NVKEEP and (floor := found.get((event, services, advert, FLOOR))):
+            ratio = median(case, "gap") / median(floor, "gap")
+            lost = sum(run["lost"] for run in case["runs"])
+            yield (
+                event,
+                services,
+                f"{advert:g} s",
+                spread(floor),
+                spread(case),
+                f"{ratio:.2f}",
+                f"{median(case, 'all_up'):.3f} s",
+                lost,
+            )
+
+
+def stages(cases: Sequence[Row]) -> Iterator[Sequence[object]]:
+    """Compare when each stage of a power cut is over."""
+    cut = {case["tool"]: case for case in cases if case["event"] == "power cut" and case["services"] == 1}
+    for what in cut[NVKEEP]["runs"][0]["stages"]:
+        yield what, *(over(cut[tool], what) for tool in (FLOOR, NVKEEP))
+
+
+def over(case: Row, what: str) -> str:
+    """Give the median of when a stage was over."""
+    ends = [run["stages"][what] for run in case["runs"] if what in run["stages"]]
+    return f"{statistics.median(ends):.3f}" if ends else "-"
+
+
+def trace(cases: Sequence[Row], event: str) -> Sequence[str]:
+    """Give the log of the run nearest to the median."""
+    case = next(case for case in cases if (case["event"], case["services"], case["tool"]) == (event, 1, NVKEEP))
+    middle = median(case, "gap")
+    run = min(case["runs"], key=lambda run: abs(run["gap"] - middle))
+    return [*run["trace"], f"{run['gap']:.3f} is the client's gap"]
+
+
+def resting(rows: Sequence[Row]) -> Iterator[Sequence[object]]:
+    """Write a row a server at rest."""
+    for row in rows:
+        shares = (f"{row['seconds'][name] / HOUR:.2%}" for name in ("agent", "keepalived", "systemd"))
+        lines = ", ".join(f"{who} {count:.0f}" for who, count in row["lines"].items())
+        yield row["services"], row["role"], *shares, f"{row['resident']:.0f} MiB", lines or 0
+
+
+def typed(rows: Sequence[Row]) -> Iterator[Sequence[object]]:
+    """Write a row a command."""
+    for row in rows:
+        yield row["services"], f"`{row['words']}`", f"{row['wall'] * 1000:.0f} ms", f"{row['spent'] * 1000:.0f} ms"
+
+
+def page(figures: Row) -> str:
+    """Write the page."""
+    cases = figures["takeover"]
+    gaps = "event", "services", "advert", "floor", "nvkeep", "ratio", "last address", "rows lost"
+    parts = (
+        [HEAD.format(**figures["machine"])],
+        table(gaps, outages(cases)),
+        [STAGES],
+        table(("stage", FLOOR, NVKEEP), stages(cases)),
+        [TRACE],
+        *([f"\n{event}:\n\n```text", *trace(cases, event), "```"] for event in ("power cut", "move")),
+        [REST],
+        table(
+            ("services", "server", "agent", "keepalived", "systemd", "memory of the agent", "journal lines an hour"),
+            resting(figures["rest"]),
+        ),
+        [VERBS],
+        table(("services", "command", "wall", "processor"), typed(figures["verbs"])),
+    )
+    return "\n".join(line.rstrip("\n") for part in parts for line in part) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(json.loads(FIGURES.read_text())))

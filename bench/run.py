@@ -1,0 +1,76 @@
+"""Everything in one run (`make bench`, root, about an hour): takeovers, rest, commands; then docs/performance.md."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import page
+import rest
+import takeover
+
+from lab import base
+from lab.commands import LabError, run
+
+TOOLS = {"keepalived": ("keepalived", "--version"), "systemd": ("systemctl", "--version")}
+
+
+def machine() -> dict[str, object]:
+    """Say what it was measured on; the versions are those of the lab's servers."""
+    root = base.ensure() / "root"
+    found = {name: version(root, words) for name, words in TOOLS.items()}
+    return {"cores": os.cpu_count(), "kernel": platform.release(), "loop": loop(), **found}
+
+
+def version(root: Path, words: tuple[str, ...]) -> str:
+    """Give the first two words of what a tool calls itself."""
+    done = run(("chroot", str(root), *words))
+    return " ".join((done.stdout or done.stderr).split()[:2])
+
+
+def loop() -> float:
+    """Time five million additions, in seconds: the machine's speed now."""
+    begun, total = time.perf_counter(), 0
+    for number in range(5_000_000):
+        total += number
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Measure everything, and write the figures and the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--services", type=int, nargs="+", default=[1, 5, 20], metavar="N", help="that are taken over")
+    parser.add_argument("--resting", type=int, nargs="+", default=[1, 20, 100], metavar="N", help="services at rest")
+    parser.add_argument("--adverts", type=float, nargs="+", default=[0.1], metavar="SECONDS", help="with one service: each")
+    parser.add_argument("--runs", type=int, default=5, help="of each event (default: %(default)s)")
+    parser.add_argument("--settle", type=float, default=rest.SETTLED, metavar="SECONDS", help="before services rest")
+    words = parser.parse_args()
+    cases = []
+    for services in words.services:
+        for advert in words.adverts if services == 1 else words.adverts[:1]:
+            cases += takeover.measured((takeover.FLOOR, takeover.NVKEEP), services, advert, words.runs)
+            for case in cases[-2:]:
+                takeover.tell(case)
+    takeover.compare(cases)
+    figures = {
+        "machine": machine(),
+        "takeover": [asdict(case) for case in cases],
+        **rest.rows(words.resting, words.settle, rest.LOOKED_ON, rest.RUNS),
+    }
+    page.FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    page.PAGE.write_text(page.page(figures))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except LabError as error:
+        sys.exit(f"bench: {error}")
