@@ -74,7 +74,7 @@ def release(server: Server) -> None:
 
 
 def detached(server: Server) -> None:
-    """Detach as soon as nothing has the device open: for a moment, somebody else on this machine may."""
+    """Detach as soon as nothing has the device open: a losetup(8) in a server of another lane may have, for a moment."""
     until(lambda: detach(server) == "Detached", within=2, what="it is detached")
 
 
