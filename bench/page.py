@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rest import HOUR
+from takeover import CUT, FLOOR, MOVE, NVKEEP
+
 ROOT = Path(__file__).parents[1]
 FIGURES, PAGE = ROOT / "bench/figures.json", ROOT / "docs/performance.md"
-FLOOR, NVKEEP = "floor", "nvkeep"
-HOUR = 3600.0
 Row = Mapping[str, Any]
 
 HEAD = """\
@@ -91,7 +92,7 @@ def outages(cases: Sequence[Row]) -> Iterator[Sequence[object]]:
 
 def stages(cases: Sequence[Row]) -> Iterator[Sequence[object]]:
     """Compare when each stage of a power cut is over."""
-    cut = {case["tool"]: case for case in cases if case["event"] == "power cut" and case["services"] == 1}
+    cut = {case["tool"]: case for case in cases if case["event"] == CUT and case["services"] == 1}
     for what in cut[NVKEEP]["runs"][0]["stages"]:
         yield what, *(over(cut[tool], what) for tool in (FLOOR, NVKEEP))
 
@@ -134,7 +135,7 @@ def page(figures: Row) -> str:
         [STAGES],
         table(("stage", FLOOR, NVKEEP), stages(cases)),
         [TRACE],
-        *([f"\n{event}:\n\n```text", *trace(cases, event), "```"] for event in ("power cut", "move")),
+        *([f"\n{event}:\n\n```text", *trace(cases, event), "```"] for event in (CUT, MOVE)),
         [REST],
         table(
             ("services", "server", "agent", "keepalived", "systemd", "memory of the agent", "journal lines an hour"),

@@ -15,9 +15,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -61,7 +60,7 @@ class Case:
     event: str
     services: int
     advert: float
-    runs: tuple[Run, ...] = ()
+    runs: tuple[Run, ...]
 
     @property
     def gap(self) -> float:
@@ -77,10 +76,6 @@ class Case:
         """Give each stage and the median of when it was over."""
         for what in self.runs[0].stages:
             yield what, statistics.median(run.stages[what] for run in self.runs if what in run.stages)
-
-    def typical(self) -> Run:
-        """Give the run that is nearest to the median."""
-        return min(self.runs, key=lambda run: abs(run.gap - self.gap))
 
 
 class Pair:
@@ -173,7 +168,7 @@ class Pair:
         gap_at, gap = max(((at, length) for at, length in result.gaps if at + length > begun), key=lambda gap: gap[1])
         logs = {name: heir.read(path) for name, path in LOGS.items()}
         stages = {stage.what: stage.ended for stage in timeline.stages(logs, begun + offset, gap_at + gap + offset)}
-        lines = tuple(trace("".join(logs.values()), begun + offset, gap_at + gap + offset))
+        lines = timeline.trace(logs, begun + offset, gap_at + gap + offset)
         run = Run(gap, stages, all_up(logs["actions"], self.served, begun + offset), writer.lost(), lines)
         if event == CUT:
             active.power_on()
@@ -184,15 +179,6 @@ def all_up(log: str, served: Sequence[Database], begun: float) -> float:
     """Find when the last service had its address."""
     ended = (timeline.first(log, begun, f" {one.name}: address ", "converged") for one in served)
     return max((moment - begun for moment in ended if moment is not None), default=0.0)
-
-
-def trace(log: str, begun: float, ended: float) -> Iterator[str]:
-    """Give the lines between two moments, with the seconds since the first."""
-    for line in sorted(log.splitlines()):
-        moment, _, text = line.partition(": ")
-        with suppress(ValueError):
-            if begun <= (when := datetime.fromisoformat(moment).timestamp()) <= ended:
-                yield f"{when - begun:.3f} {text}"
 
 
 def measured(tools: Sequence[str], services: int, advert: float, runs: int) -> list[Case]:

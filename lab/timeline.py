@@ -53,6 +53,13 @@ def first(log: str, after: float, *marks: str) -> float | None:
     return None
 
 
+def trace(logs: dict[str, str], begun: float, ended: float) -> tuple[str, ...]:
+    """Give every line of the logs between two moments, with the seconds since the first; all are seconds of the epoch."""
+    lines = [(_time(line), line.partition(": ")[2]) for log in logs.values() for line in log.splitlines()]
+    known = sorted((when, text) for when, text in lines if when is not None and begun <= when <= ended)
+    return tuple(f"{when - begun:.3f} {text}" for when, text in known)
+
+
 def _time(line: str) -> float | None:
     try:
         return datetime.fromisoformat(line.split(": ", 1)[0]).timestamp()
