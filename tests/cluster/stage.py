@@ -29,6 +29,7 @@ QUIET = 0.5  # seconds: the longest gap where nothing may move
 BEFORE_KEEPALIVED = ("nvkeep.service", "nvkeep-reconcile.timer")
 MEASURED: list[str] = []  # what tests measured, for the last lines of a run
 LOG = "/var/log/nvkeep/actions.log"
+LOGS = ("/var/log/nvkeep/event_handler.log", LOG)
 
 
 T = TypeVar("T")
@@ -84,8 +85,15 @@ class Stage:
     def settle(self, within: float = 60) -> None:
         """Wait until every database is on one server, and every other of its servers stands by."""
         for one in self.databases:
-            until(lambda one=one: self._settled(one), within=within, what=f"{one.name} is not settled", every=0.5)  # type: ignore[misc]
+            try:
+                until(partial(self._settled, one), within=within, what=f"{one.name} is not settled", every=0.5)
+            except LabError as error:
+                raise LabError(f"{error}\n{self._shown(one)}") from error
         self.calm = True
+
+    def _shown(self, one: Database) -> str:
+        """Show what every server knows of a database, for a wait that ended in vain."""
+        return "\n".join(f"{server.name}: {shown(server, one)}" for server in self.hosts(one))
 
     def _settled(self, one: Database) -> bool:
         on = [server for server in self.hosts(one) if one.serves(server)]
@@ -261,6 +269,16 @@ def standing(server: Server, one: Database) -> dict[str, Any]:
 def says(server: Server, one: Database, *words: str) -> bool:
     """Return whether a server sums the database up in one of these words."""
     return standing(server, one)["summary"] in words
+
+
+def shown(server: Server, one: Database) -> str:
+    """Show the status, what is left and the last of the logs of a database on a server."""
+    if not server.awake:
+        return "not awake"
+    status = server.run(("nvkeep", "status", one.name), check=False)
+    logs = [line for path in LOGS for line in server.read(path).splitlines()[-400:] if f" {one.name}: " in line]
+    flagged, left = flag(server, one.name), one.left(server)
+    return "\n".join((f"flag {flagged}, left {left}", status.stdout, status.stderr, *logs[-30:]))
 
 
 def ready(server: Server, one: Database) -> bool:
