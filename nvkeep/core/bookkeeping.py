@@ -126,8 +126,8 @@ class Bookkeeping:
         with self.tolerant("that it is held"):
             self.store.hold(Blocked(key, reason, self.host.date()))
 
-    def remember(self, verdict: Verdict, observation: Observation) -> bool:
-        """Record what lasts longer than a pass; return whether the flag has to be 0 for a moment (tie-break)."""
+    def remember(self, verdict: Verdict, observation: Observation, *, denied: bool) -> bool:
+        """Record what lasts longer than a pass, and being `denied`; return whether the flag has to be 0 for a moment."""
         old, facts = self.store.timers(), observation.facts
         holds = facts.holder is Holder.ME or self.store.claimed()
         tied = tie_break(
@@ -146,6 +146,7 @@ class Bookkeeping:
                 io_bad_since=observation.io_bad_since if kept else 0.0,
                 carrier_lost_since=observation.carrier_lost_since,
                 candidate_since=tied.since,
+                denied_at=self.host.now() if denied else old.denied(facts.role, self.host.now()),
             )
         )
         return tied.now and self._silent()

@@ -2,6 +2,7 @@
 
 from nvkeep.core.plan import lost
 from nvkeep.model.spec import Cluster
+from nvkeep.model.timers import TIE_BREAK_FIRST_S, TIE_BREAK_NEXT_S
 from nvkeep.state import host as host_state
 from nvkeep.state.service import Store
 
@@ -11,10 +12,11 @@ TICK_S = 1.0  # between two looks at what no event source reports
 def pressing(store: Store, cluster: Cluster) -> bool:
     """Return whether what is on record, or the storage, calls for a pass of a service. Raises ProbeError."""
     timers, now = store.timers(), store.host.now()
+    turn = TIE_BREAK_FIRST_S + TIE_BREAK_NEXT_S * cluster.services[store.service].hosts.index(store.host.name)
     if (
         timers.yield_until
         or timers.carrier_lost_since
-        or timers.candidate_since
+        or 0 < timers.candidate_since <= now - turn
         or timers.io_bad_since
         or store.fencing().bars
         or 0 < timers.announce_at <= now

@@ -44,7 +44,8 @@ class Engine:
         unknown = {key: Outcome(key, Word.UNKNOWN, why) for key, why in plan.waiting}
         below = {resource.key: resource.needs for resource in resources}
         above = {key: {other for other, needs in below.items() if key in needs} for key in below}
-        down = self._isolate(resources, plan, above) if _isolating(plan) else self._walk(resources, plan.down, above, above, {})
+        isolating = any(change.verb is Verb.ISOLATE for change in plan.down)
+        down = self._isolate(resources, plan, above) if isolating else self._walk(resources, plan.down, above, above, {})
         stuck = {key: outcome for key, outcome in down.items() if outcome.word not in SETTLED}
         up = self._walk(resources, plan.up, below, below, unknown | stuck)
         done = {resource.key: Outcome(resource.key, Word.IN_SYNC) for resource in resources} | unknown | down | up | stuck
@@ -222,7 +223,3 @@ def _pause(state: RetryCallState, first: float) -> float:
     if isinstance(error, Pending):
         return float(min(SLOWEST_LOOK_S, first * SLOWER ** min(state.attempt_number - 1, 50)))
     return float(RETRY_DELAY(state))
-
-
-def _isolating(plan: Plan) -> bool:
-    return any(change.verb is Verb.ISOLATE for change in plan.down)

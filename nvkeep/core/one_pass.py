@@ -191,7 +191,7 @@ class Pass:
         fencing = self.scope.fencing(observation.facts.role)
         with self.bookkeeping.tolerant("what was heard"):
             self.store.save_fencing(fencing)
-        tied = self.bookkeeping.remember(verdict, observation)
+        tied = self.bookkeeping.remember(verdict, observation, denied=self.denied)
         self.bookkeeping.returned(verdict, observation, outcomes)
         up, why = set_flag(self.scope, verdict, observation, outcomes, deaf=fencing.deaf, tied=tied)
         self.bookkeeping.stands(outcomes)

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from nvkeep.model.role import Role
 
 # --- backoff ----------------------------------------------------------------------------------------------------------
-# A master that finds the service served lowers its flag, and listens again after a while. Listening begins when the flag is up
-# again. keepalived says BACKUP for as long as it listens, heard or not, so BACKUP counts as having heard only when it lasts
-# longer than a silent master could be.
+# A master that finds the service served lowers its flag, and listens again later, from when the flag is up. keepalived says
+# BACKUP while it listens, heard or not: that counts as having heard only when it lasts longer than a silent master could be.
 
 BACKOFF_FIRST_S, BACKOFF_LONGEST_S = 10.0, 300.0  # each time it was in vain, twice as long
 
@@ -49,9 +48,8 @@ def after_hearing(old: Backoff, role: Role, now: float, master_down: float) -> B
 
 
 # --- tie-break --------------------------------------------------------------------------------------------------------
-# When several hosts are each master on a part of the heartbeat networks, a CANDIDATE that holds nothing lowers its flag for a
-# moment: after TIE_BREAK_FIRST_S, and TIE_BREAK_NEXT_S more for each host that is preferred to it. So the masters of several
-# networks become one host, because nobody takes a role back (nopreempt).
+# When several hosts are each master on some of the networks, a CANDIDATE that holds nothing lowers its flag for a moment, after
+# TIE_BREAK_FIRST_S, and TIE_BREAK_NEXT_S more for each host preferred to it. So they become one: nobody takes a role back.
 
 TIE_BREAK_FIRST_S, TIE_BREAK_NEXT_S, TIE_BREAK_LASTS_S = 10.0, 5.0, 1.0
 
@@ -125,6 +123,7 @@ def next_announcement(since: float, now: float) -> float:
 
 
 STOOD_EVERY_S, UNSEEN_LIMIT_S = 10.0, 120.0  # how often that is recorded; how long a holder may not be seen to stand
+DENIED_AGAIN_S = 60.0  # after which a candidate asks storage that names no holder again: it may be a candidate for long
 
 # --- the record -------------------------------------------------------------------------------------------------------
 
@@ -147,9 +146,14 @@ class Timers:
     fresh_since: float = 0.0  # taken then, and not seen to stand wholly since
     stood_at: float = 0.0  # seen to stand wholly, give or take STOOD_EVERY_S
     answered_since: float = 0.0  # somebody has answered for an address since then, while nobody holds the volumes
+    denied_at: float = 0.0  # the volume was denied to this host then, and it has been a candidate since
     adverts: int = 0  # that keepalived had received when this host began to listen
 
     @property
     def backoff(self) -> Backoff:
         """Until when, and for which holders, this host backs off."""
         return Backoff(self.yield_until, self.patience, self.listening_since, self.aside_for)
+
+    def denied(self, role: Role, now: float) -> float:
+        """Return when the volume was denied to this host, if it need not try again yet; else 0."""
+        return self.denied_at if role is Role.CANDIDATE and now - self.denied_at < DENIED_AGAIN_S else 0.0

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lab.databases import Database
     from lab.server import Server
 
+STANDBY = ("BACKUP", "CANDIDATE")
 QUIET = 0.5  # seconds: the longest gap where nothing may move
 BEFORE_KEEPALIVED = ("nvkeep.service", "nvkeep-reconcile.timer")
 MEASURED: list[str] = []  # what tests measured, for the last lines of a run
@@ -282,11 +283,20 @@ def shown(server: Server, one: Database) -> str:
 
 
 def ready(server: Server, one: Database) -> bool:
-    """Return whether a server stands by for a database: able to take over, and with nothing of it."""
-    if not (server.awake and flag(server, one.name) and reported(server, one.name, role="BACKUP")):
+    """Return whether a server stands by for a database: able to take over, and with nothing of it.
+
+    On several heartbeat networks it may be master of one for as long as another server serves: a CANDIDATE.
+    """
+    if not (server.awake and flag(server, one.name) and any(reported(server, one.name, role=role) for role in STANDBY)):
         return False
     found = standing(server, one)
-    return found["summary"] == "ok" and found["role"].startswith("BACKUP") and not one.left(server)
+    return found["summary"] == "ok" and found["role"].startswith(STANDBY) and not one.left(server)
+
+
+def noticed(one: Database, standbys: list[Server]) -> bool:
+    """Return whether the one that is master says split, or each is master on one network, where neither can say it."""
+    seen = [standing(standby, one) for standby in standbys]
+    return any(each["summary"] == "split" for each in seen) or all("CANDIDATE" in each["role"] for each in seen)
 
 
 def well(server: Server, one: Database) -> bool:

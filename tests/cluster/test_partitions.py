@@ -17,7 +17,7 @@ from lab import steady
 from lab.commands import LabError, until
 from lab.databases import Database
 from lab.steady import boottime
-from tests.cluster.stage import MEASURED, QUIET, Stage, Watch, says, standing
+from tests.cluster.stage import MEASURED, QUIET, Stage, Watch, noticed, says
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,16 +170,10 @@ def test_without_a_witness_a_full_partition_costs_three_takeovers_at_worst(story
     assert story.lab.storage.holder(BLIND.volume) == serving.name
 
 
-def noticed(*standbys: Server) -> bool:
-    """Return whether the one that is master says split, or each is master on one network, where neither can say it."""
-    seen = [standing(standby, FIT) for standby in standbys]
-    return any(each["summary"] == "split" for each in seen) or all("CANDIDATE" in each["role"] for each in seen)
-
-
 def test_the_active_server_dies_while_its_heartbeats_are_cut(story: Story) -> None:
     lab, watch = story.lab, story.watches[FIT]
     lab.network.cut_heartbeats("srv-c")
-    until(lambda: noticed(lab["srv-a"], lab["srv-b"]), within=15, what="nobody says split", every=0.2)
+    until(lambda: noticed(FIT, [lab["srv-a"], lab["srv-b"]]), within=15, what="nobody says split", every=0.2)
     died = boottime()
     lab["srv-c"].power_cut()
     until(lambda: any(FIT.serves(each) for each in lab), within=30, what="nobody takes over")

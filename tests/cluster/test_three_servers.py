@@ -9,7 +9,7 @@ from lab.commands import until
 from lab.databases import Database
 from lab.network import HEARTBEATS
 from lab.steady import boottime
-from tests.cluster.stage import MEASURED, all_at_once, kept_stage, says, standing
+from tests.cluster.stage import MEASURED, all_at_once, kept_stage, noticed, says, standing
 
 if TYPE_CHECKING:
     from lab.server import Server
@@ -52,7 +52,7 @@ def test_all_heartbeats_of_the_active_server_are_cut_and_then_it_dies(stage: Sta
     watch, active = stage.watch(PG), stage.on(PG)
     others = stage.others(PG)
     stage.lab.network.cut_heartbeats(active.name)
-    until(lambda: any(says(server, PG, "split") for server in others), within=15, what="nobody says split", every=0.2)
+    until(lambda: noticed(PG, others), within=15, what="nobody says split", every=0.2)
     time.sleep(15)  # longer than any patience: nothing may move while the service is well
     assert watch.moves == []
     assert watch.seen().longest_steady_gap < 0.5
@@ -101,6 +101,28 @@ def test_masters_of_several_networks_become_one_host(stage: Stage) -> None:
     result = watch.finish(heir)
     assert watch.moves == [f"{heir.name} preempt"]
     assert result.longest_steady_gap < 40
+
+
+def test_half_masters_that_stay_so_seldom_ask_the_storage(stage: Stage) -> None:
+    """The storage names no holder; the preferred server keeps the network that it is master of, and another one serves."""
+    preferred = stage.lab[HOSTS[0]]
+    if stage.on(PG) is preferred:
+        preferred.power_cut()
+        took_over(stage)
+        preferred.power_on()
+        stage.settle()
+    watch = stage.watch(PG)
+    stage.lab.network.deafen(preferred.name, BEAT.interface)
+    until(lambda: "CANDIDATE" in standing(preferred, PG)["role"], within=10, what="it is master of no network")
+    stage.lab.network.heal(preferred.name, BEAT.interface)
+    until(lambda: "CANDIDATE" in standing(watch.active, PG)["role"], within=10, what="the active server kept both networks")
+    heard = boottime()
+    time.sleep(30)
+    denied = [event for event in stage.lab.storage.events("denied") if event.boottime > heard]
+    assert len(denied) <= 1, denied
+    assert "CANDIDATE" in standing(preferred, PG)["role"]
+    assert says(preferred, PG, "ok")
+    watch.stayed()
 
 
 def test_all_three_are_rebooted(stage: Stage) -> None:

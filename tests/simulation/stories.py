@@ -5,6 +5,7 @@ from collections.abc import Callable
 from nvkeep.keepalived import CONF
 from nvkeep.model.report import Report, Word
 from nvkeep.model.role import Role
+from nvkeep.model.timers import DENIED_AGAIN_S
 from nvkeep.state.files import LEAVING
 from nvkeep.state.service import Store
 from tests.simulation.parts import EXCLUSIVE, Placed
@@ -851,6 +852,35 @@ def a_unit_that_fails_at_once_moves_the_service() -> str:
     world.make_pass("a")
     return told(world, (world.clean("a"), f"kept: {world.commands[-4:]}"), (not claimed(world, "a"), "still claimed"),
                 (not flag(world, "a"), "the flag is up"))  # fmt: skip
+
+
+def tries(world: World, name: str, seconds: float) -> int:
+    """Count how often a host asks for the volume while it makes a pass a second."""
+    world.commands.clear()
+    passes(world, name, seconds)
+    return sum("nvmesh_attach_volumes" in argv for _, argv, _ in world.commands)
+
+
+@story
+def a_half_master_that_was_denied_tries_again_after_a_while_only() -> str:
+    world = serving(beats=2)
+    force_role(world, "b", "CANDIDATE")
+    first, later = tries(world, "b", 1.0), tries(world, "b", 300.0)
+    force_role(world, "b", "BACKUP")
+    passes(world, "b", 1.0)
+    force_role(world, "b", "CANDIDATE")
+    anew = tries(world, "b", 1.0)
+    world.machines["a"].stop_keepalived("inactive")
+    world.advance(6.0)
+    world.make_pass("a")
+    passes(world, "b", DENIED_AGAIN_S)
+    return told(
+        world,
+        (first == 1, f"tried {first} times at first"),
+        (3 <= later <= 5, f"tried {later} times in five minutes"),
+        (anew == 1, f"tried {anew} times with the role anew"),
+        (world.serves("b"), "free, and never taken"),
+    )
 
 
 @story

@@ -16,7 +16,7 @@ from nvkeep.core.engine import Engine
 from nvkeep.core.one_pass import After, Pass
 from nvkeep.core.scope import Scope
 from nvkeep.errors import Pending, ProbeError, StepError
-from nvkeep.model import decision, eligibility, fencing, finding
+from nvkeep.model import decision, eligibility, fencing, finding, timers
 from nvkeep.model.decision import Action, Facts, Guard, Holder
 from nvkeep.model.report import Word
 from nvkeep.model.role import Role, Roles
@@ -352,6 +352,16 @@ def a_late_umount_is_final(patch: Patch) -> None:
 @mutation("a slow start is waited for", "not waited for")
 def a_start_is_not_waited_for(patch: Patch) -> None:
     patch.setattr(UnitKind, "pending", lambda *_, **__: False)
+
+
+@mutation("a half master that was denied tries again after a while only", "in five minutes")
+def a_denial_is_forgotten(patch: Patch) -> None:
+    patch.setattr(timers, "DENIED_AGAIN_S", 0.0)
+
+
+@mutation("a half master that was denied tries again after a while only", "never taken|in five minutes")
+def a_denial_is_for_ever(patch: Patch) -> None:
+    patch.setattr(timers, "DENIED_AGAIN_S", float("inf"))
 
 
 @mutation("states nvmesh CANDIDATE", "not serves|still changing")

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from nvkeep.core.scope import Scope
+from nvkeep.model.timers import DENIED_AGAIN_S
 from nvkeep.state.service import Store
 from nvkeep.status.service import ServiceStatus, service_status
 from tests.simulation.stories import serving
@@ -48,7 +49,7 @@ def test_a_host_that_was_denied_the_volume_says_so_until_the_next_pass(role: str
     files[TIMERS] = json.dumps(json.loads(files[TIMERS]) | {"yield_until": 0.0})  # what it says does not hang on the backoff
     seen = status(world, "b")
     assert (str(seen.summary), str(seen.holder_word)) == (summary, "another")
-    world.advance(4 * world.cluster.timing.reconcile)
+    world.advance(max(4 * world.cluster.timing.reconcile, DENIED_AGAIN_S))
     assert str(status(world, "b").holder_word) == "untold"
 
 

@@ -11,6 +11,8 @@ from nvkeep.core.reconcile import run_pass
 from nvkeep.host.events import Events
 from nvkeep.keepalived import answers
 from nvkeep.model.spec import Cluster
+from nvkeep.model.timers import Timers
+from nvkeep.state.service import Store
 from tests.simulation.stories import serving
 from tests.simulation.world import SERVICE, UNIT, VOLUME, Process, World, cluster, force_role
 
@@ -53,6 +55,16 @@ def test_a_worker_makes_a_pass_when_the_volume_is_another_hosts() -> None:
     world.seize_behind_its_back(VOLUME)
     work(world, woken=False)
     assert world.clean("a")
+
+
+@pytest.mark.parametrize(("ago", "passes"), [(9.0, False), (10.0, True)])
+def test_a_half_master_makes_a_pass_a_second_when_it_is_its_turn_to_step_back(ago: float, *, passes: bool) -> None:
+    world = serving(beats=2)
+    store = Store(Process(world, world.machines["a"]), SERVICE)
+    store.save_timers(Timers(candidate_since=store.host.now() - ago))
+    world.machines["a"].units[UNIT].kill()
+    work(world, woken=False)
+    assert world.serves("a") is passes
 
 
 @pytest.mark.parametrize(("takes", "free"), [(0.01, 0.09), (0.09, 0.05), (3.0, 0.1)])
