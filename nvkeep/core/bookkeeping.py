@@ -68,10 +68,9 @@ class Bookkeeping:
         with self.tolerant("that the fencing is over"):  # but one that nobody was heard after stays, unless the volume was free
             self.store.save_fencing(fencing if fencing.spent and action is not Action.ACQUIRE else Fencing())
         if moved or action is not Action.SERVE:
-            now = self.host.now()
-            fresh = self.store.timers().fresh_since if action is Action.SERVE else now
-            timers = replace(self.store.timers(), announce_since=now, announce_at=next_announcement(now, now))
-            self.store.save_timers(replace(timers, fresh_since=fresh))
+            old, now = self.store.timers(), self.host.now()
+            fresh = old.fresh_since if action is Action.SERVE else now
+            self.store.save_timers(replace(old, announce_since=now, announce_at=next_announcement(now, now), fresh_since=fresh))
 
     @contextmanager
     def tolerant(self, what: str) -> Iterator[None]:

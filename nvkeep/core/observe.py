@@ -91,7 +91,8 @@ def observe(
     holders = _holders(scope, seen, denied=denied)
     asked = _asked(scope, assumed, problems, anew=anew)
     now = scope.host.now()
-    if holders.holder is Holder.UNTOLD and not asked.manual and scope.store.timers().denied(asked.role, now):
+    untold = holders.holder is Holder.UNTOLD and not asked.manual and not scope.store.claimed()  # a claimed one only came off
+    if untold and scope.store.timers().denied(asked.role, now):
         holders = holders._replace(holder=Holder.ANOTHER)
     io_since, carrier_since = _io_bad_since(scope, holders.holder, seen), _carrier_lost_since(scope)
     facts = Facts(

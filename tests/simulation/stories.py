@@ -1,6 +1,7 @@
 """Short stories, each with one thing that must hold: they return "", and every mutation must make one of them speak."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from nvkeep.keepalived import CONF
 from nvkeep.model.report import Report, Word
@@ -881,6 +882,18 @@ def a_half_master_that_was_denied_tries_again_after_a_while_only() -> str:
         (anew == 1, f"tried {anew} times with the role anew"),
         (world.serves("b"), "free, and never taken"),
     )
+
+
+@story
+def a_volume_that_came_off_a_half_master_is_taken_again_whatever_was_denied_before() -> str:
+    world = serving(beats=2)
+    force_role(world, "a", "CANDIDATE")
+    store = Store(Process(world, world.machines["a"]), SERVICE)
+    store.save_timers(replace(store.timers(), denied_at=store.host.now()))
+    world.machines["a"].detach(("--force", VOLUME))
+    world.make_pass("a")
+    world.make_pass("a")
+    return told(world, (not losses(world, "a"), "recorded a fencing that was none"), (world.serves("a"), "not taken again"))
 
 
 @story
