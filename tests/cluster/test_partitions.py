@@ -17,7 +17,7 @@ from lab import steady
 from lab.commands import LabError, until
 from lab.databases import Database
 from lab.steady import boottime
-from tests.cluster.stage import MEASURED, QUIET, Stage, Watch, noticed, says
+from tests.cluster.stage import HALF_MASTERS, MEASURED, QUIET, Stage, Watch, noticed, says
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +33,6 @@ BLIND = Database("blind", 4, ("srv-a", "srv-b"), ("ping: none",), bare=True)  # 
 MINUTE = 60.0
 LISTENS = 150.0  # seconds; a standby that has backed off for minutes, each time twice as long, listens again only after that
 TAKEOVER = 8.0  # seconds without a row when a server is gone
-# Of three hosts two are left, and each may be master on one of the two networks: once nobody serves, one steps back after so
-# many seconds.
-HALF_MASTERS = 15.0
 PATIENCE = 10.0  # seconds a master without a health check backs off before it takes from a host that nobody hears
 
 
