@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,18 @@ from nvkeep.errors import NvkeepError, Unreachable
 from nvkeep.host import Host, last, load
 from nvkeep.host.ssh import Peer, json_of
 from nvkeep.keepalived.version import here
-from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Difference, Parts, compare, digest, shared
+from nvkeep.model.consistency import (
+    AS_GENERATED,
+    CODE,
+    MISSING,
+    UNREADABLE,
+    Compared,
+    Difference,
+    Parts,
+    compare,
+    digest,
+    shared,
+)
 from nvkeep.model.spec import Cluster
 from nvkeep.probes.tool import Tool
 from nvkeep.reconcilers import resources, volumes
@@ -30,15 +41,6 @@ INTERVAL_S = 60.0  # between two comparisons by the agent
 FIRST_INTERVAL_S = 10.0  # until the first, which has better things to do, and while hosts differ: what was fixed is seen soon
 READ_TIMEOUT_S = 5.0  # for a file of `agree:`
 ANSWER_TIMEOUT_S = 20.0  # for another host to answer
-
-
-@dataclass(frozen=True)
-class Compared:
-    """How the comparison with one host went. `at`: seconds since boot, 0 never; `unreached`: why the last try failed."""
-
-    at: float = 0.0
-    differs: tuple[Difference, ...] = ()
-    unreached: str = ""
 
 
 def parts(host: Host, cluster: Cluster) -> Parts:

@@ -59,7 +59,7 @@ EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "
     "window": 'window: "02:00-05:00"', "proc": "proc: /proc/nvmeibc", "router_id": "router_id: 51", "advert": "advert: 0.5",
     "reconcile": "reconcile: 10", "step": "step: 60", "cooldown": "cooldown: 60",
 }  # fmt: skip
-WORDY = re.compile(r"[A-Za-z0-9_./@:, -]{1,60}")  # what can stand in a list as it is
+WORDY = r"[A-Za-z0-9_./@:, -]{1,60}"  # what can stand in a list as it is
 LISTED = ("heartbeats", "volumes", "mounts", "addresses")  # lists of mappings
 
 
@@ -141,7 +141,7 @@ def _not_text(value: object, loc: Loc) -> str:
 
 
 def _not_list(value: object, loc: Loc) -> str:
-    words = isinstance(value, str) and loc[-1] not in LISTED and WORDY.fullmatch(value)
+    words = isinstance(value, str) and loc[-1] not in LISTED and re.fullmatch(WORDY, value)
     return f"{shown(value)} is not a list; write {f'[{value}]' if words else example(loc)}"
 
 

@@ -1,7 +1,7 @@
 """The configuration as it was read last, so that a start need not read YAML again: a third of its time.
 
 It counts only for the very bytes of cluster.yaml, and for the very code that has read them; whatever is wrong with it, the file
-itself is read. Nothing but the classes of the model comes out of it.
+itself is read. It outlives a boot, after which the first pass has to be fast. Only classes of the model come out of it.
 """
 
 import base64
@@ -18,28 +18,38 @@ from nvkeep.host.files import open_to_others, others_can_write
 from nvkeep.model import spec
 from nvkeep.model.frozen import Frozen
 from nvkeep.reconcilers import backends
-from nvkeep.state.files import RUN, written
+from nvkeep.state.files import VAR
 
-KEPT = f"{RUN}/cluster.kept"
+KEPT = f"{VAR}/cluster.kept"
 PLACES = (spec.__file__, backends.__file__)  # a file in each directory of which the classes come
+MOST_BYTES = 1 << 20  # some forty bytes for each of cluster.yaml
 VALUES = {kind.__name__: kind for kind in (IPv4Address, IPv4Interface, IPv6Address, IPv6Interface)}
 
 
 def keep(host: Host, data: bytes, cluster: spec.Cluster) -> None:
     """Keep what the bytes of a cluster.yaml say; where that fails, the file is read each time."""
-    written(host, KEPT, f"{_key(data)}\n{base64.b64encode(pickle.dumps(cluster)).decode()}\n")
+    packed = base64.b64encode(pickle.dumps(cluster)).decode()
+    with suppress(OSError):
+        host.write(KEPT, f"{_key(data)} {_digest(packed)}\n{packed}\n", durable=True)
 
 
 def recall(data: bytes) -> spec.Cluster | None:
     """Give what the bytes of a cluster.yaml say, as this code has read them before; None: read them."""
     try:
         with Path(KEPT).open(encoding="ascii") as stream:
-            if others_can_write(RUN) or open_to_others(os.fstat(stream.fileno())) or stream.readline() != f"{_key(data)}\n":
+            if others_can_write(VAR) or open_to_others(os.fstat(stream.fileno())):
                 return None
-            cluster = _Reader(io.BytesIO(base64.b64decode(stream.readline()))).load()
+            key, packed = stream.read(MOST_BYTES).splitlines()
+            if key != f"{_key(data)} {_digest(packed)}":
+                return None
+            cluster = _Reader(io.BytesIO(base64.b64decode(packed))).load()
     except Exception:  # noqa: BLE001 - whatever it is, the file itself is read
         return None
     return cluster if isinstance(cluster, spec.Cluster) else None
+
+
+def _digest(packed: str) -> str:
+    return sha256(packed.encode()).hexdigest()
 
 
 def _key(data: bytes) -> str:

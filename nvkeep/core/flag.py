@@ -41,7 +41,7 @@ def set_flag(
     )
     up, why = eligible(facts, beside)
     if up:  # last: nobody waits for it whose flag is 0 anyway, as after a release
-        up, why = eligible(facts, replace(beside, unready=unready_because(scope, observation)))
+        up, why = eligible(facts, beside._replace(unready=unready_because(scope, observation)))
     scope.store.save_flag(up=up or _stopping(scope, verdict, observation, outcomes))
     return up, why
 

@@ -1,7 +1,6 @@
 """What a decision rests on: everything is read again in every pass, and turned into Facts. Changes nothing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple, TypeVar
 
@@ -55,8 +54,7 @@ class Asked(NamedTuple):
         return self.ordered or self.by_hand
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(NamedTuple):
     """What was seen at one moment, and what it means.
 
     `problems`: what cannot be read or recorded, or does not fit, and what to type; with one of them this host gets no role.

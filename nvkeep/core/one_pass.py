@@ -41,7 +41,7 @@ class Prospect(NamedTuple):
 
 
 def _guarded(observation: Observation, guard: Guard) -> Observation:
-    return replace(observation, facts=replace(observation.facts, guard=guard))
+    return observation._replace(facts=replace(observation.facts, guard=guard))
 
 
 class Pass:
@@ -120,7 +120,7 @@ class Pass:
         later = self._observe(answer)
         # A seize names the versions that were read before the guard.
         holders = later.holders._replace(versions=observation.holders.versions)
-        return decide(later.facts), replace(later, holders=holders)
+        return decide(later.facts), later._replace(holders=holders)
 
     def _after(self, verdict: Verdict, outcomes: tuple[Outcome, ...]) -> After:
         """Say what follows from what happened."""

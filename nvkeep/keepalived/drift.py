@@ -11,7 +11,7 @@ from nvkeep.keepalived.version import Version
 from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.model.spec import Cluster
 
-MADE = re.compile(rf"^# \S+{re.escape(MARK)}(\S+?)(?: and keepalived ([0-9.]+))?; do not edit")
+MADE = rf"^# \S+{re.escape(MARK)}(\S+?)(?: and keepalived ([0-9.]+))?; do not edit"
 GREPS = ("/usr/bin/grep", "/bin/grep")
 
 
@@ -29,7 +29,7 @@ def drifted(host: Host, cluster: Cluster) -> Finding | None:
     """Name what in keepalived's files is not as generated; None when all is. Runs nothing."""
     try:
         file, text = installed(host)
-        header = MADE.match(text)
+        header = re.match(MADE, text)
         if not header or not header[2]:
             return _drift(f"{file} was not made by this nvkeep")
         wanted = configuration(cluster, host.name, build_of(host, Version.parse(header[2])))
@@ -46,7 +46,7 @@ def drifted(host: Host, cluster: Cluster) -> Finding | None:
 def installed(host: Host) -> tuple[str, str]:
     """Give the file that holds our part, and its text. Raises OSError, LookupError when keepalived does not read it."""
     main = host.read(CONF)
-    if MADE.match(main):
+    if re.match(MADE, main):
         return CONF, main
     if not includes(main):
         raise LookupError(f"{CONF} does not say `{INCLUDE}`")

@@ -8,8 +8,8 @@ from nvkeep.host import load
 Words = tuple[tuple[str, str], ...]
 STATES = {0: "INIT", 1: "BACKUP", 2: "MASTER", 3: "FAULT"}
 TOPOLOGY = "------< VRRP Topology >------"
-INSTANCE = re.compile(r"^ VRRP Instance = (\S+)$(.*?)(?=^ VRRP Instance = |\Z)", re.MULTILINE | re.DOTALL)
-STATE = re.compile(r"^   State = (\w+)$", re.MULTILINE)
+INSTANCE = r"(?ms)^ VRRP Instance = (\S+)$(.*?)(?=^ VRRP Instance = |\Z)"
+STATE = r"(?m)^   State = (\w+)$"
 
 
 def parse(text: str) -> Words:
@@ -38,11 +38,11 @@ def parse_text(text: str) -> Words:
     _, topology, rest = text.partition(TOPOLOGY)
     if not topology:
         raise ValueError("keepalived.data has no topology of VRRP")
-    return tuple((name, _word(name, body)) for name, body in INSTANCE.findall(rest))
+    return tuple((name, _word(name, body)) for name, body in re.findall(INSTANCE, rest))
 
 
 def _word(name: str, body: str) -> str:
-    state = STATE.search(body)
+    state = re.search(STATE, body)
     if not state:
         raise ValueError(f"keepalived.data gives {name} no state")
     return state[1] if state[1] in STATES.values() else STATES.get(int(state[1]) if state[1].isdigit() else -1, "UNKNOWN")

@@ -9,7 +9,7 @@ from nvkeep.host import Host, lines
 from nvkeep.host.files import BYTES
 from nvkeep.keepalived.names import CONF, PART
 
-TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|[{}]|[^\s{}\"']+")
+WORD = r"\"[^\"]*\"|'[^']*'|[{}]|[^\s{}\"']+"
 DEPTH = 8  # of files that include files
 
 
@@ -64,7 +64,7 @@ def statements(text: str, file: str = CONF) -> Iterator[Statement]:
 def _tokens(line: str) -> list[str]:
     """Split a line; ! and # begin a comment outside of quotes, @ a condition."""
     bare = re.sub(r"(\"[^\"]*\"|'[^']*')|[!#].*", lambda match: match[1] or "", line)
-    tokens = [token.strip("\"'") for token in TOKEN.findall(bare)]
+    tokens = [token.strip("\"'") for token in re.findall(WORD, bare)]
     return tokens[1:] if tokens and tokens[0].startswith("@") else tokens
 
 

@@ -1,9 +1,9 @@
 """What differs between two hosts that has to be the same on both, in words with the command that shows it. Pure."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 from shlex import quote
 
+from nvkeep.model.frozen import frozen
 from nvkeep.model.spec import Cluster
 
 FILE = "/etc/nvkeep/cluster.yaml"
@@ -14,12 +14,21 @@ VERSIONS = {"nvkeep": "nvkeep --version", CODE: "readlink /usr/lib/nvkeep/curren
 Parts = dict[str, str]  # a path, a name of VERSIONS or the command that tells a version -> digest, version, or what is wrong
 
 
-@dataclass(frozen=True, order=True)
+@frozen
 class Difference:
     """Something that differs, and the services that it concerns."""
 
     services: tuple[str, ...]
     text: str
+
+
+@frozen
+class Compared:
+    """How the comparison with one host went. `at`: seconds since boot, 0 never; `unreached`: why the last try failed."""
+
+    at: float = 0.0
+    differs: tuple[Difference, ...] = ()
+    unreached: str = ""
 
 
 def digest(text: str) -> str:
@@ -41,7 +50,7 @@ def compare(cluster: Cluster, me: str, mine: Parts, name: str, theirs: Parts) ->
         text = _worded(part, me, mine[part], name, theirs[part])
         if services and text:
             differences.append(Difference(services, text))
-    return tuple(sorted(differences))
+    return tuple(sorted(differences, key=lambda seen: (seen.services, seen.text)))
 
 
 def _concerned(cluster: Cluster, services: tuple[str, ...], part: str) -> tuple[str, ...]:

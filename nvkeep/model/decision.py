@@ -5,10 +5,10 @@ first that fits is taken.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from nvkeep.model.frozen import frozen
 from nvkeep.model.role import Role
 
 
@@ -44,7 +44,7 @@ class Guard(StrEnum):
     SILENT = "silent"
 
 
-@dataclass(frozen=True)
+@frozen
 class Facts:
     """All that a decision rests on. `release_why`, `cooling`, `maintenance`: the reason, empty where there is none.
 

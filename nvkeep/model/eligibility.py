@@ -1,12 +1,11 @@
 """Whether this host may have the role: the flag that keepalived tracks. Pure."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nvkeep.model.decision import Facts, Holder
 
 
-@dataclass(frozen=True)
-class Reasons:
+class Reasons(NamedTuple):
     """What, beside the facts, keeps a host from having the role: each names the reason, empty when it does not."""
 
     outdated: str = ""

@@ -5,8 +5,9 @@ can be late), or when the volume turns out to be free. A first one bars for FIRS
 the next one without having heard in between is a second one, so that hosts that never hear each other do not take in turns.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from nvkeep.model.frozen import frozen
 from nvkeep.model.role import Role
 
 FIRST_FENCING_S = 60.0  # after which a first fencing is over without having heard
@@ -14,7 +15,7 @@ LISTEN_AFTER_S = 1.0  # the flag stays 0 for so long after a fencing, so that ke
 LISTEN_AGAIN_S = 10.0  # between two tries to listen
 
 
-@dataclass(frozen=True)
+@frozen
 class Fencing:
     """How often without hearing in between, when last, and since when or from when this host listens."""
 

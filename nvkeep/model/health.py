@@ -20,15 +20,15 @@ CALL, REPLY, ACCEPTED = 0, 1, 0
 XID, RPC, NFS, NULL = 0x6E766B70, 2, 100003, 0
 NULL_CALL = struct.pack("!I10I", 1 << 31 | 40, XID, CALL, RPC, NFS, 4, NULL, 0, 0, 0, 0)
 REPLY_BYTES = 16
-STATUS = re.compile(rb"HTTP/1\.[01] ([1-5]\d\d) ")
+STATUS = rb"HTTP/1\.[01] ([1-5]\d\d) "
 STATUS_BYTES = 13
 FAILED = b"5"  # of a status: the server is there, and cannot serve
 
 FITTING = (
-    (re.compile(r"postgresql(@.*)?\.service"), "postgresql"),
-    (re.compile(r"(mariadb|mysqld?)(@.*)?\.service"), "mysql"),
-    (re.compile(r"nfs-(server|kernel-server|ganesha)(@.*)?\.service"), "nfs"),
-    (re.compile(r"(nginx|apache2|httpd|caddy|lighttpd)(@.*)?\.service"), "http"),
+    (r"postgresql(@.*)?\.service", "postgresql"),
+    (r"(mariadb|mysqld?)(@.*)?\.service", "mysql"),
+    (r"nfs-(server|kernel-server|ganesha)(@.*)?\.service", "nfs"),
+    (r"(nginx|apache2|httpd|caddy|lighttpd)(@.*)?\.service", "http"),
 )
 PORTS = {"postgresql": 5432, "mysql": 3306, "nfs": 2049, "http": 80}
 
@@ -131,7 +131,7 @@ def _nfs(answer: bytes) -> bool | None:
 
 
 def _http(answer: bytes) -> bool | None:
-    status = STATUS.match(answer)
+    status = re.match(STATUS, answer)
     if status:
         return not status[1].startswith(FAILED)
     return None if len(answer) < STATUS_BYTES else False
@@ -144,7 +144,7 @@ def vouches(health: Health | None) -> bool:
 
 def fitting(units: Sequence[str]) -> str:
     """Name the protocol of a service by its units; empty for one that is not known."""
-    return next((word for unit in units for pattern, word in FITTING if pattern.fullmatch(unit)), "")
+    return next((word for unit in units for pattern, word in FITTING if re.fullmatch(pattern, unit)), "")
 
 
 def example(units: Sequence[str]) -> str:

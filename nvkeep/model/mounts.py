@@ -12,7 +12,7 @@ from nvkeep.model.names import FsType, Inside, MountPoint, named, shown, wrong
 
 KIND_OF_MOUNT = ("move", "remount", "loop", "helper", "X-mount.subdir")
 LABELS = ("context", "fscontext", "defcontext", "rootcontext")  # of SELinux: the categories in them may be separated by commas
-OPTION = re.compile(r"[A-Za-z0-9_.:=/+@,-]{1,128}")
+OPTION = r"[A-Za-z0-9_.:=/+@,-]{1,128}"
 ONE_AN_ITEM = "write one option an item: options: [noatime, nodev]"
 BIND = dict.fromkeys(("bind", "rbind"), "write `from: DIRECTORY`, a directory of the volume, instead of fstype")
 GROUPS = (
@@ -38,12 +38,12 @@ def _option(value: str) -> str:
 
 def _option_instead(value: str) -> str:
     bare = value.replace('"', "")
-    return f"leave out the quotes: {bare}" if bare != value and OPTION.fullmatch(bare) else ONE_AN_ITEM
+    return f"leave out the quotes: {bare}" if bare != value and re.fullmatch(OPTION, bare) else ONE_AN_ITEM
 
 
 MountOption = Annotated[
     str,
-    named("one mount option", OPTION.pattern, _option_instead),
+    named("one mount option", OPTION, _option_instead),
     Checked(_option),
 ]
 

@@ -24,22 +24,22 @@ TREES = (
     "/proc/", "/sys/", "/dev/", "/run/", "/boot/", "/etc/", "/bin/", "/sbin/", "/lib/", "/lib32/", "/lib64/",
     "/usr/bin/", "/usr/sbin/", "/usr/lib/", "/var/run/", "/var/lib/nvkeep/", "/var/log/nvkeep/",
 )  # fmt: skip
-SYSTEM_UNIT = re.compile(  # what a host lives by; nvkeep's own, and what it needs, would end with the first release
+SYSTEM_UNIT = (  # what a host lives by; nvkeep's own, and what it needs, would end with the first release
     r"(keepalived|nvkeep(-[a-z]+)?|dbus(-broker)?|sshd?|init|NetworkManager|networking|systemd-[a-z0-9-]+(@.*)?|getty@.*)"
     r"\.(service|socket|timer)"
     r"|(basic|default|emergency|graphical|local-fs|multi-user|network|network-online|paths|remote-fs|rescue|shutdown|slices|sockets"
     r"|sysinit|timers|umount|halt|poweroff|reboot)(-pre)?\.target"
 )
-HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-INTERFACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}")
+HOST = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+INTERFACE = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,14}"
 INTERFACE_BYTES = 15  # IFNAMSIZ, less the NUL
 LONGEST = 60  # characters of a value that a refusal repeats
 LARGEST = 1 << 64  # messages name larger numbers without their digits
 OTHER_SUFFIXES = frozenset(["mount", "automount", "swap", "device", "path", "slice", "scope"])
 IPV4 = 4
 FUSE = frozenset({"ntfs", "ntfs-3g", "lowntfs-3g", "exfat-fuse", "glusterfs", "sshfs"})  # types with a helper that stays
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")  # a name that is safe in a path and as an argument
-UNIT = re.compile(r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.(service|socket|target|timer)")
+PLAIN = r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}"  # a name that is safe in a path and as an argument
+UNIT = r"[A-Za-z0-9:_.\\-]+(@[A-Za-z0-9:_.\\-]+)?\.(service|socket|target|timer)"
 
 
 def shown(value: object) -> str:
@@ -74,29 +74,36 @@ def wrong(what: str, instead: str) -> ValueError:
 
 def named(what: str, pattern: str, instead: str | Callable[[str], str]) -> Checked:
     """Refuse what a pattern does not fit, with what to write instead."""
-    compiled = re.compile(pattern)
 
     def check(value: str) -> str:
-        if not compiled.fullmatch(value):
+        if not re.fullmatch(pattern, value):
             raise wrong(f"{shown(value)} is not {what}", instead if isinstance(instead, str) else instead(value))
         return value
 
     return Checked(check)
 
 
+def check_name(
+    name: str, instead: str = "use letters, digits, - and _", what: str = "a volume name", pattern: str = PLAIN
+) -> None:
+    """Refuse a name that is not safe in a path and as an argument, or not of a pattern of its own."""
+    if not re.fullmatch(pattern, name):
+        raise wrong(f'"{name}" is not {what}', instead)
+
+
 def _host_instead(value: str) -> str:
     first, _, domain = value.partition(".")
-    if domain and HOST.fullmatch(first):
+    if domain and re.fullmatch(HOST, first):
         return f'write "{first}", as `hostname -s` prints it'
     hyphens = value.replace("_", "-")
-    if hyphens != value and HOST.fullmatch(hyphens):
+    if hyphens != value and re.fullmatch(HOST, hyphens):
         return f"an underscore is not allowed in one: hostnamectl set-hostname {hyphens}, and write {hyphens}"
     return "write it as `hostname -s` prints it"
 
 
 def _interface_instead(value: str) -> str:
     name = value.partition("@")[0]
-    if name != value and INTERFACE.fullmatch(name):
+    if name != value and re.fullmatch(INTERFACE, name):
         return f'write "{name}": what follows @ is the interface below it'
     if len(value) > INTERFACE_BYTES:
         return f"it has more than {INTERFACE_BYTES} characters, so it is an altname; write the name that `ip -br link` prints"
@@ -106,7 +113,7 @@ def _interface_instead(value: str) -> str:
 Argument = Annotated[str, named("an argument of a command", r"[^\0]*", "leave out the NUL character")]
 HostName = Annotated[
     str,
-    named("a host name", HOST.pattern, _host_instead),
+    named("a host name", HOST, _host_instead),
 ]
 ClientName = Annotated[
     str,
@@ -122,7 +129,7 @@ ClusterName = Annotated[
 ]
 InterfaceName = Annotated[
     str,
-    named("an interface name", INTERFACE.pattern, _interface_instead),
+    named("an interface name", INTERFACE, _interface_instead),
 ]
 
 
@@ -167,9 +174,9 @@ def _mountpoint(value: str) -> str:
 def _unit(value: str) -> str:
     if "/" in value:
         raise wrong(f"{shown(value)} is a path, not a unit", "write the unit's name as `systemctl status` shows it")
-    if not UNIT.fullmatch(value):
+    if not re.fullmatch(UNIT, value):
         raise wrong(f"{shown(value)} is not a unit that can be kept running", _unit_instead(value))
-    if SYSTEM_UNIT.fullmatch(value):
+    if re.fullmatch(SYSTEM_UNIT, value):
         raise wrong(
             f"{shown(value)} belongs to the system", "leave it out: nvkeep would stop it on every host that does not serve"
         )
@@ -178,11 +185,11 @@ def _unit(value: str) -> str:
 
 def _unit_instead(value: str) -> str:
     name, _, suffix = value.rpartition(".")
-    if name.endswith("@") and UNIT.fullmatch(f"{name}x.{suffix}"):
+    if name.endswith("@") and re.fullmatch(UNIT, f"{name}x.{suffix}"):
         return f'name the instance: "{name}INSTANCE.{suffix}"'
     if suffix in OTHER_SUFFIXES:
         return "write a .service, .socket, .target or .timer, or leave it out"
-    fits = len(value) <= LONGEST and UNIT.fullmatch(f"{value}.service")
+    fits = len(value) <= LONGEST and re.fullmatch(UNIT, f"{value}.service")
     return f'write "{value}.service"' if fits else 'write "NAME.service"'
 
 

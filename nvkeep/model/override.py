@@ -4,8 +4,9 @@ An end is a time of day, in seconds since 1970: it has to survive reboots, and p
 """
 
 import time
-from dataclasses import dataclass
 from enum import StrEnum
+
+from nvkeep.model.frozen import frozen
 
 LATEST = 32_503_680_000.0  # the year 3000, in seconds since 1970: localtime(3) has an end as well
 
@@ -33,7 +34,7 @@ ENDED_BY = {
 }
 
 
-@dataclass(frozen=True)
+@frozen
 class Override:
     """One order. `service`: empty where it is of the whole host; `since`: for people; `until`: 0 = until it is ended."""
 

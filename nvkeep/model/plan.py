@@ -1,10 +1,10 @@
 """A plan is data: what would be run, in which order, and why. The dry run prints the very objects that are run."""
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Self
 
 from nvkeep.model.decision import Action
+from nvkeep.model.frozen import frozen
 
 
 class Want(StrEnum):
@@ -43,7 +43,7 @@ class Ref(str):
         return self.partition(" ")[2]
 
 
-@dataclass(frozen=True)
+@frozen
 class Unknown:
     """How a resource stands where that could not be determined, and why: neither there nor absent."""
 
@@ -87,7 +87,7 @@ class Verb(StrEnum):
         return self in (Verb.RELEASE, Verb.ISOLATE)
 
 
-@dataclass(frozen=True)
+@frozen
 class Change:
     """One resource, what is done to it, by which commands, and why."""
 
@@ -97,7 +97,7 @@ class Change:
     why: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Plan:
     """Moves downward first, then upward; `waiting` maps what is left alone to the reason."""
 

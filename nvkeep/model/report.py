@@ -1,10 +1,11 @@
 """What a pass did, and how each resource stands after it."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from nvkeep.model.decision import Action
+from nvkeep.model.frozen import frozen
 from nvkeep.model.plan import WANT, Want
 
 
@@ -27,7 +28,7 @@ GONE = {action for action, want in WANT.items() if want is not Want.HERE}  # an 
 SETTLED = frozenset({Word.IN_SYNC, Word.CONVERGED})
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """How one resource stands after a pass; seconds is what its moves took."""
 
@@ -38,7 +39,7 @@ class Outcome:
     ran: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@frozen
 class Report:
     """One pass over one service."""
 

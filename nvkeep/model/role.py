@@ -1,8 +1,8 @@
 """keepalived's word for this host, over all its heartbeats."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Role(StrEnum):
@@ -15,8 +15,7 @@ class Role(StrEnum):
     NONE = "NONE"
 
 
-@dataclass(frozen=True)
-class Roles:
+class Roles(NamedTuple):
     """What keepalived answered: a word an instance, and whose answer it is (boot id, pid, start time).
 
     `received`: how many adverts each instance has received, where keepalived counts them.

@@ -4,9 +4,9 @@ Timers is what one service has on record in this boot. Each section says what fo
 restart limit, and when an address is announced again.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from nvkeep.model.frozen import frozen
 from nvkeep.model.role import Role
 
 # --- backoff ----------------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def at_limit(starts: tuple[float, ...], now: float) -> bool:
     return len(recent(starts, now)) >= RESTART_LIMIT
 
 
-@dataclass(frozen=True)
+@frozen
 class Blocked:
     """What failed (the key of a resource), why the service is blocked, and since when (for people: local time)."""
 
@@ -128,7 +128,7 @@ DENIED_AGAIN_S = 60.0  # after which a candidate asks storage that names no hold
 # --- the record -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
+@frozen
 class Timers:
     """Times of this boot. The names are the keys of /run/nvkeep/standing/SERVICE, which an upgrade reads: they stay."""
 

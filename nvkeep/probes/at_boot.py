@@ -18,7 +18,7 @@ DIRECTORIES = (
     "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
 )  # fmt: skip
 PULLS = ("wants", "requires", "upholds")
-DEBIANS = re.compile(r"postgresql@([0-9.]+)-(.+)\.service")  # of postgresql-common, whose generator reads start.conf
+DEBIANS = r"postgresql@([0-9.]+)-(.+)\.service"  # of postgresql-common, whose generator reads start.conf
 VENDORS = ("/usr/lib/systemd/", "/usr/local/lib/systemd/")
 
 
@@ -68,7 +68,7 @@ def _linked(unit: Install, links: dict[str, str]) -> Install:
 
 def _not_at_boot(name: str, by: str, link: str) -> str:
     """Give what keeps boot from starting it: what a generator or a package has linked, nobody can disable."""
-    cluster = DEBIANS.fullmatch(name)
+    cluster = re.fullmatch(DEBIANS, name)
     if cluster and link.startswith(GENERATED):
         return f"echo manual > /etc/postgresql/{cluster[1]}/{cluster[2]}/start.conf && systemctl daemon-reload"
     if link.startswith(VENDORS):

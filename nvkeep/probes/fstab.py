@@ -11,7 +11,7 @@ from nvkeep.probes.mountinfo import plain
 
 TABLE = "/etc/fstab"
 TAGS = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid", "PARTLABEL": "by-partlabel", "ID": "by-id"}
-PLAIN = re.compile(r"[^A-Za-z0-9#+.:=@_-]")  # what udev writes as its bytes in the name of a link
+PLAIN = r"[^A-Za-z0-9#+.:=@_-]"  # what udev writes as its bytes in the name of a link
 UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system")
 PULLS = (".wants", ".requires")
 FIELDS = 2  # device and place; the rest may be left out
@@ -37,7 +37,7 @@ def node(source: str) -> str:
     tag, equals, value = source.partition("=")
     if not equals or tag not in TAGS:
         return source
-    return f"/dev/disk/{TAGS[tag]}/{PLAIN.sub(_bytes, value)}"
+    return f"/dev/disk/{TAGS[tag]}/{re.sub(PLAIN, _bytes, value)}"
 
 
 def _bytes(match: re.Match[str]) -> str:

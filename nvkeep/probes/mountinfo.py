@@ -8,7 +8,7 @@ from nvkeep.errors import ProbeError
 from nvkeep.host import Host, lines
 
 TABLE = "/proc/self/mountinfo"
-_OCTAL = re.compile(r"\\([0-7]{3})")
+_OCTAL = r"\\([0-7]{3})"
 
 
 class Entry(NamedTuple):
@@ -131,7 +131,7 @@ def _entry(front: list[str], back: list[str]) -> Entry:
 
 def plain(field: str) -> str:
     """Undo the octal escapes with which the kernel writes names into its tables."""
-    return _OCTAL.sub(lambda match: chr(int(match[1], 8)), field)
+    return re.sub(_OCTAL, lambda match: chr(int(match[1], 8)), field)
 
 
 def within(path: str, top: str) -> bool:

@@ -11,14 +11,14 @@ from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host, first
 from nvkeep.probes.io import STILL_ASKED, alone
 
-NONE = re.compile(r"there is NO reservation held")
-HELD = re.compile(r"Key\s*=\s*0x([0-9a-f]+)", re.IGNORECASE)
-KEYS = re.compile(r"^[ \t]+0x([0-9a-f]+)[ \t]*\n", re.IGNORECASE | re.MULTILINE)  # a line without an end may be cut short
+NONE = "there is NO reservation held"
+HELD = r"(?i)Key\s*=\s*0x([0-9a-f]+)"
+KEYS = r"(?im)^[ \t]+0x([0-9a-f]+)[ \t]*\n"  # a line without an end may be cut short
 ATTENTION = 6  # SG_LIB_CAT_UNIT_ATTENTION: the disk first tells, once for each event, what happened to its registrations
 COMMAND_ATTEMPTS = 3
-COUNT = re.compile(r"\b(\d+) registered reservation keys? follow")
+COUNT = r"\b(\d+) registered reservation keys? follow"
 RUNNING = "running"
-NO_KEYS = re.compile(r"there are NO registered reservation keys|\b0 registered reservation key\b")  # the second: mpathpersist
+NO_KEYS = r"there are NO registered reservation keys|\b0 registered reservation key\b"  # the second: mpathpersist
 
 
 class Entry(NamedTuple):
@@ -75,18 +75,18 @@ def _asked(host: Host, disk: str, argv: tuple[str, ...]) -> str:
 
 def parse_holder(text: str) -> int:
     """Parse --read-reservation. Raises ProbeError when it says neither that there is one nor that there is none."""
-    match = HELD.search(text)
+    match = re.search(HELD, text)
     if match and int(match[1], 16):  # 0: a type that all registrants hold, or an answer that is none
         return int(match[1], 16)
-    if NONE.search(text) and not match:
+    if NONE in text and not match:
         return 0
     raise ProbeError(f"cannot parse the reservation: {text.strip()!r}")
 
 
 def parse_keys(text: str) -> frozenset[int]:
     """Parse --read-keys. Raises ProbeError when it does not list as many keys as it says there are."""
-    keys, count = [int(key, 16) for key in KEYS.findall(text)], COUNT.search(text)
-    announced = 0 if NO_KEYS.search(text) else int(count[1]) if count else -1
+    keys, count = [int(key, 16) for key in re.findall(KEYS, text)], re.search(COUNT, text)
+    announced = 0 if re.search(NO_KEYS, text) else int(count[1]) if count else -1
     if announced != len(keys):
         raise ProbeError(f"cannot parse the registered keys: {text.strip()!r}")
     return frozenset(keys)

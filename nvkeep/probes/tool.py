@@ -9,7 +9,7 @@ from nvkeep.host.base import NO_SUCH_PROGRAM
 from nvkeep.host.process import ENVIRONMENT
 from nvkeep.model.finding import Lack
 
-VERSION = re.compile(r"\d+\.\d+")
+VERSION = r"\d+\.\d+"
 PATHS = ENVIRONMENT["PATH"].split(":")
 
 
@@ -32,7 +32,7 @@ class Tool(NamedTuple):
         if done.code == NO_SUCH_PROGRAM:
             return "missing"
         printed = [line.strip() for line in (*lines(done.out), *lines(done.err))]
-        dotted = (line for line in printed if "version" in self.version[-1] and VERSION.search(line))
+        dotted = (line for line in printed if "version" in self.version[-1] and re.search(VERSION, line))
         return next((line for line in printed if "version" in line.lower()), next(dotted, "there"))
 
 

@@ -1,10 +1,11 @@
 """What nvkeep converges: one file a kind, base.py is the contract. A new kind is one file and its lines in resources()."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from nvkeep.host import Host
+from nvkeep.model.frozen import frozen
 from nvkeep.model.mounts import Bind, Mount, Placed
 from nvkeep.model.plan import Ref, State, Unknown
 from nvkeep.model.spec import Cluster, Service
@@ -19,7 +20,7 @@ MOUNT, ADDRESS, UNIT = MountKind(), AddressKind(), UnitKind()
 Spec = TypeVar("Spec")
 
 
-@dataclass(frozen=True)
+@frozen
 class Resource:
     """One thing a service needs, and the keys of what it stands on."""
 
@@ -37,7 +38,7 @@ class Resource:
         return "" if isinstance(have, Unknown) else self.kind.broken(self.spec, have)
 
 
-@dataclass(frozen=True)
+@frozen
 class VolumeResource(Resource):
     """A volume; its kind is a backend."""
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 from nvkeep.host import Host
 from nvkeep.model.finding import FindingCode, Found, Lack, looked
+from nvkeep.model.frozen import frozen
 from nvkeep.model.spec import IPV6, Address
 from nvkeep.probes import address as probe
 from nvkeep.probes import carrier
@@ -16,7 +17,7 @@ COMMAND_TIMEOUT_S = 5.0  # these commands only talk to the kernel
 ANSWER_WITHIN_S = 0.1  # a neighbour answers for its address within milliseconds
 
 
-@dataclass(frozen=True)
+@frozen
 class AddressState:
     """Where it is. `phase`: usable, tentative or duplicate; `elsewhere`: copies in wrong places (interface, prefix).
 

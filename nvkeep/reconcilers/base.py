@@ -35,7 +35,7 @@ from nvkeep.host import Completed, Host
 from nvkeep.model.finding import Found, Lack
 from nvkeep.model.plan import Step, Steps, Verb, steps
 
-__all__ = ["Kind", "Step", "Steps", "steps"]
+__all__ = ["Kind", "Step", "Steps", "Verb", "steps"]
 
 Spec = TypeVar("Spec")
 State = TypeVar("State")

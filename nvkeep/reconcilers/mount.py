@@ -2,22 +2,21 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from nvkeep.errors import CommandError, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.finding import Found, looked
+from nvkeep.model.frozen import frozen
 from nvkeep.model.mounts import Bind, Mount, typed
-from nvkeep.model.plan import Verb
 from nvkeep.model.spec import Policy
 from nvkeep.probes import filesystems, mountinfo, mountpoint, superblock
 from nvkeep.probes.filesystem_errors import trouble
-from nvkeep.reconcilers.base import Kind, Steps, steps
+from nvkeep.reconcilers.base import Kind, Steps, Verb, steps
 
-MOUNT_TIMEOUT_S = (
-    math.inf
-)  # as long as timing.step: a journal is replayed, multi-mount protection waits; killed, it begins anew
+# As long as timing.step: a journal is replayed, multi-mount protection waits; killed, it begins anew.
+MOUNT_TIMEOUT_S = math.inf
 UMOUNT_TIMEOUT_S = 30.0
 HURRY_S = 8.0  # a host that isolates itself gives an umount: what is to be written out may never be
 UMOUNT = ("nvkeep", "umount")
@@ -26,7 +25,7 @@ LATE = 124  # exit code of a command that was given up
 BUSY = ("target is busy", "already mounted", "mount point busy")
 
 
-@dataclass(frozen=True)
+@frozen
 class MountAsk:
     """A mount, the block device of its volume, and what its release needs: the policy, and where else the volume belongs.
 
@@ -51,7 +50,7 @@ class MountAsk:
         return "/".join(self.inside) if self.inside else self.device
 
 
-@dataclass(frozen=True)
+@frozen
 class MountState:
     """`options`: those of the asked ones that are in force. `hidden`: not at its place, but the kernel still has it.
 

@@ -1,11 +1,12 @@
 """The kind `service`: a systemd unit. Jobs are queued and watched, never waited for blindly: a stop may take an hour."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.finding import Found, seen, unknown
+from nvkeep.model.frozen import frozen
 from nvkeep.probes import at_boot
 from nvkeep.probes import unit as probe
 from nvkeep.reconcilers.base import Kind, Steps, steps
@@ -14,7 +15,7 @@ COMMAND_TIMEOUT_S = 10.0  # --no-block only queues
 REFUSED = "refused by its start limit"
 
 
-@dataclass(frozen=True)
+@frozen
 class UnitState:
     """`phase` is active, or what systemd is doing with it; `job` tells that more is queued."""
 

@@ -1,13 +1,13 @@
 """What setting up would change on this host, a sentence each; none: it is set up. Changes nothing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nvkeep.host import Host
 from nvkeep.keepalived.install.candidate import Draft, draft, written
 from nvkeep.keepalived.install.installer import PENDING, come
 from nvkeep.keepalived.names import CONF, FIFO, PART, UNIT, every_instance
 from nvkeep.keepalived.version import here
+from nvkeep.model.frozen import frozen
 from nvkeep.probes import unit
 from nvkeep.setup import record
 from nvkeep.setup.order import TARGET, Order
@@ -18,7 +18,7 @@ OURS = ("nvkeep.service", "nvkeep-reconcile.timer", "nvkeep-shutdown.service")
 RUNS = ("active", "activating", "reloading")
 
 
-@dataclass(frozen=True)
+@frozen
 class Switch:
     """A unit as it should be. `boot`: enabled or disabled; None: as it is. `start`: it should run."""
 
@@ -27,7 +27,7 @@ class Switch:
     start: bool = True
 
 
-@dataclass(frozen=True)
+@frozen
 class Turn:
     """What has to be done about a unit."""
 

@@ -1,12 +1,12 @@
 """What is to be on every host, and where it waits until all hosts agree."""
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from nvkeep import config
 from nvkeep.errors import NotHere
 from nvkeep.host import Host
 from nvkeep.host.files import BYTES
+from nvkeep.model.frozen import frozen
 from nvkeep.model.spec import Cluster
 
 TARGET = config.DEFAULT_FILE
@@ -15,7 +15,7 @@ STAGED = f"{DIRECTORY}/.staged"
 FILE = f"{STAGED}/cluster.yaml"
 
 
-@dataclass(frozen=True)
+@frozen
 class Order:
     """A cluster.yaml, and whether keepalived starts at boot (None: on a host that is new, yes; elsewhere as it is)."""
 

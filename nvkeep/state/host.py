@@ -2,7 +2,6 @@
 
 import json
 from contextlib import suppress
-from dataclasses import asdict
 
 from nvkeep.host import Host, load
 from nvkeep.model.finding import Finding
@@ -66,4 +65,4 @@ def last_roles(host: Host) -> Roles:
 
 def save_roles(host: Host, roles: Roles) -> None:
     """Record keepalived's answer."""
-    written(host, f"{RUN}/roles", json.dumps(asdict(roles)))
+    written(host, f"{RUN}/roles", json.dumps(roles._asdict()))

@@ -9,10 +9,11 @@ host that dies of serving must not ask again at once when it is up.
 import json
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from nvkeep.errors import Busy, ProbeError
 from nvkeep.host import Host, load
+from nvkeep.model.frozen import frozen
 from nvkeep.model.override import LATEST, Kind, Override
 from nvkeep.state.files import RUN, VAR, alone
 
@@ -82,7 +83,7 @@ def _path(kind: Kind, service: str) -> str:
     return f"{DIRECTORY}/{kind}" if kind is Kind.STANDBY else f"{DIRECTORY}/{kind}.{service}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Timestamps:
     """The timestamps of one service on one host."""
 

@@ -19,7 +19,7 @@ from nvkeep.model.timers import Blocked, Timers
 from nvkeep.state.files import RUN, VAR, written
 from nvkeep.state.shapes import loss, timers, whole
 
-BOOT_ID = re.compile(r"[0-9a-f-]{36}/\d+")
+BOOT_ID = r"[0-9a-f-]{36}/\d+"
 LOCK_WAIT_S = 120.0  # a pass waits for another one; longer than a step
 PASS_WAIT_S = 30.0  # the agent does, which makes another soon
 
@@ -43,7 +43,7 @@ class Store:
             return False
         except OSError:
             return True
-        return claim == self.host.boot_id() or not BOOT_ID.fullmatch(claim)
+        return claim == self.host.boot_id() or not re.fullmatch(BOOT_ID, claim)
 
     def serving(self, within: float) -> bool:
         """Return whether this boot holds the service when a pass that is under way has ended. Raises Busy."""

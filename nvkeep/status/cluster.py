@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from nvkeep.checks import consistency
-from nvkeep.checks.consistency import Compared
 from nvkeep.core.scope import Scope
 from nvkeep.errors import Unreachable
 from nvkeep.host import Host
 from nvkeep.host.ssh import Peer, json_of
+from nvkeep.model.consistency import Compared
 from nvkeep.model.decision import Holder
+from nvkeep.model.frozen import frozen
 from nvkeep.model.spec import Cluster
 from nvkeep.model.summary import EXIT, HOLDERS, Summary
 from nvkeep.status.service import service_status
@@ -24,7 +25,7 @@ HELD = {HOLDERS[Holder.ME]: Holder.ME}  # as the version before says it
 Status = dict[str, Any]  # a ServiceStatus as JSON has it; only `unheard` where a host said nothing
 
 
-@dataclass(frozen=True)
+@frozen
 class Everywhere:
     """What every host says of every service, those of `services` preferred first, and how each was compared with this one."""
 

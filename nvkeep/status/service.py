@@ -1,12 +1,13 @@
 """How one service stands on this host now, for people and for programs. Looks at everything again; changes nothing."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from nvkeep.core.observe import Observation, observe
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Action, Holder, Obstacle, decide
+from nvkeep.model.frozen import frozen
 from nvkeep.model.plan import WANT, State, Unknown, Want
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.summary import HOLDERS, Summary, summarize
@@ -19,7 +20,7 @@ NOT_YET = "this host does not take over from another host yet"
 MARK = {Word.IN_SYNC: "[OK]", Word.BLOCKED: "[--]", Word.UNKNOWN: "[UNKNOWN]"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Line:
     """One line: a resource, how it stands, and why if it does not stand well."""
 
@@ -32,7 +33,7 @@ class Line:
         return f"{self.mark} {self.title}: {self.name}{f'  ({self.reason})' if self.reason else ''}"
 
 
-@dataclass(frozen=True)
+@frozen
 class ServiceStatus:
     """How one service stands on this host: the JSON of `nvkeep status --json`, docs/reference.md has it key by key.
 
@@ -103,7 +104,7 @@ def _with_denial(scope: Scope, observation: Observation, last: dict[str, Any]) -
     denied = last.get("holder") == Holder.ANOTHER and not warnings.late(scope, last)
     if observation.facts.holder is not Holder.UNTOLD or not denied:
         return observation
-    return replace(observation, facts=replace(observation.facts, holder=Holder.ANOTHER))
+    return observation._replace(facts=replace(observation.facts, holder=Holder.ANOTHER))
 
 
 def _held(scope: Scope) -> Blocked | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from nvkeep.errors import CommandTimeout, NvkeepError, ProbeError
 from nvkeep.host import Host
+from nvkeep.model.frozen import frozen
 from nvkeep.probes import mountinfo, superblock
 from nvkeep.unmount import blockers
 from nvkeep.unmount.blocker import PROTECTED, Blocker, Sort, gone_is
@@ -27,7 +28,7 @@ UMOUNT_TIMEOUT_S = 5.0  # for an umount of what is in the way
 MOST_NAMED = 5  # holders that a sentence names
 
 
-@dataclass(frozen=True)
+@frozen
 class Request:
     """What is to be unmounted, who may be ended for it, in how many seconds, and where else the volume may stay mounted."""
 

@@ -1,16 +1,16 @@
 """Who would keep the file systems of a service from being unmounted, and what would become of each. Changes nothing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from nvkeep.host import Host
+from nvkeep.model.frozen import frozen
 from nvkeep.model.spec import Policy, Service
 from nvkeep.probes import mountinfo, superblock
 from nvkeep.unmount import blockers
 from nvkeep.unmount.blocker import PROTECTED, Blocker, Sort
 
 
-@dataclass(frozen=True)
+@frozen
 class Forecast:
     """One thing that holds a file system of a service, and what would become of it."""
 

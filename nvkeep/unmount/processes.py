@@ -10,7 +10,7 @@ from nvkeep.unmount.blocker import Blocker, Sort, gone_is
 
 UNITS = (".service", ".scope", ".socket", ".mount", ".swap")
 NONE: list[str] = []
-MAPPED = re.compile(r"[0-9a-f]+-[0-9a-f]+ \S+ [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) \d+ +(/.*)", re.DOTALL)  # proc(5), maps
+MAPPED = r"(?s)[0-9a-f]+-[0-9a-f]+ \S+ [0-9a-f]+ ([0-9a-f]+):([0-9a-f]+) \d+ +(/.*)"  # proc(5), maps
 STARTED = 19  # the place of the start time behind the name in /proc/PID/stat
 NAME_BYTES = 4096  # of a command line and of a control group: how long they are is their owner's choice
 
@@ -73,7 +73,7 @@ def mount_of(fdinfo: str) -> str:
 def mapped(maps: str, numbers: frozenset[str]) -> str:
     """Give the first file of /proc/PID/maps on one of these devices, empty if there is none."""
     for line in lines(maps):
-        match = MAPPED.fullmatch(line)
+        match = re.fullmatch(MAPPED, line)
         if match and f"{int(match[1], 16)}:{int(match[2], 16)}" in numbers:
             return match[3]
     return ""

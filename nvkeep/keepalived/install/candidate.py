@@ -97,7 +97,7 @@ def main_with_include(old: str | None) -> str:
 def without_passage(text: str) -> str:
     """Take out what an earlier `nvkeep keepalived > keepalived.conf` wrote: from its first line to its last block."""
     lines = text.splitlines(keepends=True)
-    start = next((number for number, line in enumerate(lines) if MADE.match(line)), None)
+    start = next((number for number, line in enumerate(lines) if re.match(MADE, line)), None)
     if start is None:
         return text
     end, within = start + 1, False

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
@@ -10,6 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 from nvkeep.host import Host
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Found, Lack, Mark, looked
+from nvkeep.model.frozen import frozen
 from nvkeep.model.keys import key_of, owner_of
 from nvkeep.model.spec import Nvmesh, VolumeSpec
 from nvkeep.probes.tool import Tool
@@ -18,7 +19,7 @@ from nvkeep.reconcilers.base import Kind, Steps
 V_co = TypeVar("V_co", bound=VolumeSpec, covariant=True)
 
 
-@dataclass(frozen=True)
+@frozen
 class Ask(Generic[V_co]):
     """A volume, who asks for it, and the hosts of its service. `tools` and `client` are filled in by the backend's equip()."""
 
@@ -40,7 +41,7 @@ class Ask(Generic[V_co]):
         return owner_of(self.cluster, self.hosts, key)
 
 
-@dataclass(frozen=True)
+@frozen
 class Volume:
     """What of a volume is on this host. `mode`: exclusive, shared, registered, preempted, detaching, or unknown."""
 
@@ -50,7 +51,7 @@ class Volume:
     detail: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Holding:
     """Who may write: the word, the host's name and the reservation's version where the storage tells them."""
 

@@ -10,7 +10,7 @@ from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
-from nvkeep.model.names import PLAIN, Path, wrong
+from nvkeep.model.names import Path, check_name, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes.io import does_io
@@ -27,8 +27,7 @@ class DeviceVolume(VolumeSpec):
     path: Path
 
     def __post_init__(self) -> None:
-        if not PLAIN.fullmatch(self.name):
-            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        check_name(self.name)
         if not self.path.startswith("/dev/"):
             raise wrong(f'"{self.path}" is not a device', "write it like /dev/disk/by-id/...")
 

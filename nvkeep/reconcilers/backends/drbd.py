@@ -11,7 +11,7 @@ from nvkeep.errors import CommandError, Denied, ProbeError, StepError, Transient
 from nvkeep.host import Completed, Host
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
-from nvkeep.model.names import PLAIN, wrong
+from nvkeep.model.names import check_name
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import drbd as probe
@@ -30,10 +30,8 @@ class DrbdVolume(VolumeSpec):
     resource: str
 
     def __post_init__(self) -> None:
-        if not PLAIN.fullmatch(self.name):
-            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
-        if not PLAIN.fullmatch(self.resource):
-            raise wrong(f'"{self.resource}" is not a DRBD resource', "write it as `drbdadm status` prints it")
+        check_name(self.name)
+        check_name(self.resource, "write it as `drbdadm status` prints it", "a DRBD resource")
 
     @property
     def device(self) -> str:

@@ -11,7 +11,7 @@ from nvkeep.errors import Denied, ProbeError, StepError
 from nvkeep.host import Completed, Host, lease
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
-from nvkeep.model.names import PLAIN, Path, wrong
+from nvkeep.model.names import Path, check_name
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import lease as probe
@@ -29,8 +29,7 @@ class ImageVolume(VolumeSpec):
     file: Path
 
     def __post_init__(self) -> None:
-        if not PLAIN.fullmatch(self.name):
-            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        check_name(self.name)
 
     @property
     def device(self) -> str:

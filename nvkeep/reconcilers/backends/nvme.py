@@ -11,7 +11,7 @@ from nvkeep.host import Completed, Host, first
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
 from nvkeep.model.frozen import Frozen, Limits
-from nvkeep.model.names import PLAIN, HostAddress, Path, wrong
+from nvkeep.model.names import HostAddress, Path, check_name, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvme as probe
@@ -40,8 +40,7 @@ class NvmeVolume(VolumeSpec):
     connect: Connect | None = None
 
     def __post_init__(self) -> None:
-        if not PLAIN.fullmatch(self.name):
-            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        check_name(self.name)
         if not self.namespace.startswith("/dev/"):
             raise wrong(f'"{self.namespace}" is not a device', "write it like /dev/disk/by-id/nvme-...")
 

@@ -17,7 +17,7 @@ from nvkeep.errors import CommandError, Denied, NvkeepError, StepError, Transien
 from nvkeep.host import Completed, Host, load
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
-from nvkeep.model.names import wrong
+from nvkeep.model.names import check_name
 from nvkeep.model.plan import Steps, Verb, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import nvmesh as probe
@@ -27,12 +27,12 @@ from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Volume
 COMMAND_TIMEOUT_S = 30.0  # the old commands queue behind a lock of the whole host
 ANSWER_TIMEOUT_S = 2.0  # for the management server to say who holds
 RACE_S = 1.0  # when two hosts attach a free volume through 3.x, both may get a success, and the later one has it
-NAME = re.compile(r"(?!e_|d_|-)[A-Za-z0-9_+=-]{1,24}")
-DENIALS = re.compile(
+NAME = r"(?!e_|d_|-)[A-Za-z0-9_+=-]{1,24}"
+DENIALS = (
     r"(reservation|access) mode (requested )?denied|use the preempt flag|(does not|doesn't) comply"
     r"|reservation version (mismatch|is outdated)"
 )
-PASSING = re.compile(r"\b(access version outdated|update failed|pending|duplicate request|busy|during update|initializing)\b")
+PASSING = r"\b(access version outdated|update failed|pending|duplicate request|busy|during update|initializing)\b"
 OLD, OLDEST, NEW = "host", "host without JSON", "client"
 OLD_COMMAND, NEW_COMMAND = "/usr/bin/nvmesh_attach_volumes", "/usr/bin/nvmesh"
 
@@ -43,10 +43,7 @@ class NvmeshVolume(VolumeSpec):
     backend: Literal["nvmesh"] = "nvmesh"
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.name):
-            raise wrong(
-                f'"{self.name}" is not a volume name', "use up to 24 letters, digits, _ + = -, not starting with - e_ d_"
-            )
+        check_name(self.name, "use up to 24 letters, digits, _ + = -, not starting with - e_ d_", pattern=NAME)
 
     @property
     def device(self) -> str:
@@ -156,9 +153,9 @@ class NvmeshBackend(Backend[NvmeshVolume]):
             return super().judge(spec, done)
         answer = " ".join(probe.words_of(done))
         error, words = CommandError(done.argv, done.code, answer), answer.lower()
-        if DENIALS.search(words):
+        if re.search(DENIALS, words):
             return Denied(str(error))
-        return Transient(str(error)) if PASSING.search(words) else error
+        return Transient(str(error)) if re.search(PASSING, words) else error
 
 
 def _old(host: Host) -> str:

@@ -11,7 +11,7 @@ from nvkeep.errors import CommandError, Denied, StepError, Transient
 from nvkeep.host import Completed, Host, last
 from nvkeep.model.decision import Holder
 from nvkeep.model.finding import Lack
-from nvkeep.model.names import PLAIN, Path, wrong
+from nvkeep.model.names import Path, check_name, wrong
 from nvkeep.model.plan import Steps, steps
 from nvkeep.model.spec import VolumeSpec
 from nvkeep.probes import scsi as probe
@@ -33,8 +33,7 @@ class ScsiVolume(VolumeSpec):
     multipath: bool = False
 
     def __post_init__(self) -> None:
-        if not PLAIN.fullmatch(self.name):
-            raise wrong(f'"{self.name}" is not a volume name', "use letters, digits, - and _")
+        check_name(self.name)
         if not self.disk.startswith("/dev/"):
             raise wrong(f'"{self.disk}" is not a device', "write it like /dev/disk/by-id/scsi-...")
 

@@ -6,11 +6,10 @@ from dataclasses import replace
 import pytest
 
 from nvkeep.checks import consistency
-from nvkeep.checks.consistency import Compared
 from nvkeep.config import parsing
 from nvkeep.host import Completed
 from nvkeep.host.ssh import OPTIONS
-from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Difference, compare, digest
+from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Compared, Difference, compare, digest
 from nvkeep.model.spec import Cluster
 from tests.unit.played import Played
 

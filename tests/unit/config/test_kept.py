@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ CLUSTER = parsing.parse(DATA.decode())
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tmp_path.chmod(0o755)
-    monkeypatch.setattr(kept, "RUN", str(tmp_path))
+    monkeypatch.setattr(kept, "VAR", str(tmp_path))
     monkeypatch.setattr(kept, "KEPT", str(tmp_path / "kept"))
     return tmp_path / "kept"
 
@@ -60,6 +61,17 @@ def test_what_is_torn_is_not_used(cut: int, place: Path) -> None:
     assert kept.recall(DATA) is None
 
 
+def test_what_the_disk_has_changed_is_not_used(place: Path) -> None:
+    """It outlives a power cut: what is on the disk then may be what nobody wrote."""
+    kept.keep(LocalHost(), DATA, CLUSTER)
+    written = bytearray(place.read_bytes())
+    for at in range(0, len(written), 397):
+        place.write_bytes(written[:at] + bytes([written[at] ^ 1]) + written[at + 1 :])
+        assert kept.recall(DATA) is None
+    place.write_bytes(written)
+    assert kept.recall(DATA) == CLUSTER
+
+
 def test_what_others_can_write_is_not_used(place: Path) -> None:
     kept.keep(LocalHost(), DATA, CLUSTER)
     place.chmod(0o666)
@@ -81,10 +93,11 @@ class Code:
 
 def test_no_code_comes_out_of_it(place: Path) -> None:
     kept.keep(LocalHost(), DATA, CLUSTER)
-    key = place.read_text().partition("\n")[0]
+    key = place.read_text().partition(" ")[0]
     trap = place.parent / "trap"
     for content in (Code(trap), {"nfs": 1}, CLUSTER.timing):
-        place.write_text(f"{key}\n{base64.b64encode(pickle.dumps(content)).decode()}\n")
+        packed = base64.b64encode(pickle.dumps(content)).decode()
+        place.write_text(f"{key} {sha256(packed.encode()).hexdigest()}\n{packed}\n")
         assert kept.recall(DATA) is None
     assert not trap.exists()
 
@@ -117,7 +130,7 @@ def test_a_start_that_has_it_reads_no_yaml(tmp_path: Path) -> None:
     script = f"""import sys
 from nvkeep import config
 from nvkeep.config import kept
-config.DEFAULT_FILE, kept.RUN, kept.KEPT = {str(tmp_path / "cluster.yaml")!r}, {str(tmp_path)!r}, {kept.KEPT!r}
+config.DEFAULT_FILE, kept.VAR, kept.KEPT = {str(tmp_path / "cluster.yaml")!r}, {str(tmp_path)!r}, {kept.KEPT!r}
 from nvkeep.cli import main
 main(["plan", "--host", "server01", "--role", "nfs=MASTER", "--assume-clean"])
 print("loaded", *sys.modules)"""

@@ -127,5 +127,5 @@ def test_a_host_outside_of_the_file_and_a_wrong_argument_end_with_what_help_says
     members = ", ".join(ORDER.members)
     assert capsys.readouterr() == ("", f"elsewhere may run no service of this cluster; type it on one of {members}\n")
     assert typed(host, monkeypatch, "--yse") == 2
-    assert capsys.readouterr().err.endswith("nvkeep: error: unrecognized arguments: --yse\n")
+    assert capsys.readouterr().err.endswith("nvkeep setup: error: unrecognized arguments: --yse\n")
     assert host.state() == was

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from nvkeep.checks.consistency import Compared
 from nvkeep.host import Completed
 from nvkeep.host.ssh import OPTIONS
-from nvkeep.model.consistency import Difference
+from nvkeep.model.consistency import Compared, Difference
 from nvkeep.status import cluster
 from nvkeep.status.cluster import Everywhere
 from tests.unit.played import Played
