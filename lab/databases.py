@@ -150,7 +150,16 @@ def config(
     return f"{HEAD.format(timing=timing)}hosts:\n{members}services:\n{services}"
 
 
-MADE: dict[tuple[str, str, str], str] = {}
+# Without what keeps the start scripts of before systemd in step: a Perl program and two reloads for each unit.
+ENABLE = ("env", "SYSTEMCTL_SKIP_SYSV=1", "systemctl", "enable", "--quiet")
+MADE: dict[tuple[str, ...], str] = {}  # what the same nvkeep has made of the same cluster.yaml before, in this process
+KEPT = "/var/lib/nvkeep/cluster.kept"
+READ = """import os, sys
+code = os.path.realpath("/usr/lib/nvkeep/current")
+sys.path[:0] = [code, f"{code}/vendor"]
+from nvkeep import config
+from nvkeep.host import LocalHost
+config.load(config.DEFAULT_FILE, LocalHost())"""
 
 
 def enable(server: Server, units: Sequence[str] = ENABLED) -> None:
@@ -158,14 +167,20 @@ def enable(server: Server, units: Sequence[str] = ENABLED) -> None:
     root = str(server.root)
     server.write("/etc/keepalived/nvkeep.conf", made(server))  # as --install leaves it, which wants a server that is up
     server.write("/etc/keepalived/keepalived.conf", "include /etc/keepalived/nvkeep.conf\n")
-    run(("chroot", root, "systemctl", "enable", "--quiet", *units))
+    run(("chroot", root, *ENABLE, *units))
 
 
 def made(server: Server) -> str:
-    """Have the nvkeep in a server make its part of keepalived.conf, once in this process for the same code and cluster.yaml."""
-    code = str(server.path("/usr/lib/nvkeep/current").readlink())
-    known = (code, server.name, server.read("/etc/nvkeep/cluster.yaml"))
-    if known not in MADE:
+    """Have the nvkeep in a server read cluster.yaml, as at a boot before, and make its part of keepalived.conf.
+
+    Each once in this process for the same code and cluster.yaml: to read it takes as long as the rest of a start.
+    """
+    code, text = str(server.path("/usr/lib/nvkeep/current").readlink()), server.read("/etc/nvkeep/cluster.yaml")
+    if (code, text) not in MADE:
+        run(("chroot", str(server.root), "/usr/bin/python3", "-IS", "-c", READ))
+        MADE[code, text] = server.read(KEPT)
+    server.write(KEPT, MADE[code, text])
+    if (code, text, server.name) not in MADE:
         command = ("chroot", str(server.root), "/usr/bin/nvkeep", "keepalived", "--host", server.name)
-        MADE[known] = run(command).stdout
-    return MADE[known]
+        MADE[code, text, server.name] = run(command).stdout
+    return MADE[code, text, server.name]

@@ -28,7 +28,7 @@ def enable(server: Server, names: Sequence[str]) -> None:
     server.write("/etc/hosts", "127.0.0.1 localhost\n" + "".join(f"{ip} {name}\n" for ip, name in addresses.items()))
     key = " ".join(server.read(f"/{HOST_KEY}").split()[:2])
     server.write("/root/.ssh/known_hosts", "".join(f"{name},{ip} {key}\n" for ip, name in addresses.items()), 0o600)
-    run(("chroot", str(server.root), "systemctl", "enable", "--quiet", "ssh.service"))
+    run(("chroot", str(server.root), *databases.ENABLE, "ssh.service"))
 
 
 def lab(one: Database, names: Sequence[str], timing: str) -> Lab:

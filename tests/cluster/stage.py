@@ -81,7 +81,7 @@ class Stage:
         for one in self.databases:
             until(lambda one=one: one.serves(self.lab[one.hosts[0]]), within=40, what=f"{one.name} is not on its first host")  # type: ignore[misc]
         for server in self.lab:
-            server.run(("systemctl", "enable", "--quiet", "--now", "keepalived.service"))
+            server.run((*databases.ENABLE, "--now", "keepalived.service"))
         for one in self.databases:
             self.lab[one.hosts[0]].run(("nvkeep", "role", one.name, "--unset"))
         self.settle()
