@@ -154,9 +154,8 @@ def config(
 ENABLE = ("env", "SYSTEMCTL_SKIP_SYSV=1", "systemctl", "enable", "--quiet")
 MADE: dict[tuple[str, ...], str] = {}  # what the same nvkeep has made of the same cluster.yaml before, in this process
 KEPT = "/var/lib/nvkeep/cluster.kept"
-READ = """import os, sys
-code = os.path.realpath("/usr/lib/nvkeep/current")
-sys.path[:0] = [code, f"{code}/vendor"]
+READ = """import sys
+sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
 from nvkeep import config
 from nvkeep.host import LocalHost
 config.load(config.DEFAULT_FILE, LocalHost())"""
@@ -176,10 +175,11 @@ def made(server: Server) -> str:
     Each once in this process for the same code and cluster.yaml: to read it takes as long as the rest of a start.
     """
     code, text = str(server.path("/usr/lib/nvkeep/current").readlink()), server.read("/etc/nvkeep/cluster.yaml")
-    if (code, text) not in MADE:
-        run(("chroot", str(server.root), "/usr/bin/python3", "-IS", "-c", READ))
-        MADE[code, text] = server.read(KEPT)
-    server.write(KEPT, MADE[code, text])
+    if server.path(f"/usr/lib/nvkeep/{code}/nvkeep/config/kept.py").exists():  # a version before keeps nothing
+        if (code, text) not in MADE:
+            run(("chroot", str(server.root), "/usr/bin/python3", "-IS", "-c", READ))
+            MADE[code, text] = server.read(KEPT)
+        server.write(KEPT, MADE[code, text])
     if (code, text, server.name) not in MADE:
         command = ("chroot", str(server.root), "/usr/bin/nvkeep", "keepalived", "--host", server.name)
         MADE[code, text, server.name] = run(command).stdout

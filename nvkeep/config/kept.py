@@ -56,7 +56,7 @@ def _key(data: bytes) -> str:
     """Name the bytes and the code: any change of a file of the model's gives another key."""
     key = sha256(data)
     for place in PLACES:
-        for entry in sorted(os.scandir(Path(place).parent), key=lambda entry: entry.name):
+        for entry in sorted(os.scandir(Path(place).resolve().parent), key=lambda entry: entry.name):
             with suppress(OSError):
                 seen = entry.stat()
                 key.update(f"{entry.path} {seen.st_size} {seen.st_mtime_ns}\n".encode())

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -242,7 +241,7 @@ def the_flag_is_never_lowered(patch: Patch) -> None:
 @mutation("a service that answers is not seized", "back off")
 def a_yield_does_not_count(patch: Patch) -> None:
     before = eligibility.eligible
-    patch.setattr(flag, "eligible", lambda facts, standing: before(facts, replace(standing, yielding="")))
+    patch.setattr(flag, "eligible", lambda facts, standing: before(facts, standing._replace(yielding="")))
 
 
 @mutation("a unit that fails at once moves the service", "the flag is up")
@@ -432,7 +431,7 @@ def a_full_disk_stops_the_pass(patch: Patch) -> None:
 @mutation("a standby that is not ready does not get the role and says why", "ready, or not told")
 def readiness_does_not_count(patch: Patch) -> None:
     before = eligibility.eligible
-    patch.setattr(flag, "eligible", lambda facts, standing: before(facts, replace(standing, unready="")))
+    patch.setattr(flag, "eligible", lambda facts, standing: before(facts, standing._replace(unready="")))
 
 
 @mutation("a holder that is not ready keeps serving", "the flag of the holder is down")
