@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from nvkeep.admin.peers import Peers
-from nvkeep.checks.consistency import disagreements, read
+from nvkeep.checks.consistency import disagreements, read, renew
 from nvkeep.errors import NvkeepError
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster, Window
@@ -33,8 +33,13 @@ class Failback:
         policy, now = self.spec.failback, time.localtime(self.host.wall())
         if not isinstance(policy, Window) or self.spec.hosts[0] != self.host.name or self.store.claimed():
             return False
-        fit = self.timestamps.rested(RETRY_DELAY_S) and self.store.flag() and self._agreed()
-        return fit and inside(policy.window, 60 * now.tm_hour + now.tm_min)
+        fit = self.timestamps.rested(RETRY_DELAY_S) and self.store.flag()
+        return fit and inside(policy.window, 60 * now.tm_hour + now.tm_min) and self._agreed() and self._still_agreed()
+
+    def _still_agreed(self) -> bool:
+        """Compare anew: the last time may be hours ago."""
+        renew(self.host, self.cluster)
+        return self._agreed()
 
     def _agreed(self) -> bool:
         """Return whether this host was compared in this boot with one that may serve, and differs from none."""

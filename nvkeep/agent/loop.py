@@ -11,12 +11,12 @@ from functools import partial
 
 from nvkeep import log
 from nvkeep.agent.arp_monitor import ArpMonitor
+from nvkeep.agent.comparing import Comparing
 from nvkeep.agent.configuration import Configuration
 from nvkeep.agent.hearing import Hearing
 from nvkeep.agent.upgrade import Passes, Upgrade
 from nvkeep.agent.watchdog import Pulse, Watchdog
 from nvkeep.agent.worker import Worker
-from nvkeep.checks.consistency import keep_comparing
 from nvkeep.core.due import TICK_S
 from nvkeep.host import Host
 from nvkeep.host.events import Events, tell_systemd
@@ -45,7 +45,7 @@ class Agent:
         self.events.on_mounts(self._wake_all)
         self.events.on_network(self._wake_all)
         self._reload()
-        threading.Thread(target=keep_comparing, args=(self.host, self.configuration.current), daemon=True).start()
+        threading.Thread(target=Comparing(self.host).run, args=(self.configuration.current,), daemon=True).start()
         threading.Thread(target=self.monitor.run, name="watch", daemon=True).start()
         tell_systemd("READY=1")
         self.watchdog.start()

@@ -1,19 +1,18 @@
 """Compare with the other hosts what has to be the same on all of them, part by part, so that what differs has a name.
 
-The agent compares in a thread of its own, once a minute, while hosts differ every ten seconds, and records the outcome in
-/run/nvkeep/agreement; `nvkeep status --all` compares again. A difference is reported, and nothing moves back by itself
+The agent compares in a thread of its own (agent/comparing.py) and records the outcome in /run/nvkeep/agreement;
+`nvkeep status --all` compares again. A difference is reported, and nothing moves back by itself
 meanwhile; it never keeps a host from taking over. A host that cannot be reached is not compared: what differed goes on to.
 """
 
 import json
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nvkeep import __version__, keepalived, log
+from nvkeep import __version__, keepalived
 from nvkeep.errors import NvkeepError, Unreachable
 from nvkeep.host import Host, last, load
 from nvkeep.host.ssh import Peer, json_of
@@ -36,20 +35,26 @@ from nvkeep.reconcilers import resources, volumes
 from nvkeep.state.files import RUN, written
 
 RECORD = f"{RUN}/agreement"
+ASKED = f"{RUN}/asked"
 COMMAND = ("nvkeep", "agreement", "--json")
-INTERVAL_S = 60.0  # between two comparisons by the agent
-FIRST_INTERVAL_S = 10.0  # until the first, which has better things to do, and while hosts differ: what was fixed is seen soon
+LONGEST_S = 6 * 3600.0  # between two comparisons, where nothing has changed that a host sees by itself
+LATE_S = 600.0  # beyond that
 READ_TIMEOUT_S = 5.0  # for a file of `agree:`
 ANSWER_TIMEOUT_S = 20.0  # for another host to answer
 
 
 def parts(host: Host, cluster: Cluster) -> Parts:
     """Look at everything that has to be the same on every host. Changes nothing."""
+    tools = {tool.version: tool for service in cluster.services_of(host.name) for tool in _tools(host, cluster, service)}
+    return own(host, cluster) | {" ".join(version): tool.printed(host) for version, tool in tools.items()}
+
+
+def own(host: Host, cluster: Cluster) -> Parts:
+    """Look at those parts that no program of others has to be asked for, apart from `cat`. Changes nothing."""
     compared = {"cluster.yaml": digest(json.dumps(cluster.plain(), sort_keys=True))}
     compared |= {"nvkeep": __version__, "keepalived": _keepalived(host)} | _code()
     compared["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)
     mine = cluster.services_of(host.name)
-    compared |= {" ".join(tool.version): tool.printed(host) for service in mine for tool in _tools(host, cluster, service)}
     return compared | {path: _file(host, path) for service in mine for path in cluster.services[service].agree}
 
 
@@ -119,23 +124,19 @@ def _asked(host: Host, cluster: Cluster, mine: Parts, name: str) -> tuple[Differ
     return compare(cluster, host.name, mine, name, theirs)
 
 
-def keep_comparing(host: Host, cluster: Callable[[], Cluster | None]) -> None:
-    """Compare for ever; for a thread of its own, so that no pass ever waits for another host."""
-    while True:
-        host.sleep(FIRST_INTERVAL_S if disagreements(host) or not host.exists(RECORD) else INTERVAL_S)
-        try:
-            if known_cluster := cluster():
-                _tell(read(host), renew(host, known_cluster))
-        except Exception as error:  # noqa: BLE001 - a comparison that fails must not end the thread
-            log.note(f"cannot compare the hosts: {type(error).__name__}: {error}", logging.ERROR)
+def answer(host: Host, cluster: Cluster) -> Parts:
+    """Give the parts to another host, and note that it has asked: something may have changed there."""
+    written(host, ASKED, json.dumps({"boot": host.boot_id(), "at": host.now()}))
+    return parts(host, cluster)
 
 
-def _tell(before: dict[str, Compared], now: dict[str, Compared]) -> None:
-    """Log what is new."""
-    known = {difference for peer in before.values() for difference in peer.differs}
-    for difference in dict.fromkeys(difference for peer in now.values() for difference in peer.differs):
-        if difference not in known:
-            log.note(difference.text, logging.WARNING)
+def asked(host: Host) -> float:
+    """Return when another host asked last, in seconds since boot; 0 where none has, or that cannot be read."""
+    try:
+        noted = load(host.read(ASKED))
+        return float(noted["at"]) if noted["boot"] == host.boot_id() else 0.0
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 # --- the record -------------------------------------------------------------------------------------------------------
@@ -164,7 +165,7 @@ def disagreements(host: Host, service: str | None = None) -> list[str]:
 def uncompared(host: Host, cluster: Cluster, service: str) -> list[str]:
     """Name the hosts of a service that could not be compared, and since when."""
     others = {name: peer for name, peer in read(host).items() if name in cluster.services[service].hosts}
-    late = {name: peer for name, peer in others.items() if peer.unreached or host.now() - peer.at > 3 * INTERVAL_S}
+    late = {name: peer for name, peer in others.items() if peer.unreached or host.now() - peer.at > LONGEST_S + LATE_S}
     return [not_compared(host, name, peer) for name, peer in late.items()]
 
 

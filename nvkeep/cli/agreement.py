@@ -2,7 +2,8 @@
   nvkeep agreement          what of this host has to be the same on every host, and how the last comparison went
   nvkeep agreement --json   the same for programs; what `nvkeep status --all` asks the other hosts for
 
-Files are shown as digests of what is in them. The agent compares once a minute, `nvkeep status --all` at once.
+Files are shown as digests of what is in them. The agent compares when something has
+changed on a host, and every six hours; `nvkeep status --all` at once.
 
 exit codes:
   0  printed; nothing differed when it was last compared
@@ -27,11 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the parts."""
     cluster, host = load(arguments)
     chosen(cluster, host.name, [])
-    parts = consistency.parts(host, cluster)
     if arguments.json:
-        print(json.dumps({"host": host.name, "parts": parts}, indent=2))
+        print(json.dumps({"host": host.name, "parts": consistency.answer(host, cluster)}, indent=2))
         return 0
-    for part, value in parts.items():
+    for part, value in consistency.parts(host, cluster).items():
         print(f"{part}: {value}")
     differs = consistency.disagreements(host)
     print(*(f"! {text}" for text in differs), sep="\n" if differs else "", end="\n" if differs else "")

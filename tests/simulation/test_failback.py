@@ -5,6 +5,9 @@ import time
 from dataclasses import replace
 from typing import Literal
 
+import pytest
+
+from nvkeep.admin import failback
 from nvkeep.admin.failback import RETRY_DELAY_S, Failback
 from nvkeep.model.spec import Cluster, Window
 from tests.simulation.ssh import at
@@ -83,6 +86,21 @@ def test_hosts_that_differ_keep_it_away() -> None:
     assert not due(world, "a", now)
     compared(world, "a")
     assert due(world, "a", now)
+
+
+def test_hosts_are_compared_anew_before_it_moves_and_only_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, now = away(), Window(window=window(-1, 1))
+    asked = []
+
+    def differ(host: Process, _: Cluster) -> None:
+        asked.append(host.name)
+        compared(world, host.name, "/etc/exports differs between a and b")
+
+    monkeypatch.setattr(failback, "renew", differ)
+    assert not due(world, "a", Window(window=window(1, 2)))
+    assert asked == []
+    assert [due(world, "a", now) for _ in range(3)] == [False] * 3
+    assert asked == ["a"]  # what is known to differ is not asked again every minute
 
 
 def test_hosts_that_were_never_compared_are_not_known_to_agree() -> None:
