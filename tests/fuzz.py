@@ -89,7 +89,8 @@ STATES = {
     "/var/lib/nvkeep/loss/pg": '{"loss": {"count": 0, "at": 0.0, "listening_since": null, "listen_at": 0.0}, "boot": "boot"}',
     "/var/lib/nvkeep/held/pg": '{"key": "a", "why": "b", "since": "c"}', "/run/nvkeep/role/pg": "MASTER",
     "/var/lib/nvkeep/override/standby": '{"service": "", "owner": "o", "reason": "r", "since": "s", "until": 0}',
-    "/run/nvkeep/moving/pg": '{"at": 1.0, "boot": "boot"}', "/run/nvkeep/agreement": '{"boot": "boot", "peers": {}}',
+    "/run/nvkeep/moving/pg": '{"at": 1.0, "boot": "boot"}', "/run/nvkeep/asked": '{"boot": "boot", "at": 1.0}',
+    "/run/nvkeep/agreement": '{"boot": "boot", "peers": {}}',
 }  # fmt: skip
 
 
@@ -101,6 +102,7 @@ def state(text: str) -> None:
         read()
     Timestamps(host, "pg").moving()
     consistency.read(host)
+    consistency.asked(host)
     for ask in (store.held, store.manual_role, lambda: str(Overrides(host).read(Kind.STANDBY, ""))):
         try:
             ask()

@@ -134,8 +134,9 @@ def asked(host: Host) -> float:
     """Return when another host asked last, in seconds since boot; 0 where none has, or that cannot be read."""
     try:
         noted = load(host.read(ASKED))
-        return float(noted["at"]) if noted["boot"] == host.boot_id() else 0.0
-    except (OSError, ValueError, KeyError, TypeError):
+        at = float(noted["at"])
+        return at if noted["boot"] == host.boot_id() and at <= host.now() else 0.0
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0.0
 
 

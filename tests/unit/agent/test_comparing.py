@@ -166,6 +166,12 @@ def test_a_record_of_hours_ago_is_no_news_and_an_older_one_is() -> None:
     assert text.endswith("; systemctl status nvkeep")
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"boot": "another", "at": 5}', '{"boot": "boot"}', '{"boot": "boot", "at": "x"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "[]", '{"boot": "another", "at": 5}', '{"boot": "boot"}', '{"boot": "boot", "at": "x"}',
+        '{"boot": "boot", "at": NaN}', '{"boot": "boot", "at": 1e999}', f'{{"boot": "boot", "at": {10**400}}}',
+    ],
+)  # fmt: skip
 def test_a_question_that_cannot_be_read_was_not_asked(text: str) -> None:
     assert consistency.asked(Played(files={consistency.ASKED: text})) == 0.0  # type: ignore[arg-type] # as above
