@@ -50,7 +50,7 @@ def parts(host: Host, cluster: Cluster) -> Parts:
 
 
 def own(host: Host, cluster: Cluster) -> Parts:
-    """Look at those parts that no program of others has to be asked for, apart from `cat`. Changes nothing."""
+    """Look at those parts that cost next to nothing: not at the programs of the backends. Changes nothing."""
     compared = {"cluster.yaml": digest(json.dumps(cluster.plain(), sort_keys=True))}
     compared |= {"nvkeep": __version__, "keepalived": _keepalived(host)} | _code()
     compared["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)

@@ -22,7 +22,7 @@ from nvkeep.state.files import VAR
 
 KEPT = f"{VAR}/cluster.kept"
 PLACES = (spec.__file__, backends.__file__)  # a file in each directory of which the classes come
-MOST_BYTES = 1 << 20  # some forty bytes for each of cluster.yaml
+MOST_BYTES = 1 << 20  # sixteen times the largest cluster.yaml; of more than that the file itself is read
 VALUES = {kind.__name__: kind for kind in (IPv4Address, IPv4Interface, IPv6Address, IPv6Interface)}
 
 
