@@ -9,6 +9,7 @@ from nvkeep.legacy import naming
 from nvkeep.legacy.pairing import Mounted
 from nvkeep.legacy.sides import Side
 from nvkeep.legacy.words import Mistake, Word
+from nvkeep.model.frozen import frozen
 from nvkeep.model.health import example, fitting
 from nvkeep.model.spec import derived_router_id
 
@@ -32,7 +33,7 @@ NO_PING = """\
 """
 
 
-@dataclass(frozen=True)
+@frozen
 class Planned:
     """One protected service to write."""
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import partial
 
 from nvkeep.legacy.fstab import Entry
 from nvkeep.legacy.sides import Side
 from nvkeep.legacy.words import Mistake, Word
+from nvkeep.model.frozen import frozen
 from nvkeep.model.names import shown
 
 DEVICES = "/dev/nvmesh/"
@@ -16,7 +16,7 @@ ALIKE = 0.7  # from here on one name is likely to be meant by the other
 Entries = Mapping[str, Entry]
 
 
-@dataclass(frozen=True)
+@frozen
 class Mounted:
     """A mountpoint of a set with its line of the fstab, and the volume that line is about."""
 

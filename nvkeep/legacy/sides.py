@@ -1,11 +1,11 @@
 """The keys of nvkeep_service.conf: what belongs to host A and what to host B. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 
 from nvkeep.legacy.bash import Reader, Value
 from nvkeep.legacy.words import Mistake, Word
+from nvkeep.model.frozen import frozen
 from nvkeep.model.names import shown
 
 SUFFIXES = ("HOST_A", "HOST_B")
@@ -16,7 +16,7 @@ COMMANDS = ("MOUNT_CMD", "UMOUNT_CMD")
 KNOWN = (*(f"{name}_{suffix}" for name in (*SCALARS, *LISTS) for suffix in SUFFIXES), *COMMANDS)
 
 
-@dataclass(frozen=True)
+@frozen
 class Side:
     """One of the two sets. `scalars` and `lists` by the key without suffix; `keys`: where each key stands."""
 

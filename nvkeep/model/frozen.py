@@ -90,12 +90,12 @@ METHODS = {
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def frozen(kind: C, *, kw_only: bool = False) -> C:
+def frozen(kind: C) -> C:
     """Make a frozen dataclass, with the same methods for every class.
 
     `dataclass(frozen=True)` writes and compiles six methods for each: for fifty classes a fifth of the time of a command.
     """
-    dataclass(init=False, repr=False, eq=False, kw_only=kw_only)(kind)
+    dataclass(init=False, repr=False, eq=False)(kind)
     SHAPES[kind] = _shape(kind)
     for name in METHODS.keys() - vars(kind).keys():
         setattr(kind, name, METHODS[name])
@@ -113,7 +113,7 @@ class Frozen:
     }  # fmt: skip
 
     def __init_subclass__(cls) -> None:
-        frozen(cls, kw_only=True)
+        frozen(cls)
 
     def plain(self) -> dict[str, Any]:
         """Give what the file would say, defaults filled in: mappings, lists, words and numbers."""

@@ -9,22 +9,12 @@ import pytest
 from nvkeep.agent.comparing import AGAIN_S, ECHO_S, LOOK_S, OWN_S, Comparing
 from nvkeep.checks import consistency
 from nvkeep.checks.consistency import LATE_S, LONGEST_S
-from nvkeep.config import parsing
 from nvkeep.host import Completed
 from nvkeep.model.spec import Cluster
+from tests.unit.checks.test_consistency import CAT, CLUSTER
 from tests.unit.played import Played
 
 NAMES = ("srv-a", "srv-b", "srv-c")
-CLUSTER = parsing.parse("""\
-cluster: trio
-hosts:
-  srv-a: {heartbeats: [{interface: eth0, address: 10.0.0.1}]}
-  srv-b: {heartbeats: [{interface: eth0, address: 10.0.0.2}]}
-  srv-c: {heartbeats: [{interface: eth0, address: 10.0.0.3}]}
-services:
-  nfs: {hosts: [srv-a, srv-b, srv-c], volumes: [{name: one, backend: image, file: /x/one}], agree: [/etc/exports]}
-""")
-CAT = ("cat", "--", "/etc/exports")
 HOUR = 3600
 SOON = OWN_S + 2 * LOOK_S  # until all know of a change where nothing else was changed just before
 LATEST = OWN_S + AGAIN_S + 2 * LOOK_S  # and where something was: what an echo hid is seen with the next one
@@ -67,8 +57,8 @@ class Farm:
     """Hosts whose agents look at different moments."""
 
     def __init__(self, *names: str) -> None:
-        spec = replace(CLUSTER.services["nfs"], hosts=names)
-        self.servers = [Server(name, cluster=replace(CLUSTER, services={"nfs": spec})) for name in names]
+        cluster = replace(CLUSTER, services={"nfs": replace(CLUSTER.services["nfs"], hosts=names)})
+        self.servers = [Server(name, cluster=cluster) for name in names]
         for server in self.servers:
             server.others = {other.name: other for other in self.servers if other is not server}
 
