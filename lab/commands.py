@@ -70,7 +70,8 @@ def environment() -> dict[str, str]:
     return ENVIRONMENT | kept
 
 
-LONGEST_PAUSE_S = 0.5  # between two looks, but for one that itself takes longer
+LOOKS_SHARE = 4  # of the time of a wait at most one part in so many goes into looking
+LONGEST_PAUSE_S = 1.0  # between two looks, but for one that itself takes longer
 
 
 def until(condition: Callable[[], bool], *, within: float, what: str, every: float = 0.05) -> None:
@@ -84,5 +85,5 @@ def until(condition: Callable[[], bool], *, within: float, what: str, every: flo
         if steady.seconds(begun) > within:
             raise LabError(f"not within {within:g} s: {what}")
         took = boottime() - asked
-        time.sleep(max(every, took, min(2 * took, LONGEST_PAUSE_S)))
+        time.sleep(max(every, took, min(LOOKS_SHARE * took, LONGEST_PAUSE_S)))
         asked = boottime()

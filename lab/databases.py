@@ -126,7 +126,9 @@ class Database:
         return f"{self.address}/24" in addresses(server).split()
 
     def active(self, server: Server) -> bool:
-        """Return whether its unit is active."""
+        """Return whether its unit is active. Without its pid file it is not, and to look for that costs no command."""
+        if not server.path(f"/run/postgresql/15-{self._cluster}.pid").exists():
+            return False
         return server.run(("systemctl", "is-active", self.unit), check=False).stdout.strip() == "active"
 
 

@@ -34,7 +34,7 @@ from nvkeep.setup import order as orders
 from nvkeep.setup import table
 from nvkeep.setup.member import Look, Member
 from nvkeep.setup.order import DIRECTORY, Order
-from nvkeep.setup.rollout import Code, Rollout
+from nvkeep.setup.rollout import Code, Rollout, compare
 from nvkeep.state.files import RUN, alone
 
 STEPS = ("commit", "start", "lead", "finish", "undo", "clear")
@@ -139,6 +139,8 @@ def _guided(host: Host, arguments: argparse.Namespace) -> int:
     finally:
         rollout.clear()
     if code is Code.DONE:
+        if not arguments.local:
+            compare(host, order.cluster)
         _next(host, order, local=arguments.local)
     return code
 

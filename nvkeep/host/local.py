@@ -27,6 +27,7 @@ class LocalHost:
 
     def __init__(self, name: str | None = None) -> None:
         self.name = name or socket.gethostname().split(".")[0]
+        self._boot_id = ""
 
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
         """Run a command. `nvkeep announce` runs in this process: it is on the way of every takeover, and cannot block.
@@ -120,7 +121,9 @@ class LocalHost:
 
     def boot_id(self) -> str:
         """Name this boot; in a container, where the kernel's word is the machine's, the start of its PID 1 is added."""
-        return f"{self.read('/proc/sys/kernel/random/boot_id').strip()}/{self.started(1)}"
+        if not self._boot_id:  # no process outlives it
+            self._boot_id = f"{self.read('/proc/sys/kernel/random/boot_id').strip()}/{self.started(1)}"
+        return self._boot_id
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -211,7 +214,7 @@ def _asked(argv: Sequence[str]) -> Completed | None:
     if argv[0] == "systemctl":
         from nvkeep.host import systemd  # noqa: PLC0415 - a library is loaded for it
 
-        return systemd.show(argv) or systemd.queue(argv)
+        return systemd.show(argv) or systemd.enabled(argv) or systemd.queue(argv)
     if tuple(argv) == rtnetlink.COMMAND:
         return rtnetlink.show(argv)
     return None

@@ -1,4 +1,4 @@
-"""What `systemctl show`, `start` and `stop` do, asked of systemd over its own socket, which takes a third of the time.
+"""What `systemctl show`, `is-enabled`, `start` and `stop` do, asked of systemd over its own socket, in a third of the time.
 
 Only root may open the socket; whoever cannot, or is not answered at once, runs the program (LocalHost.run).
 """
@@ -27,6 +27,11 @@ READ_WITH_BEGIN_BYTES = 512  # at least 256, and twice what it has kept
 FILLER = 2**31  # the number of questions whose answers nobody waits for
 ORDERS: dict[int, Literal["little", "big"]] = {ord("l"): "little", ord("B"): "big"}
 UNIT_AT = 4  # in the words of a command: systemctl VERB OPTION -- UNIT
+FRESH = {"Result": "success", "MainPID": "0", "InactiveEnterTimestampMonotonic": "0"}  # of a service that is not loaded
+LISTED = {"LoadState": 2, "ActiveState": 3, "SubState": 4, "Job": 7}  # their places in the words of ListUnits
+ENABLED = ("systemctl", "is-enabled", "--")
+AT_BOOT = ("enabled", "enabled-runtime", "static", "alias", "indirect")  # where is-enabled ends with 0
+NOT_AT_BOOT = ("disabled", "masked", "masked-runtime", "linked", "linked-runtime")  # and where it ends with 1
 JOBS, QUEUED = {"start": "StartUnit", "stop": "StopUnit"}, ("--no-block", "--")
 MANAGER = DBusAddress("/org/freedesktop/systemd1", NAME, f"{NAME}.Manager")
 PING = new_method_call(DBusAddress("/", NAME, "org.freedesktop.DBus.Peer"), "Ping")
@@ -37,14 +42,30 @@ def show(argv: Sequence[str], path: str = SOCKET) -> Completed | None:
     """Print properties as `systemctl show --property=A,B -- UNIT...` does; None where systemd cannot be asked so."""
     if len(argv) < UNIT_AT + 1 or argv[1] != "show" or not argv[2].startswith(OPTION) or argv[3] != "--":
         return None
-    names = argv[2].removeprefix(OPTION).split(",")
+    names, units = argv[2].removeprefix(OPTION).split(","), argv[UNIT_AT:]
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
     try:
         with _line(path, deadline) as line:
-            texts = ["".join(_shown(line, unit, names, deadline)) for unit in argv[UNIT_AT:]]
+            fresh = _fresh(line, units, deadline) if {*names} <= {*LISTED, *FRESH} else {}
+            said = (_of_fresh(fresh[unit], names) if unit in fresh else _shown(line, unit, names, deadline) for unit in units)
+            texts = ["".join(lines) for lines in said]
     except NO_ANSWER:
         return None
     return Completed(tuple(argv), 0, "\n".join(texts), "")
+
+
+def enabled(argv: Sequence[str], path: str = SOCKET) -> Completed | None:
+    """Print how a unit is enabled as `systemctl is-enabled -- UNIT` does; None where it has to be the program.
+
+    It is for a unit of a start script of before systemd (generated), and for one that there is not.
+    """
+    if len(argv) != len(ENABLED) + 1 or tuple(argv[: len(ENABLED)]) != ENABLED:
+        return None
+    answer = _one(new_method_call(MANAGER, "GetUnitFileState", "s", (argv[-1],)), path)
+    state = str(answer.body[0]) if answer else ""
+    if state not in AT_BOOT + NOT_AT_BOOT:
+        return None
+    return Completed(tuple(argv), int(state in NOT_AT_BOOT), f"{state}\n", "")
 
 
 def queue(argv: Sequence[str], path: str = SOCKET) -> Completed | None:
@@ -54,13 +75,19 @@ def queue(argv: Sequence[str], path: str = SOCKET) -> Completed | None:
     """
     if len(argv) != UNIT_AT + 1 or argv[1] not in JOBS or tuple(argv[2:UNIT_AT]) != QUEUED:
         return None
+    answer = _one(new_method_call(MANAGER, JOBS[argv[1]], "ss", (argv[UNIT_AT], "replace")), path)
+    return Completed(tuple(argv), 0, "", "") if answer else None
+
+
+def _one(question: Message, path: str) -> Message | None:
+    """Ask one thing; None where systemd cannot be asked so, or refuses."""
     deadline = time.monotonic() + ANSWER_TIMEOUT_S
     try:
         with _line(path, deadline) as line:
-            (answer,) = _answers(line, (new_method_call(MANAGER, JOBS[argv[1]], "ss", (argv[UNIT_AT], "replace")),), deadline)
+            (answer,) = _answers(line, (question,), deadline)
     except NO_ANSWER:
         return None
-    return Completed(tuple(argv), 0, "", "") if answer.header.message_type is MessageType.method_return else None
+    return answer if _kind(answer) is MessageType.method_return else None
 
 
 @contextmanager
@@ -91,10 +118,38 @@ def _received(line: socket.socket, deadline: float) -> bytes:
     return data
 
 
+def _fresh(line: socket.socket, units: Sequence[str], deadline: float) -> dict[str, Sequence[object]]:
+    """Give the words of those services that systemd has not loaded, and so has nothing on record for but their files.
+
+    To look at one property of such a unit, systemd reads its files, tells everybody, and forgets it again: 90 files opened
+    for each property. These two questions load each once. An alias is listed by another name, and asked about in full.
+    """
+    services = [unit for unit in units if unit.endswith(".service")]
+    questions = (
+        new_method_call(MANAGER, "ListUnitsByPatterns", "asas", ([], services)),
+        new_method_call(MANAGER, "ListUnitsByNames", "as", (services,)),
+    )
+    loaded, every = _answers(line, questions, deadline) if services else (None, None)
+    if not loaded or not every or {_kind(loaded), _kind(every)} != {MessageType.method_return}:
+        return {}
+    known = {words[0] for words in loaded.body[0]}
+    fresh = (words for words in every.body[0] if words[LISTED["ActiveState"]] == "inactive" and not words[LISTED["Job"]])
+    return {words[0]: words for words in fresh if words[0] in services and words[0] not in known}
+
+
+def _kind(message: Message) -> MessageType:
+    return message.header.message_type
+
+
+def _of_fresh(words: Sequence[object], names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        yield f"{name}={FRESH[name] if name in FRESH else words[LISTED[name]]}\n"
+
+
 def _shown(line: socket.socket, unit: str, names: Sequence[str], deadline: float) -> Iterator[str]:
     """Ask for all properties of one unit at once, and print those it has. Raises LookupError where one is refused."""
     for name, answer in zip(names, _answers(line, [_question(unit, name) for name in names], deadline), strict=True):
-        if answer.header.message_type is MessageType.method_return:
+        if _kind(answer) is MessageType.method_return:
             yield f"{name}={_printed(answer.body[0][1])}\n"
         elif name not in OF_ITS_TYPE or answer.header.fields.get(HeaderFields.error_name) not in HAS_NONE:
             raise LookupError(f"{unit} {name}")

@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TypeVar
 
+from nvkeep.checks import consistency
+from nvkeep.errors import NvkeepError
+from nvkeep.host import Host
+from nvkeep.model.spec import Cluster
 from nvkeep.setup.member import Look, Member
 from nvkeep.setup.steps import Ended
 
@@ -106,6 +111,12 @@ class Rollout:
                 f"{member.name}: {words}" if end.well else f"{member.name}: NOT taken back: {words}; there: nvkeep setup --undo"
             )
         return Code.TAKEN_BACK if all(end.well for end in ended) else Code.BROKEN
+
+
+def compare(host: Host, cluster: Cluster) -> None:
+    """Compare the hosts once they are set up: they may have differed until now, and `nvkeep status` goes by the record."""
+    with suppress(NvkeepError, OSError):  # the agent compares as well
+        consistency.renew(host, cluster)
 
 
 def _named(member: Member, end: Ended) -> list[str]:

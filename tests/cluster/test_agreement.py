@@ -146,6 +146,16 @@ def test_a_server_that_cannot_be_reached_is_said_and_is_no_disagreement(pair: Pa
     wait_agreed(pair)
 
 
+def test_setting_up_ends_a_difference_at_once(pair: Pair) -> None:
+    server = pair.active
+    for before, after in ((33, 44), (44, 33)):
+        server.run(("sed", "-i", f"s/cooldown: {before}/cooldown: {after}/", YAML))
+        assert f"{YAML} differs between" in everywhere(server)[1]
+        server.run(("nvkeep", "setup", "--yes"), timeout=150)
+        assert "differs" not in server.run(("nvkeep", "agreement"), check=False).stdout  # by the record
+    wait_agreed(pair)
+
+
 def test_a_disagreement_keeps_nobody_from_taking_over(pair: Pair) -> None:
     dead, heir = pair.active, pair.other
     heir.run(("sh", "-c", OTHERS))

@@ -29,6 +29,12 @@ print(json.dumps(systemd.show(sys.argv[1:]).out))
 """
 
 
+IS_ENABLED = """
+import json, sys
+sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
+from nvkeep.host import systemd
+print(json.dumps([systemd.enabled(("systemctl", "is-enabled", "--", name)) for name in sys.argv[1:]]))
+"""
 QUEUE = """
 import sys
 sys.path[:0] = ["/usr/lib/nvkeep/current", "/usr/lib/nvkeep/current/vendor"]
@@ -94,13 +100,35 @@ def test_systemd_says_over_its_socket_what_systemctl_prints(bare: Lab, propertie
     listed = server.run(("systemctl", "list-units", "--all", "--plain", "--no-legend")).stdout.splitlines()
     there = [line.split()[0] for line in listed]
     lasting = [name for name in there if not name.endswith((".slice", ".target"))]  # what needs those comes and goes meanwhile
-    names = [*lasting, "multi-user.target", "nothing.service", "a-b@\\x2dy.service", "1.mount"]
+    unloaded = [name for name in files(server) if name.endswith(".service") and name not in there and "@" not in name]
+    names = [*lasting, *unloaded, "multi-user.target", "nothing.service", "played@1.service", "a-b@\\x2dy.service", "1.mount"]
+    assert len(unloaded) > 5
     assert len(names) > 50
     argv = ("systemctl", "show", f"--property={properties}", "--", *names)
     asked = json.loads(server.run(("python3", "-I", "-c", SHOW, *argv)).stdout)
     printed = server.run(argv).stdout
     for name, socket, program in zip(names, asked.split("\n\n"), printed.split("\n\n"), strict=True):
         assert (name, entries(socket)) == (name, entries(program))
+
+
+def files(server: Server) -> dict[str, str]:
+    """Give the state of every unit file."""
+    listed = server.run(("systemctl", "list-unit-files", "--plain", "--no-legend")).stdout
+    return {words[0]: words[1] for words in map(str.split, listed.splitlines())}
+
+
+def test_systemd_says_over_its_socket_what_is_enabled(bare: Lab) -> None:
+    server = next(iter(bare))
+    names = [name for name, state in files(server).items() if state != "generated"]
+    asked = json.loads(server.run(("python3", "-I", "-c", IS_ENABLED, *names, "nothing.service")).stdout)
+    told = {name: done and (done[1], done[2]) for name, done in zip(names, asked, strict=False)}
+    printed = {name: server.run(("systemctl", "is-enabled", "--", name), check=False) for name in names}
+    assert {"enabled\n", "disabled\n", "static\n"} <= {done.stdout for done in printed.values()}
+    assert {name: one for name, one in told.items() if one} == {
+        name: (done.returncode, done.stdout) for name, done in printed.items() if told[name]
+    }
+    assert sum(not one for one in told.values()) < len(names) / 4  # templates, and what else only the program says
+    assert asked[-1] is None
 
 
 def test_systemd_queues_over_its_socket_what_systemctl_would(bare: Lab) -> None:

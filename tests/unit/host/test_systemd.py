@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from nvkeep.host import Completed, systemd
 
 ARGV = ("systemctl", "show", "--property=LoadState,ActiveState", "--", "a.service")
 START = ("systemctl", "start", "--no-block", "--", "a.service")
+IS_ENABLED = ("systemctl", "is-enabled", "--", "a.service")
+Listed = tuple[str, str, str, str, str, str, str, int, str, str]
 OK = b"OK 0123456789abcdef0123456789abcdef\r\n"
 
 
@@ -63,18 +65,95 @@ def heard(line: socket.socket, count: int) -> list[Message]:
     """Receive what is asked, in as many pieces as it comes."""
     parser, asked = Parser(), list[Message]()
     while len(asked) < count:
-        asked += parser.feed(line.recv(65536).removeprefix(BEGIN))
+        asked += [one for one in parser.feed(line.recv(65536).removeprefix(BEGIN)) if one.header.serial != systemd.FILLER]
     return asked
 
 
 def refuse_one(line: socket.socket) -> None:
     """Answer for LoadState, and say of ActiveState that there is no memory for it: then the state is not known."""
-    line.recv(4096)
-    line.sendall(OK)
+    list_units(line, (), ())
     asked = heard(line, 2)
     line.sendall(new_method_return(asked[0], "v", (("s", "loaded"),)).serialise(1))
     line.sendall(new_error(asked[1], "org.freedesktop.DBus.Error.NoMemory").serialise(2))
     line.recv(4096)
+
+
+def list_units(line: socket.socket, loaded: Sequence[Listed], named: Sequence[Listed]) -> None:
+    """Answer the first two questions: which of the units are loaded, and how each stands."""
+    line.recv(4096)
+    line.sendall(OK)
+    for number, (question, words) in enumerate(zip(heard(line, 2), (loaded, named), strict=True), 1):
+        line.sendall(new_method_return(question, "a(ssssssouso)", (list(words),)).serialise(number))
+
+
+def listed(name: str, active: str = "inactive", job: int = 0) -> Listed:
+    return (name, "", "loaded", active, "dead", "", "/a", job, "", "/")
+
+
+def answer_all(line: socket.socket) -> None:
+    """Answer whatever property is asked for."""
+    values = {"LoadState": ("s", "loaded"), "ActiveState": ("s", "active")}
+    for number, question in enumerate(heard(line, 2), 1):
+        line.sendall(new_method_return(question, "v", (values[question.body[1]],)).serialise(number))
+
+
+def test_of_a_service_that_is_not_loaded_two_questions_say_all(tmp_path: Path) -> None:
+    names = "LoadState,ActiveState,SubState,Result,Job,MainPID,InactiveEnterTimestampMonotonic"
+    said = ("loaded", "inactive", "dead", "success", "0", "0", "0")
+    path = answering(tmp_path / "s", lambda line: list_units(line, (), (listed("a.service"),)))
+    done = systemd.show((*ARGV[:2], f"--property={names}", *ARGV[3:]), path)
+    assert done
+    assert done.out == "".join(f"{name}={value}\n" for name, value in zip(names.split(","), said, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("loaded", "named"),
+    [
+        ((listed("a.service"),), (listed("a.service"),)),  # it may have failed before, or run
+        ((), (listed("b.service"),)),  # an alias: what is loaded has another name
+        ((), (listed("a.service", "active"),)),
+        ((), (listed("a.service", job=7),)),
+    ],
+)
+def test_of_any_other_each_property_is_asked(tmp_path: Path, loaded: Sequence[Listed], named: Sequence[Listed]) -> None:
+    def answer(line: socket.socket) -> None:
+        list_units(line, loaded, named)
+        answer_all(line)
+
+    done = systemd.show(ARGV, answering(tmp_path / "s", answer))
+    assert done
+    assert done.out == "LoadState=loaded\nActiveState=active\n"
+
+
+def test_who_knows_no_lists_is_asked_for_each_property(tmp_path: Path) -> None:
+    def answer(line: socket.socket) -> None:
+        line.recv(4096)
+        line.sendall(OK)
+        for number, question in enumerate(heard(line, 2), 1):
+            line.sendall(new_error(question, "org.freedesktop.DBus.Error.UnknownMethod").serialise(number))
+        answer_all(line)
+
+    done = systemd.show(ARGV, answering(tmp_path / "s", answer))
+    assert done
+    assert done.out == "LoadState=loaded\nActiveState=active\n"
+
+
+@pytest.mark.parametrize(("state", "code"), [("enabled", 0), ("static", 0), ("disabled", 1), ("masked", 1)])
+def test_how_a_unit_is_enabled_is_said_as_systemctl_does(tmp_path: Path, state: str, code: int) -> None:
+    done = systemd.enabled(IS_ENABLED, answering(tmp_path / "s", lambda line: say_state(line, state)))
+    assert done == Completed(IS_ENABLED, code, f"{state}\n", "")
+
+
+def say_state(line: socket.socket, state: str) -> None:
+    line.recv(4096)
+    line.sendall(OK)
+    (asked,) = heard(line, 1)
+    line.sendall(new_method_return(asked, "s", (state,)).serialise(1))
+
+
+@pytest.mark.parametrize("state", ["generated", "", "another word"])
+def test_what_systemctl_looks_up_itself_is_the_programs(tmp_path: Path, state: str) -> None:
+    assert systemd.enabled(IS_ENABLED, answering(tmp_path / "s", lambda line: say_state(line, state))) is None
 
 
 def say_nothing(line: socket.socket) -> None:
@@ -123,6 +202,7 @@ def test_a_job_is_queued_as_systemctl_does(tmp_path: Path, verb: str, method: st
 def test_where_there_is_no_systemd_the_program_is_run(tmp_path: Path) -> None:
     assert systemd.show(ARGV, str(tmp_path / "nothing")) is None
     assert systemd.queue(START, str(tmp_path / "nothing")) is None
+    assert systemd.enabled(IS_ENABLED, str(tmp_path / "nothing")) is None
 
 
 @pytest.mark.parametrize(
@@ -135,11 +215,13 @@ def test_where_there_is_no_systemd_the_program_is_run(tmp_path: Path) -> None:
         ("systemctl", "kill", "--signal=SIGKILL", "--", "a.service"),
         ("systemctl", "start", "--", "a.service"),
         (*START, "b.service"),
+        (*IS_ENABLED, "b.service"),
     ],
 )
 def test_other_words_are_the_programs(argv: tuple[str, ...]) -> None:
     assert systemd.show(argv) is None
     assert systemd.queue(argv) is None
+    assert systemd.enabled(argv) is None
 
 
 @pytest.mark.parametrize(
