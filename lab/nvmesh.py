@@ -248,8 +248,9 @@ class Nvmesh:
             self._publish_all(volume)
 
     def _publish_all(self, volume: Volume) -> None:
+        # Losers first: a new holder may write only when the one before it cannot, and the files must not say otherwise.
         with self._publishing:
-            for name, held in volume.attachments.items():
+            for name, held in sorted(volume.attachments.items(), key=lambda entry: entry[1].granted):
                 if held.loop is not None:
                     key = (name, volume.name)
                     statusfiles.publish(held, self.era.style, self.overrides.get(key), self.defects.get(key))

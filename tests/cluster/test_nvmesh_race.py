@@ -50,7 +50,7 @@ def old(preempt):
 def new(preempt):
     volume = {"name": "vol1", "reservation": {"mode": "EXCLUSIVE_READ_WRITE", "version": 0, "preempt": preempt}}
     if rest("attach", client=me, clientUUID="x", volumes=[volume])[0]["success"]:
-        wait(status)
+        wait(lambda: status().get("attach_status") in ("Attached", "Preempted"))
         return True
     return False
 def leave():
