@@ -29,7 +29,6 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_others_than_root()
     if arguments.which not in ("", host.name):
         return on_host(host, cluster, arguments.which, ("activate",), cluster.timing.step + 30)
-    arguments.services, arguments.quiet = list(services), False
     there = Overrides(host).end(Kind.STANDBY, "")
     print(f"{host.name} may serve again" if there else f"{host.name} was not on standby")
-    return apply.run(arguments)
+    return apply.passes(arguments.file, services)

@@ -12,16 +12,19 @@ exit codes:
 
 import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from nvkeep import log
 from nvkeep.cli.common import chosen, file_option, refuse_others_than_root, refuse_unsafe_state, services_option
 from nvkeep.config import DEFAULT_FILE, load
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import ConfigError, UnsafeFile
-from nvkeep.host import LocalHost
+from nvkeep.host import Host, LocalHost
 from nvkeep.model.report import SETTLED, Report, Word
+from nvkeep.model.spec import Cluster
 from nvkeep.state import host as host_state
+from nvkeep.state.lateness import interval
 
 UNSETTLED, STUCK = 1, 5
 
@@ -36,23 +39,42 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make one pass over each service, side by side."""
+    every = interval() if arguments.overdue else None
+    return passes(arguments.file, arguments.services, quiet=arguments.quiet, every=every)
+
+
+def passes(file: str, wanted: Sequence[str], *, quiet: bool = False, every: float | None = None) -> int:
+    """Make them, tell what they did, and give the exit code; `every`: see _passes."""
     log.setup(quiet=True)
     refuse_unsafe_state()
     try:
         host = LocalHost()
-        cluster = load(arguments.file, host)
+        cluster = load(file, host)
     except (ConfigError, UnsafeFile):
-        if arguments.file == DEFAULT_FILE:  # what this host lives by is wrong: it must not get a role
+        if file == DEFAULT_FILE:  # what this host lives by is wrong: it must not get a role
             host_state.lower_all_flags(LocalHost())
         raise
-    services = chosen(cluster, host.name, arguments.services)
+    services = chosen(cluster, host.name, wanted)
     refuse_others_than_root()
-    with ThreadPoolExecutor(max(1, len(services))) as pool:
-        reports = list(pool.map(lambda service: run_pass(host, cluster, service), services))
+    reports = _passes(host, cluster, services, every)
     for report in reports:
-        if not arguments.quiet or not _uneventful(report):
+        if not quiet or not _uneventful(report):
             _tell(report)
     return exit_code(reports)
+
+
+def _passes(host: Host, cluster: Cluster, services: Sequence[str], every: float | None) -> list[Report]:
+    """Make a pass over each service; while one takes long, or waits for another pass, the others get one every so many seconds.
+
+    The timer starts no other process meanwhile, and one service's trouble must not be another's.
+    """
+    with ThreadPoolExecutor(max(1, len(services))) as pool:
+        first = {service: pool.submit(run_pass, host, cluster, service) for service in services}
+        last = dict(first)
+        while wait(first.values(), every).not_done:
+            done = [service for service, future in last.items() if future.done()]
+            last |= {service: pool.submit(run_pass, host, cluster, service) for service in done}
+        return [future.result() for future in last.values()]
 
 
 def _uneventful(report: Report) -> bool:

@@ -29,7 +29,7 @@ def services_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("services", nargs="*", metavar="SERVICE", help="default: every service of this host")
 
 
-def chosen(cluster: Cluster, host: str, wanted: list[str]) -> tuple[str, ...]:
+def chosen(cluster: Cluster, host: str, wanted: Sequence[str]) -> tuple[str, ...]:
     """Pick the services meant. Raises NotHere, naming those that this host may run."""
     if host not in cluster.hosts:
         raise NotHere(f"{host} is not a host of this cluster; its hosts are {', '.join(cluster.hosts)}")

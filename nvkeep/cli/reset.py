@@ -34,4 +34,4 @@ def run(arguments: argparse.Namespace) -> int:
         with store.lock():
             store.reset()
         print(f"{service}: reset")
-    return apply.run(argparse.Namespace(**vars(arguments), quiet=False))
+    return apply.passes(arguments.file, arguments.services)

@@ -206,7 +206,10 @@ class Watch:
     def wait_serving(self, server: Server, within: float = 60) -> None:
         """Wait until a server serves, and says so."""
         until(lambda: self.one.serves(server), within=within, what=f"{server.name} does not serve {self.one.name}")
-        until(lambda: well(server, self.one), within=within, what=f"{self.one.name} on {server.name} is not ok", every=0.2)
+        try:
+            until(lambda: well(server, self.one), within=within, what=f"{self.one.name} on {server.name} is not ok", every=0.2)
+        except LabError as error:
+            raise LabError(f"{error}\n{shown(server, self.one)}") from error
 
     def wait_moved(self, within: float = 60) -> Server:
         """Wait until another server than the one it began on serves, and give it."""

@@ -14,6 +14,7 @@ import pytest
 from lab.commands import until
 from lab.databases import Database
 from nvkeep.keepalived import CONF, FIFO
+from nvkeep.state.files import RUN
 from nvkeep.state.service import flag_path
 from tests.cluster.stage import kept_stage, standing
 
@@ -125,17 +126,18 @@ def test_fifty_role_flips_move_nothing(stage: Stage) -> None:
 
 
 def test_events_lost_and_a_reader_restarted_end_in_the_right_state(stage: Stage) -> None:
-    """The agent hears nothing, and what waits for it in the full FIFO is the opposite of the truth."""
+    """The agent, stopped in a pass over PG, hears nothing, and what the full FIFO has for it is the opposite of the truth."""
     pg, two = stage.watch(PG), stage.watch(TWO)
     dead = stage.on(TWO)
     server = next(each for each in stage.lab if each is not dead)
-    server.run(("systemctl", "kill", "--signal=STOP", "nvkeep.service"))
+    until(lambda: stopped_outside(server, TWO), within=15, what="the agent makes one pass after the other")
+    server.run(("systemd-run", "--quiet", "--unit=pass-over-pg", "flock", lock(PG), "sleep", "infinity"))
     fill(server)
     dead.power_cut()
-    two.wait_serving(server)  # the timer's passes alone
-    pg.wait_serving(server)
+    two.wait_serving(server)  # the timer's passes alone, while the one over PG waits
     dead.power_on()
-    server.run(("systemctl", "kill", "--signal=CONT", "nvkeep.service"))
+    server.run(("systemctl", "stop", "pass-over-pg"))
+    agent(server, "CONT")
     stage.settle()
     server.run(("systemctl", "restart", "nvkeep.service"))
     stage.settle()
@@ -146,6 +148,23 @@ def test_events_lost_and_a_reader_restarted_end_in_the_right_state(stage: Stage)
         pg.stayed()
     else:
         pg.finish(server)
+
+
+def agent(server: Server, signal: str) -> None:
+    server.run(("systemctl", "kill", f"--signal={signal}", "nvkeep.service"))
+
+
+def lock(one: Database) -> str:
+    return f"{RUN}/lock/{one.name}"
+
+
+def stopped_outside(server: Server, one: Database) -> bool:
+    """Stop the agent, unless it makes a pass over a service just now."""
+    agent(server, "STOP")
+    free = server.run(("flock", "--nonblock", lock(one), "true"), check=False).returncode == 0
+    if not free:
+        agent(server, "CONT")
+    return free
 
 
 def fill(server: Server) -> None:
