@@ -74,12 +74,15 @@ class Views(mfusepy.Operations):  # type: ignore[misc] # mfusepy ships no annota
             return os.pwrite(found.volume.descriptor, data, offset)
 
     def fsync(self, path: str, datasync: int, fh: int) -> int:
-        """Write the backing image through to its disk, if this host still may."""
+        """Answer once what was written is where it outlives every server, if this host still may: in the image.
+
+        Not on the disk of the machine under the lab, which keeps its power: there the writes of a neighbour look like a service
+        that is away (seen: 0.7 s, of three services on three servers at once).
+        """
         del datasync, fh
         found = self._find(path)
         with found.volume.gate.shared(lambda: found.decided, found.patience) as admitted:
             self._judge(found, admitted=admitted)
-            os.fdatasync(found.volume.descriptor)
         return 0
 
     def _judge(self, found: Attachment, *, admitted: bool, write: bool = False) -> None:
