@@ -14,7 +14,7 @@ APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-
 APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-takeover bench-rest lock install clean apt-lab apt-machines
+.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-takeover bench-rest bench-hour lock install clean apt-lab apt-machines
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -72,6 +72,9 @@ bench-takeover: .venv/ready apt-lab
 
 bench-rest: .venv/ready apt-lab
 	@$(PY) bench/rest.py $(WITH)
+
+bench-hour: .venv/ready apt-lab
+	@$(PY) bench/hour.py $(WITH)
 
 lock: .venv/ready
 	@.venv/bin/pip install -qq --disable-pip-version-check uv

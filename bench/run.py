@@ -1,4 +1,4 @@
-"""Everything in one run (`make bench`, root, about an hour): takeovers, rest, commands; then docs/performance.md."""
+"""Everything in one run (`make bench`, root, about two hours): takeovers, rest, commands, load; then docs/performance.md."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import hour
 import page
 import rest
 import takeover
@@ -52,6 +53,8 @@ def main() -> None:
     parser.add_argument("--adverts", type=float, nargs="+", default=[0.1], metavar="SECONDS", help="with one service: each")
     parser.add_argument("--runs", type=int, default=5, help="of each event (default: %(default)s)")
     parser.add_argument("--settle", type=float, default=rest.SETTLED, metavar="SECONDS", help="before services rest")
+    parser.add_argument("--loaded", type=float, nargs="*", default=[hour.DEFAULT], metavar="SECONDS", help="adverts under load")
+    parser.add_argument("--hour", type=float, default=hour.HOUR, metavar="SECONDS", help="under load (default: %(default)s)")
     words = parser.parse_args()
     cases = []
     for services in words.services:
@@ -60,9 +63,13 @@ def main() -> None:
             for case in cases[-2:]:
                 takeover.tell(case)
     takeover.compare(cases)
+    hours = [hour.measured(advert, words.hour) for advert in words.loaded]
+    for loaded in hours:
+        hour.tell(loaded)
     figures = {
         "machine": machine(),
         "takeover": [asdict(case) for case in cases],
+        "hour": [asdict(loaded) for loaded in hours],
         **rest.rows(words.resting, words.settle, rest.LOOKED_ON, rest.RUNS),
     }
     page.FIGURES.write_text(json.dumps(figures, indent=1) + "\n")

@@ -105,6 +105,7 @@ class Lab(Single):
     def _end(self) -> None:
         with contextlib.ExitStack() as last:
             last.callback(self.storage.stop)
+            last.callback(self.network.reap)
             for writer in self.writers:
                 last.callback(writer.reap)
             for server in self:

@@ -6,13 +6,15 @@ the addresses with it, and nothing in the server has to configure anything befor
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lab import places
+from lab import cgroups, places
 from lab.commands import run
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
 GATEWAY = 254
@@ -46,6 +48,7 @@ class Network:
     def __init__(self, heartbeats: int = 1) -> None:
         self.nets = (SERVICE, *HEARTBEATS[:heartbeats])
         self.outside = places.NETWORK / "lab"
+        self._relays: list[subprocess.Popen[bytes]] = []
 
     def make(self) -> None:
         """Create the lab's namespace with one bridge for each network; the service network's has the gateway."""
@@ -118,6 +121,32 @@ class Network:
         net, inside = next(net for net in self.nets if net.interface == interface), places.NETWORK / server
         self._outside([f"link delete {cable(server, interface)}", *self._cable(net, server, host, inside)])
         _batch(inside, [f"addr add {net.address(host)}/24 dev {interface}", f"link set {interface} up"])
+
+    def spoil(self, server: str, interface: str, *, loss: float, jitter: float) -> None:
+        """Let a server's cable lose a share of all frames, and carry each late by up to twice `jitter` seconds (lab.relay).
+
+        It lasts until the server boots again.
+        """
+        near = cable(server, interface)
+        inner, outer = f"{near}-i", f"{near}-o"
+        # No ARP at either end of the relay: the machine itself would answer there for the gateway.
+        self._outside(
+            [
+                f"link set {near} nomaster arp off addrgenmode none",
+                f"link add {inner} type veth peer name {outer}",
+                f"link set {inner} arp off addrgenmode none up",
+                f"link set {outer} master br-{interface} up",
+            ]
+        )
+        argv = (*self.enter(), sys.executable, "-m", "lab.relay", near, inner, str(loss), str(jitter))
+        with (places.DISK / f"{near}.log").open("ab") as output:
+            self._relays.append(cgroups.spawn(cgroups.TOOLS, argv, output=output))
+
+    def reap(self) -> None:
+        """End what carries frames, if anything does."""
+        for relay in self._relays:
+            relay.kill()
+            relay.wait(5)
 
     def cut_heartbeats(self, server: str, *, keep_carrier: bool = True) -> None:
         """Cut one server off every network but the one of the service."""

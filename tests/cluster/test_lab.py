@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -214,6 +215,19 @@ def test_a_deaf_server_is_heard_and_does_not_hear(lab: Lab) -> None:
     assert heard(b, a) >= 100
     lab.network.heal("srv-b", "hb0")
     assert heard(a, b) >= 100
+
+
+def test_a_poor_cable_loses_a_share_and_carries_the_rest_late(lab: Lab) -> None:
+    """Every ping goes through it twice; what is not lost takes at least as long as it would alone."""
+    lab.network.spoil("srv-b", "hb0", loss=0.2, jitter=0.02)
+    ping = ("ping", "-q", "-c", "200", "-i", "0.02", "-W", "1", "10.78.0.2")
+    told = lab["srv-a"].run(ping, check=False, timeout=60).stdout
+    lost, middle = re.search(r"([\d.]+)% packet loss", told), re.search(r"= [\d.]+/([\d.]+)/", told)
+    assert lost, told
+    assert middle, told
+    assert 20 < float(lost[1]) < 55  # 36 % are to be expected, with a deviation of 3.4
+    assert float(middle[1]) > 30  # ms, of 40 that are to be expected
+    assert lab["srv-a"].run(("ping", "-c1", "-W1", "10.77.0.2"), check=False).returncode == 0
 
 
 def test_a_frozen_server_does_nothing_until_it_is_thawed(lab: Lab) -> None:
