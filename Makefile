@@ -2,9 +2,10 @@
 # make test    everything: format, lint, types, unit, simulation, cluster   (root)
 # make machines  nvkeep on real NVMe, SCSI and DRBD, in emulated machines  (root)
 # make fuzz MINUTES=10   mutated input for everything that reads what comes from outside
-# make bench   nvkeep beside a script that checks nothing, and what it costs at rest; writes docs/performance.md  (root, an hour)
+# make bench   nvkeep beside a script that checks nothing, at rest and under load; writes docs/performance.md  (root, two hours)
 # make bench-takeover  how long a power cut and a move take the service away, beside a script that checks nothing  (root)
 # make bench-rest  what nvkeep costs while nothing happens, and a command that finds nothing to do  (root)
+# make bench-hour  whether anything moves while the cores, the disk and the network are under load  (root, an hour)
 # make check   the part that runs in seconds and needs no root
 # make lock    renew packaging/requirements.txt: the libraries that are installed, by their hashes
 # make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine

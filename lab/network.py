@@ -129,6 +129,7 @@ class Network:
         """
         near = cable(server, interface)
         inner, outer = f"{near}-i", f"{near}-o"
+        run((*self.enter(), "ip", "link", "delete", inner), check=False)  # left of an earlier boot
         # No ARP at either end of the relay: the machine itself would answer there for the gateway.
         self._outside(
             [
