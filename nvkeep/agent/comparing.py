@@ -17,7 +17,8 @@ from nvkeep.model.spec import Cluster
 LOOK_S = 10.0  # between two looks whether another host has asked; and at this host itself, while hosts differ
 OWN_S = 60.0  # between two looks at this host itself, while they agree
 ECHO_S = 60.0  # who is asked within that time of a comparison of its own is asked because of that
-AGAIN_S = 70.0  # until the next one after news, or where a host was not reached: what an echo hid is seen then
+SURE_S = 10.0  # until the next one after news: a host that was being changed differed for a moment only
+AGAIN_S = 70.0  # and until the one after that, or after one that did not reach a host: what an echo hid is seen then
 
 
 class Comparing:
@@ -27,7 +28,7 @@ class Comparing:
         self.host = host
         self.own: Parts = {}
         self.looked_at = self.compared_at = -math.inf
-        self.again_at = -math.inf
+        self.sure_at, self.again_at = math.inf, -math.inf
 
     def run(self, cluster: Callable[[], Cluster | None]) -> None:
         """Compare for ever; for a thread of its own, so that no pass ever waits for another host."""
@@ -42,7 +43,7 @@ class Comparing:
     def look(self, cluster: Cluster) -> None:
         """Compare where something calls for it."""
         asked = consistency.asked(self.host) > self.compared_at + ECHO_S
-        if self._changed(cluster) or asked or self.host.now() >= self.again_at:
+        if self._changed(cluster) or asked or self.host.now() >= min(self.sure_at, self.again_at):
             self._compare(cluster)
 
     def _changed(self, cluster: Cluster) -> bool:
@@ -58,9 +59,13 @@ class Comparing:
         before = consistency.read(self.host)
         outcome = consistency.renew(self.host, cluster)
         _log(before, outcome)
-        self.compared_at = self.host.now()
-        certain = _differs(before) == _differs(outcome) and not any(peer.unreached for peer in outcome.values())
-        self.again_at = self.compared_at + (consistency.LONGEST_S if certain else AGAIN_S)
+        now = self.compared_at = self.host.now()
+        news = _differs(before) != _differs(outcome)
+        self.sure_at = now + SURE_S if news else math.inf
+        if news or any(peer.unreached for peer in outcome.values()):
+            self.again_at = now + AGAIN_S
+        elif now >= self.again_at:
+            self.again_at = now + consistency.LONGEST_S
 
 
 def _differs(compared: Mapping[str, Compared]) -> dict[str, object]:

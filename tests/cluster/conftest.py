@@ -11,10 +11,10 @@ import pytest
 
 from lab import needs, protected
 from lab.cluster import Lab
-from lab.commands import run, until
+from lab.commands import LabError, run, until
 from lab.network import FLOATING
 from lab.steady import boottime
-from tests.cluster.stage import LOG, MEASURED, keep
+from tests.cluster.stage import LOG, MEASURED, keep, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -89,7 +89,10 @@ class Pair:
 
     def wait_ready(self, server: Server, within: float = 40) -> None:
         """Wait until a server stands by."""
-        until(lambda: protected.ready(server), within=within, what=f"{server.name} is not ready")
+        try:
+            until(lambda: protected.ready(server), within=within, what=f"{server.name} is not ready")
+        except LabError as error:
+            raise LabError(f"{error}\n{shown(server, protected.PG)}") from error
 
     def wait_serving(self, server: Server, within: float = 40) -> None:
         """Wait until a server serves, wholly."""

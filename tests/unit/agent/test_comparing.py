@@ -128,6 +128,19 @@ def test_whatever_was_changed_just_before_a_change_is_known(who: int, after: int
     assert farm.run(4 * HOUR) <= WAVE
 
 
+def test_a_host_that_was_being_changed_differs_for_a_moment_only() -> None:
+    """One has its new file already when it asks, and the other gets it a moment later, as with `nvkeep setup`."""
+    farm = settled(*NAMES[:2])
+    first, second = farm.servers
+    first.exports("new\n")
+    second.exports("half\n")
+    while not first.knows():
+        farm.run(1)
+    second.exports("new\n")
+    farm.run(2 * LOOK_S)
+    assert not first.knows()
+
+
 def test_a_change_on_the_other_host_alone_is_known_hours_later_at_the_latest() -> None:
     """What no host sees of itself for next to nothing: the version of a program of the storage."""
     farm = settled(*NAMES[:2])
