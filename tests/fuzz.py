@@ -102,7 +102,7 @@ def state(text: str) -> None:
         read()
     Timestamps(host, "pg").moving()
     consistency.read(host)
-    consistency.asked(host)
+    consistency.noted(host, consistency.ASKED)
     for ask in (store.held, store.manual_role, lambda: str(Overrides(host).read(Kind.STANDBY, ""))):
         try:
             ask()

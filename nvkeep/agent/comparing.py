@@ -14,11 +14,10 @@ from nvkeep.host import Host
 from nvkeep.model.consistency import Compared, Parts
 from nvkeep.model.spec import Cluster
 
-LOOK_S = 10.0  # between two looks whether another host has asked; and at this host itself, while hosts differ
-OWN_S = 60.0  # between two looks at this host itself, while they agree
-ECHO_S = 60.0  # who is asked within that time of a comparison of its own is asked because of that
-SURE_S = 10.0  # until the next one after news: a host that was being changed differed for a moment only
-AGAIN_S = 70.0  # and until the one after that, or after one that did not reach a host: what an echo hid is seen then
+LOOK_S = 10.0  # between two looks whether another host has asked; and at this host, while hosts differ or one was answered
+OWN_S = 60.0  # between two looks at this host itself, while nothing calls for one
+SURE_S = 10.0  # until the next comparison after news: a host that was being changed differed for a moment only
+AGAIN_S = 70.0  # and until the one after that did not reach a host
 
 
 class Comparing:
@@ -41,31 +40,33 @@ class Comparing:
                 log.note(f"cannot compare the hosts: {type(error).__name__}: {error}", logging.ERROR)
 
     def look(self, cluster: Cluster) -> None:
-        """Compare where something calls for it."""
-        asked = consistency.asked(self.host) > self.compared_at + ECHO_S
-        if self._changed(cluster) or asked or self.host.now() >= min(self.sure_at, self.again_at):
-            self._compare(cluster)
+        """Compare where something calls for it; for this host alone where it looks again, or another host asked for it."""
+        now = self.host.now()
+        if self._changed(cluster) or now >= self.again_at:
+            self._compare(cluster, alone=False)
+        elif now >= self.sure_at or consistency.noted(self.host, consistency.ASKED) >= self.compared_at:
+            self._compare(cluster, alone=True)
 
     def _changed(self, cluster: Cluster) -> bool:
         """Return whether this host is another one than at the last look, which is not made every time."""
         now = self.host.now()
-        if now < self.looked_at + (LOOK_S if consistency.disagreements(self.host) else OWN_S):
+        answered = consistency.noted(self.host, consistency.ANSWERED) >= self.looked_at
+        if now < self.looked_at + (LOOK_S if answered or consistency.disagreements(self.host) else OWN_S):
             return False
         before, self.own = self.own, consistency.own(self.host, cluster)
         self.looked_at = now
         return self.own != before
 
-    def _compare(self, cluster: Cluster) -> None:
-        before = consistency.read(self.host)
-        outcome = consistency.renew(self.host, cluster)
+    def _compare(self, cluster: Cluster, *, alone: bool) -> None:
+        self.compared_at = self.looked_at = self.host.now()  # who asks meanwhile may have been looked at before it changed
+        self.again_at = self.compared_at + AGAIN_S  # should this one fail
+        self.own, before = consistency.own(self.host, cluster), consistency.read(self.host)
+        outcome = consistency.renew(self.host, cluster, alone=alone)
         _log(before, outcome)
-        now = self.compared_at = self.host.now()
-        news = _differs(before) != _differs(outcome)
-        self.sure_at = now + SURE_S if news else math.inf
-        if news or any(peer.unreached for peer in outcome.values()):
-            self.again_at = now + AGAIN_S
-        elif now >= self.again_at:
-            self.again_at = now + consistency.LONGEST_S
+        now = self.host.now()
+        unreached = any(peer.unreached for peer in outcome.values())
+        self.sure_at = now + SURE_S if _differs(before) != _differs(outcome) else math.inf
+        self.again_at = now + (AGAIN_S if unreached else consistency.LONGEST_S)
 
 
 def _differs(compared: Mapping[str, Compared]) -> dict[str, object]:

@@ -6,9 +6,10 @@ meanwhile; it never keeps a host from taking over. A host that cannot be reached
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,10 @@ from nvkeep.state.files import RUN, written
 
 RECORD = f"{RUN}/agreement"
 ASKED = f"{RUN}/asked"
+ANSWERED = f"{RUN}/answered"
 COMMAND = ("nvkeep", "agreement", "--json")
+ALONE = "--no-compare"  # whoever is asked with it need not compare because of the question
+UNKNOWN_OPTION = 2  # exit code
 LONGEST_S = 6 * 3600.0  # between two comparisons, where nothing has changed that a host sees by itself
 LATE_S = 600.0  # beyond that
 READ_TIMEOUT_S = 5.0  # for a file of `agree:`
@@ -93,28 +97,34 @@ def _file(host: Host, path: str) -> str:
 # --- comparing --------------------------------------------------------------------------------------------------------
 
 
-def renew(host: Host, cluster: Cluster) -> dict[str, Compared]:
-    """Compare this host with every host it shares a service with, and record the outcome."""
+def renew(host: Host, cluster: Cluster, *, alone: bool = False) -> dict[str, Compared]:
+    """Compare this host with every host it shares a service with, and record the outcome.
+
+    They compare themselves because of it, unless it is for this host alone.
+    """
     before, mine = read(host), parts(host, cluster)
     names = [name for name in cluster.hosts if name != host.name and shared(cluster, host.name, name)]
     with ThreadPoolExecutor(max(1, len(names))) as pool:
-        compared = pool.map(lambda name: _compared(host, cluster, mine, name, before.get(name, Compared())), names)
+        ask = partial(_asked, host, cluster, mine, (*COMMAND, ALONE) if alone else COMMAND)
+        compared = pool.map(lambda name: _compared(host, ask, name, before.get(name, Compared())), names)
         outcome = dict(zip(names, compared, strict=True))
     plain = {name: asdict(peer) for name, peer in outcome.items()}
     written(host, RECORD, json.dumps({"boot": host.boot_id(), "peers": plain}))
     return outcome
 
 
-def _compared(host: Host, cluster: Cluster, mine: Parts, name: str, before: Compared) -> Compared:
+def _compared(host: Host, ask: Callable[[str], tuple[Difference, ...]], name: str, before: Compared) -> Compared:
     try:
-        differs = _asked(host, cluster, mine, name)
+        differs = ask(name)
     except Unreachable as error:
         return Compared(before.at, before.differs, str(error))
     return Compared(host.now(), differs)
 
 
-def _asked(host: Host, cluster: Cluster, mine: Parts, name: str) -> tuple[Difference, ...]:
-    done = Peer(host, name).run(COMMAND, ANSWER_TIMEOUT_S)
+def _asked(host: Host, cluster: Cluster, mine: Parts, command: Sequence[str], name: str) -> tuple[Difference, ...]:
+    done = Peer(host, name).run(command, ANSWER_TIMEOUT_S)
+    if done.code == UNKNOWN_OPTION and ALONE in command:  # an nvkeep that is older than the option
+        return _asked(host, cluster, mine, COMMAND, name)
     try:
         theirs = {str(part): str(value) for part, value in json_of(name, done)["parts"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -124,18 +134,19 @@ def _asked(host: Host, cluster: Cluster, mine: Parts, name: str) -> tuple[Differ
     return compare(cluster, host.name, mine, name, theirs)
 
 
-def answer(host: Host, cluster: Cluster) -> Parts:
-    """Give the parts to another host, and note that it has asked: something may have changed there."""
-    written(host, ASKED, json.dumps({"boot": host.boot_id(), "at": host.now()}))
+def answer(host: Host, cluster: Cluster, *, alone: bool = False) -> Parts:
+    """Give the parts to another host, and note that it has asked because something may have changed there."""
+    for path in (ANSWERED,) if alone else (ASKED, ANSWERED):
+        written(host, path, json.dumps({"boot": host.boot_id(), "at": host.now()}))
     return parts(host, cluster)
 
 
-def asked(host: Host) -> float:
-    """Return when another host asked last, in seconds since boot; 0 where none has, or that cannot be read."""
+def noted(host: Host, path: str) -> float:
+    """Return when another host last asked (ASKED) or was answered, in seconds since boot; 0: never, or it cannot be read."""
     try:
-        noted = load(host.read(ASKED))
-        at = float(noted["at"])
-        return at if noted["boot"] == host.boot_id() and at <= host.now() else 0.0
+        note = load(host.read(path))
+        at = float(note["at"])
+        return at if note["boot"] == host.boot_id() and at <= host.now() else 0.0
     except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return 0.0
 

@@ -1,6 +1,6 @@
 """examples:
   nvkeep agreement          what of this host has to be the same on every host, and how the last comparison went
-  nvkeep agreement --json   the same for programs; what `nvkeep status --all` asks the other hosts for
+  nvkeep agreement --json   the same for programs; what the agents and `nvkeep status --all` ask the other hosts for
 
 Files are shown as digests of what is in them. The agent compares when something has
 changed on a host, and every six hours; `nvkeep status --all` at once.
@@ -21,7 +21,8 @@ from nvkeep.cli.common import chosen, file_option, load
 def options(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     file_option(parser)
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--json", action="store_true", help="for programs; this host then compares itself too")
+    parser.add_argument(consistency.ALONE, action="store_true", help="with --json: it need not compare itself")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     cluster, host = load(arguments)
     chosen(cluster, host.name, [])
     if arguments.json:
-        print(json.dumps({"host": host.name, "parts": consistency.answer(host, cluster)}, indent=2))
+        print(json.dumps({"host": host.name, "parts": consistency.answer(host, cluster, alone=arguments.no_compare)}, indent=2))
         return 0
     for part, value in consistency.parts(host, cluster).items():
         print(f"{part}: {value}")

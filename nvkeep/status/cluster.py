@@ -53,7 +53,7 @@ def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
     """Ask every other host of these services, and compare with each. Changes nothing but the record of the comparison."""
     others = sorted({name for service in services for name in cluster.services[service].hosts} - {host.name})
     with ThreadPoolExecutor(len(others) + 1) as pool:
-        comparing = pool.submit(consistency.renew, host, cluster)
+        comparing = pool.submit(consistency.renew, host, cluster, alone=True)
         answers = dict(zip(others, pool.map(lambda name: _ask(host, name), others), strict=True))
     # After the comparison, whose outcome it has among its warnings.
     here = {service: asdict(service_status(Scope(host, cluster, service))) for service in services}

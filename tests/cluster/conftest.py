@@ -11,10 +11,10 @@ import pytest
 
 from lab import needs, protected
 from lab.cluster import Lab
-from lab.commands import LabError, run, until
+from lab.commands import run, until
 from lab.network import FLOATING
 from lab.steady import boottime
-from tests.cluster.stage import LOG, MEASURED, keep, shown
+from tests.cluster.stage import LOG, MEASURED, keep, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -89,15 +89,12 @@ class Pair:
 
     def wait_ready(self, server: Server, within: float = 40) -> None:
         """Wait until a server stands by."""
-        try:
-            until(lambda: protected.ready(server), within=within, what=f"{server.name} is not ready")
-        except LabError as error:
-            raise LabError(f"{error}\n{shown(server, protected.PG)}") from error
+        wait_for(partial(protected.ready, server), server, protected.PG, within=within, what=f"{server.name} is not ready")
 
     def wait_serving(self, server: Server, within: float = 40) -> None:
         """Wait until a server serves, wholly."""
         until(lambda: protected.serves(server), within=within, what=f"{server.name} does not serve")
-        until(lambda: protected.well(server), within=within, what=f"{server.name} is not ok")
+        wait_for(partial(protected.well, server), server, protected.PG, within=within, what=f"{server.name} is not ok")
 
     def more_rows(self, within: float = 40) -> None:
         """Wait until fifty more rows are acknowledged."""

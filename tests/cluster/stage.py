@@ -206,10 +206,9 @@ class Watch:
     def wait_serving(self, server: Server, within: float = 60) -> None:
         """Wait until a server serves, and says so."""
         until(lambda: self.one.serves(server), within=within, what=f"{server.name} does not serve {self.one.name}")
-        try:
-            until(lambda: well(server, self.one), within=within, what=f"{self.one.name} on {server.name} is not ok", every=0.2)
-        except LabError as error:
-            raise LabError(f"{error}\n{shown(server, self.one)}") from error
+        wait_for(
+            partial(well, server, self.one), server, self.one, within=within, what=f"{self.one.name} on {server.name} is not ok"
+        )
 
     def wait_moved(self, within: float = 60) -> Server:
         """Wait until another server than the one it began on serves, and give it."""
@@ -286,6 +285,14 @@ def shown(server: Server, one: Database) -> str:
     logs = [line for path in LOGS for line in server.read(path).splitlines()[-400:] if f" {one.name}: " in line]
     flagged, left = flag(server, one.name), one.left(server)
     return "\n".join((f"flag {flagged}, left {left}", status.stdout, status.stderr, *logs[-30:]))
+
+
+def wait_for(condition: Callable[[], bool], server: Server, one: Database, *, within: float, what: str) -> None:
+    """Wait until something holds of a database on a server; LabError shows what is there where it does not."""
+    try:
+        until(condition, within=within, what=what, every=0.2)
+    except LabError as error:
+        raise LabError(f"{error}\n{shown(server, one)}") from error
 
 
 def ready(server: Server, one: Database) -> bool:

@@ -44,7 +44,8 @@ STATE = f"""
 find /etc/nvkeep /etc/keepalived -type f -printf '%p %i %M %u\\n'
 find /etc/nvkeep /etc/keepalived /var/lib/nvkeep /run/nvkeep -type f -not -path '/run/nvkeep/report/*' \
     -not -path '/run/nvkeep/lock/*' -not -path '/run/nvkeep/standing/*' -not -path /run/nvkeep/agreement \
-    -not -path /run/nvkeep/asked -not -path '/run/nvkeep/started/*' -not -path /run/nvkeep/roles -exec sha256sum {{}} +
+    -not -path /run/nvkeep/asked -not -path /run/nvkeep/answered -not -path '/run/nvkeep/started/*' \
+    -not -path /run/nvkeep/roles -exec sha256sum {{}} +
 findmnt -rno TARGET,SOURCE,OPTIONS | grep -v ^/run/
 ip -br addr
 systemctl show -p Id,ActiveState,UnitFileState,MainPID nvkeep.service nvkeep-reconcile.timer nvkeep-shutdown.service \

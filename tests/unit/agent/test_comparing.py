@@ -1,12 +1,13 @@
 """When hosts are compared: each change is soon known to all, and nobody logs in anywhere while nothing changes."""
 
 import json
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from nvkeep.agent.comparing import AGAIN_S, ECHO_S, LOOK_S, OWN_S, Comparing
+from nvkeep.agent.comparing import AGAIN_S, LOOK_S, OWN_S, SURE_S, Comparing
 from nvkeep.checks import consistency
 from nvkeep.checks.consistency import LATE_S, LONGEST_S
 from nvkeep.host import Completed
@@ -16,8 +17,8 @@ from tests.unit.played import Played
 
 NAMES = ("srv-a", "srv-b", "srv-c")
 HOUR = 3600
-SOON = OWN_S + 2 * LOOK_S  # until all know of a change where nothing else was changed just before
-LATEST = OWN_S + AGAIN_S + 2 * LOOK_S  # and where something was: what an echo hid is seen with the next one
+SOON = OWN_S + 2 * LOOK_S  # until all know of a change
+REST = 2 * SOON + SURE_S  # until nobody has a reason to compare any more
 WAVE = 3 * 2 * 3  # logins: a change, its wave, and once more, of each on both others
 
 
@@ -27,6 +28,7 @@ class Server(Played):
 
     cluster: Cluster = CLUSTER
     up: bool = True
+    before: bool = False  # an nvkeep of before --no-compare
     logins: int = 0
     others: dict[str, "Server"] = field(default_factory=dict)
 
@@ -41,7 +43,10 @@ class Server(Played):
         if not peer.up:
             return Completed(tuple(argv), 255, "", f"ssh: connect to host {peer.name} port 22: Connection refused\n")
         peer.logins += 1
-        parts = consistency.answer(peer, self.cluster)  # type: ignore[arg-type] # as above
+        alone = consistency.ALONE in argv[-1]
+        if alone and peer.before:
+            return Completed(tuple(argv), 2, "", "nvkeep: error: unrecognized arguments: --no-compare\n")
+        parts = consistency.answer(peer, self.cluster, alone=alone)  # type: ignore[arg-type] # as above
         return Completed(tuple(argv), 0, json.dumps({"host": peer.name, "parts": parts}), "")
 
     def exports(self, text: str) -> None:
@@ -88,7 +93,7 @@ def as_generated(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def settled(*names: str) -> Farm:
     farm = Farm(*names)
-    assert farm.run(LATEST + AGAIN_S) > 0
+    assert farm.run(REST) > 0
     assert not any(server.knows() for server in farm.servers)
     return farm
 
@@ -114,18 +119,33 @@ def test_a_change_is_soon_known_everywhere_and_so_is_its_end(names: tuple[str, .
     assert farm.run(4 * HOUR) == 0
 
 
-@pytest.mark.parametrize("after", range(0, int(ECHO_S + AGAIN_S), 7))
+@pytest.mark.parametrize("names", [NAMES[:2], NAMES])
+@pytest.mark.parametrize("seed", [*range(40), 76])
+def test_whatever_was_changed_before_a_change_all_know_how_they_are_soon_after(names: tuple[str, ...], seed: int) -> None:
+    """Changes in any order and at any time, some of them while another host is comparing because of the one before."""
+    farm, chance = settled(*names), random.Random(seed)  # noqa: S311 - the same schedules in every run
+    for _ in range(chance.randint(2, 6)):
+        chance.choice(farm.servers).exports(chance.choice(["x\n", "y\n"]))
+        farm.run(chance.randint(0, 150))
+    farm.run(SOON)
+    files = [server.said[CAT].out for server in farm.servers]
+    assert [server.knows() for server in farm.servers] == [any(mine != its for its in files) for mine in files]
+    assert farm.run(REST) <= 3 * WAVE
+    assert farm.run(4 * HOUR) == 0
+
+
+@pytest.mark.parametrize("after", range(0, 130, 7))
 @pytest.mark.parametrize("who", [0, 1])
-def test_whatever_was_changed_just_before_a_change_is_known(who: int, after: int) -> None:
-    """The other one has compared itself within the minute, and may take the question for the echo of its own."""
+def test_an_nvkeep_of_before_is_compared_with_and_nobody_asks_for_ever(who: int, after: int) -> None:
     farm = settled(*NAMES[:2])
+    farm.servers[who].before = True
     farm.servers[1 - who].exports("mine\n")
     farm.run(after)
     farm.servers[who].exports("mine\n")  # and they agree again
-    assert farm.until(known=False) <= LATEST
-    farm.run(LATEST)
+    farm.run(SOON + SURE_S)
     assert not any(server.knows() for server in farm.servers)
-    assert farm.run(4 * HOUR) <= WAVE
+    farm.run(REST)
+    assert farm.run(4 * HOUR) == 0
 
 
 def test_a_host_that_was_being_changed_differs_for_a_moment_only() -> None:
@@ -146,7 +166,7 @@ def test_a_change_on_the_other_host_alone_is_known_hours_later_at_the_latest() -
     farm = settled(*NAMES[:2])
     version = ("losetup", "--version")
     farm.servers[1].said[version] = Completed(version, 0, "losetup from util-linux 9.9\n", "")
-    assert farm.until(known=True) <= LONGEST_S + LATEST
+    assert farm.until(known=True) <= LONGEST_S + SOON
 
 
 def test_a_host_that_was_away_is_compared_soon_after() -> None:
@@ -177,4 +197,4 @@ def test_a_record_of_hours_ago_is_no_news_and_an_older_one_is() -> None:
     ],
 )  # fmt: skip
 def test_a_question_that_cannot_be_read_was_not_asked(text: str) -> None:
-    assert consistency.asked(Played(files={consistency.ASKED: text})) == 0.0  # type: ignore[arg-type] # as above
+    assert consistency.noted(Played(files={consistency.ASKED: text}), consistency.ASKED) == 0.0  # type: ignore[arg-type] # as above
