@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from itertools import groupby
 
-from nvkeep.agent.subject import SUSPECT_S, Subject, every, urgent
+from nvkeep.agent.subject import SUSPECT_S, Subject, every, pauses
+from nvkeep.core.due import Due
 from nvkeep.core.liveness import Unanswered
-from nvkeep.core.plan import lost
 from nvkeep.host import Host
 from nvkeep.host.wire import Listener, listen
 from nvkeep.model.spec import Cluster
@@ -34,7 +34,7 @@ class ArpMonitor:
         self.subjects: dict[str, Subject] = {}
         self.ways: dict[str, list[Way]] = {}
         self.known: dict[str, Unanswered] = {}
-        self.urgent: set[str] = set()
+        self.pauses: dict[str, float] = {}
 
     def unanswered(self, service: str) -> Unanswered | None:
         """Give for how long a service has been silent; None where somebody answers, or nothing can be heard."""
@@ -118,7 +118,7 @@ class ArpMonitor:
 
     def _renew(self, now: float) -> None:
         """Work out anew whom to ask often, and who is silent."""
-        self.urgent = urgent(self.subjects.values(), now)
+        self.pauses = pauses(self.subjects.values(), now)
         self.known = {name: heard for name, subject in self.subjects.items() if (heard := subject.unanswered())}
 
     def _ask(self, now: float) -> float:
@@ -127,7 +127,7 @@ class ArpMonitor:
         for subject in self.subjects.values():
             if subject.here:
                 continue
-            due = subject.due(urgent=subject.service in self.urgent)
+            due = subject.last + self.pauses[subject.service]
             if not subject.asked and due <= now:
                 for listener, address in self.ways[subject.service]:
                     listener.ask(address)
@@ -146,7 +146,7 @@ class ArpMonitor:
             if host and subject.here:
                 self._defend(cluster, subject)
             elif host:
-                known = subject.host == host and not subject.failed
+                known = subject.host == host and not subject.suspect(now)
                 subject.answer(now, host)
                 if not known:
                     self._renew(now)
@@ -166,7 +166,7 @@ class ArpMonitor:
             self._renew(now)
 
     def _defend(self, cluster: Cluster, subject: Subject) -> None:
-        if not lost(self.host, cluster, subject.service):
+        if not Due(self.host, cluster, subject.service).lost():
             for listener, address in self.ways[subject.service]:
                 self.host.run(("nvkeep", "announce", listener.interface, address), LOOK_S)
             self.host.sleep(ANNOUNCE_GAP_S)

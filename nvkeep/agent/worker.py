@@ -11,7 +11,7 @@ from contextlib import suppress
 from nvkeep import log
 from nvkeep.agent.upgrade import Passes
 from nvkeep.agent.watchdog import Pulse, beating
-from nvkeep.core.due import TICK_S, pressing, until_announcement
+from nvkeep.core.due import TICK_S, Due, until_announcement
 from nvkeep.core.liveness import Watched
 from nvkeep.core.reconcile import run_pass
 from nvkeep.errors import ProbeError
@@ -41,6 +41,8 @@ class Worker:
         self.host, self.service, self.cluster = beating(host, self.pulse), service, cluster
         self.events, self.passes, self.watched = events, passes, watched
         self.store = Store(self.host, service)
+        self.due: Due | None = None
+        self.known: Cluster | None = None
         self.wake = threading.Event()
         self.pids: set[int] = set()
         self.passed = 0.0  # when the last pass ended, seconds since boot
@@ -55,24 +57,35 @@ class Worker:
             self.wake.clear()
             cluster = self.cluster()
             self.pulse.longest = max(PASS_WAIT_S, cluster.timing.step if cluster else 0.0)
+            rests = True
             try:
-                if cluster and self.service in cluster.services_of(self.host.name):
+                if due := self._due(cluster):
                     with self.passes.slot():
-                        self._look_after(cluster, notified=notified)
+                        rests = self._look_after(due, notified=notified)
             except Exception as error:  # noqa: BLE001 - one service's trouble must not silence the agent for it
                 log.note(f"{self.service}: {type(error).__name__}: {error}", 40, service=self.service)
             took = self.host.now() - began
-            self.host.sleep(PASS_GAP_S if took >= PASS_GAP_S else max(PASS_FREE_S, PASS_GAP_S - took))
+            if rests:
+                self.host.sleep(PASS_GAP_S if took >= PASS_GAP_S else max(PASS_FREE_S, PASS_GAP_S - took))
 
-    def _look_after(self, cluster: Cluster, *, notified: bool) -> None:
-        """Make a pass when something notified, or is due."""
-        pressed = notified or pressing(self.store, cluster)
-        if not pressed and self.host.now() - self.passed < cluster.timing.reconcile:
-            return
-        run_pass(self.host, cluster, self.service, self.watched, wait=PASS_WAIT_S, anew=pressed)
+    def _due(self, cluster: Cluster | None) -> Due | None:
+        """Give what to look at; None where this host may not run the service."""
+        if cluster is not self.known:
+            mine = cluster and self.service in cluster.services_of(self.host.name)
+            self.due = Due(self.host, cluster, self.service) if cluster and mine else None
+            self.known = cluster
+        return self.due
+
+    def _look_after(self, due: Due, *, notified: bool) -> bool:
+        """Make a pass when something notified, or is due; return whether one was made."""
+        pressed = notified or due.pressing()
+        if not pressed and not due.over(self.passed):
+            return False
+        run_pass(self.host, due.cluster, self.service, self.watched, wait=PASS_WAIT_S, anew=pressed)
         self.passed = self.host.now()
         with suppress(ProbeError, OSError):  # the next pass finds a unit whose end no event source reports
-            self._watch_units(cluster)
+            self._watch_units(due.cluster)
+        return True
 
     def _watch_units(self, cluster: Cluster) -> None:
         """Watch the main process of every unit that this host serves."""

@@ -17,6 +17,7 @@ from nvkeep.cli.common import file_option, refuse_others_than_root, refuse_unsaf
 from nvkeep.errors import NvkeepError, ProbeError
 from nvkeep.host import Host, LocalHost
 from nvkeep.probes import unit
+from nvkeep.state.files import RUN, VAR
 
 UNIT = "nvkeep.service"
 STOP_LIMIT_S = 1.5  # for the passes under way when systemd ends this
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     log.setup()
     refuse_unsafe_state()
     refuse_others_than_root()
-    host = LocalHost()
+    host = LocalHost(remembered=(f"{RUN}/", f"{VAR}/"))
     _refuse_second(host)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     agent = Agent(host, arguments.file)

@@ -6,8 +6,7 @@ from nvkeep.errors import ProbeError
 from nvkeep.host import Host
 from nvkeep.model.plan import Change, Plan, Ref, State, Unknown, Verb, Want
 from nvkeep.model.report import Outcome, Word
-from nvkeep.model.spec import Cluster
-from nvkeep.reconcilers import Resource, resources, volumes
+from nvkeep.reconcilers import Resource
 
 Survey = Mapping[Ref, State]
 
@@ -27,14 +26,6 @@ def observe(host: Host, resource: Resource) -> State:
         return look(host, resource)
     except ProbeError as error:
         return Unknown(str(error))
-
-
-def lost(host: Host, cluster: Cluster, service: str) -> bool:
-    """Return whether a volume of a service is seen not to be this host's; what is unknown is not lost."""
-    states = [
-        (observe(host, volume), volume.kind.desired(volume.spec)) for volume in volumes(resources(cluster, service, host.name))
-    ]
-    return any(seen != wanted and not isinstance(seen, Unknown) for seen, wanted in states)
 
 
 def survey(host: Host, resources: Iterable[Resource]) -> Survey:

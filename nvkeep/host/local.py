@@ -25,9 +25,12 @@ def _without_waiting(path: str, flags: int) -> int:
 class LocalHost:
     """The machine this runs on."""
 
-    def __init__(self, name: str | None = None) -> None:
+    def __init__(self, name: str | None = None, *, remembered: tuple[str, ...] = ()) -> None:
+        """`remembered`: directories whose files are replaced as a whole: one that is the same as before is not read again."""
         self.name = name or socket.gethostname().split(".")[0]
         self._boot_id = ""
+        self._remembered = remembered
+        self._texts: dict[str, tuple[tuple[int, ...], str]] = {}
 
     def run(self, argv: Sequence[str], timeout: float = 10.0) -> Completed:
         """Run a command. `nvkeep announce` runs in this process: it is on the way of every takeover, and cannot block.
@@ -47,16 +50,19 @@ class LocalHost:
 
     def read(self, path: str, most: int = READ_BYTES) -> str:
         """Read a small file as `write` can put it back: no byte and no end of a line is another one. Raises OSError."""
-        data = bytearray()
-        with open(path, "rb", buffering=0, opener=_without_waiting) as stream:
-            while chunk := stream.read(CHUNK_BYTES):  # what is asked for at once, some files of /proc allocate at once
-                data += chunk
-                if len(data) > most:
-                    raise OSError(errno.EFBIG, f"larger than {most} bytes", path)
-        return data.decode(errors=files.BYTES)
+        if not path.startswith(self._remembered):
+            return _read(path, most)
+        seen = os.stat(path)  # noqa: PTH116 - asked several times a second for every service
+        now = (seen.st_dev, seen.st_ino, seen.st_ctime_ns, seen.st_size)
+        before, text = self._texts.get(path, ((), ""))
+        if before != now:
+            text = _read(path, most)
+            self._texts[path] = (now, text)  # one that was replaced meanwhile is another one at the next look
+        return text
 
     def write(self, path: str, text: str, *, durable: bool = False) -> None:
         """Put a file in place at once. Raises OSError."""
+        self._texts.pop(path, None)
         files.write(path, text, durable=durable)
 
     def remove(self, path: str, *, durable: bool = False) -> None:
@@ -184,6 +190,16 @@ class LocalHost:
     def lock(self, path: str, timeout: float) -> AbstractContextManager[None]:
         """Hold a file lock. Raises Busy."""
         return files.lock(path, timeout)
+
+
+def _read(path: str, most: int) -> str:
+    data = bytearray()
+    with open(path, "rb", buffering=0, opener=_without_waiting) as stream:
+        while chunk := stream.read(CHUNK_BYTES):  # what is asked for at once, some files of /proc allocate at once
+            data += chunk
+            if len(data) > most:
+                raise OSError(errno.EFBIG, f"larger than {most} bytes", path)
+    return data.decode(errors=files.BYTES)
 
 
 def _connected(address: str, port: int, timeout: float) -> socket.socket | None:

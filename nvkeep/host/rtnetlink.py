@@ -10,6 +10,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 
@@ -29,13 +30,18 @@ ALIGNED = 4  # bytes
 def show(argv: Sequence[str]) -> Completed | None:
     """Print the addresses of every interface; None where the kernel does not tell all of them at once."""
     try:
-        links: dict[int, dict[str, Any]] = {index: {"ifname": name, "addr_info": []} for index, name in socket.if_nameindex()}
-        for body in _dump():
-            index, entry = _entry(body)
-            links[index]["addr_info"].append(entry)
+        return Completed(tuple(argv), 0, _printed(tuple(socket.if_nameindex()), tuple(_dump())), "")
     except (OSError, ValueError, LookupError, struct.error):
         return None
-    return Completed(tuple(argv), 0, json.dumps([*links.values()]), "")
+
+
+@lru_cache(maxsize=8)  # they seldom change, and every service asks
+def _printed(names: Sequence[tuple[int, str]], bodies: Sequence[bytes]) -> str:
+    links: dict[int, dict[str, Any]] = {index: {"ifname": name, "addr_info": []} for index, name in names}
+    for body in bodies:
+        index, entry = _entry(body)
+        links[index]["addr_info"].append(entry)
+    return json.dumps([*links.values()])
 
 
 def _dump() -> Iterator[bytes]:

@@ -30,8 +30,8 @@ UNIT_AT = 4  # in the words of a command: systemctl VERB OPTION -- UNIT
 FRESH = {"Result": "success", "MainPID": "0", "InactiveEnterTimestampMonotonic": "0"}  # of a service that is not loaded
 LISTED = {"LoadState": 2, "ActiveState": 3, "SubState": 4, "Job": 7}  # their places in the words of ListUnits
 ENABLED = ("systemctl", "is-enabled", "--")
-AT_BOOT = ("enabled", "enabled-runtime", "static", "alias", "indirect")  # where is-enabled ends with 0
-NOT_AT_BOOT = ("disabled", "masked", "masked-runtime", "linked", "linked-runtime")  # and where it ends with 1
+STARTED = ("enabled", "enabled-runtime", "static", "alias", "indirect")  # where is-enabled ends with 0
+NOT_STARTED = ("disabled", "masked", "masked-runtime", "linked", "linked-runtime")  # and where it ends with 1
 JOBS, QUEUED = {"start": "StartUnit", "stop": "StopUnit"}, ("--no-block", "--")
 MANAGER = DBusAddress("/org/freedesktop/systemd1", NAME, f"{NAME}.Manager")
 PING = new_method_call(DBusAddress("/", NAME, "org.freedesktop.DBus.Peer"), "Ping")
@@ -63,9 +63,9 @@ def enabled(argv: Sequence[str], path: str = SOCKET) -> Completed | None:
         return None
     answer = _one(new_method_call(MANAGER, "GetUnitFileState", "s", (argv[-1],)), path)
     state = str(answer.body[0]) if answer else ""
-    if state not in AT_BOOT + NOT_AT_BOOT:
+    if state not in STARTED + NOT_STARTED:
         return None
-    return Completed(tuple(argv), int(state in NOT_AT_BOOT), f"{state}\n", "")
+    return Completed(tuple(argv), int(state in NOT_STARTED), f"{state}\n", "")
 
 
 def queue(argv: Sequence[str], path: str = SOCKET) -> Completed | None:

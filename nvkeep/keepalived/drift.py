@@ -1,6 +1,7 @@
 """Does what stands in /etc/keepalived say what cluster.yaml says? Only files are read: every pass asks."""
 
 import re
+from functools import lru_cache
 
 from nvkeep.errors import NotHere, Unsuited
 from nvkeep.host import Host, lines
@@ -13,6 +14,8 @@ from nvkeep.model.spec import Cluster
 
 MADE = rf"^# \S+{re.escape(MARK)}(\S+?)(?: and keepalived ([0-9.]+))?; do not edit"
 GREPS = ("/usr/bin/grep", "/bin/grep")
+
+made: dict[str, tuple[Cluster, Build, str]] = {}  # by host: what was generated last, and of what; every pass compares with it
 
 
 def build_of(host: Host, version: Version) -> Build:
@@ -32,7 +35,7 @@ def drifted(host: Host, cluster: Cluster) -> Finding | None:
         header = re.match(MADE, text)
         if not header or not header[2]:
             return _drift(f"{file} was not made by this nvkeep")
-        wanted = configuration(cluster, host.name, build_of(host, Version.parse(header[2])))
+        wanted = _generated(cluster, host.name, build_of(host, Version.parse(header[2])))
     except FileNotFoundError as error:
         return _drift(f"{error.filename or PART} is missing")
     except OSError as error:
@@ -41,6 +44,13 @@ def drifted(host: Host, cluster: Cluster) -> Finding | None:
     except (LookupError, Unsuited, NotHere) as error:
         return _drift(str(error))
     return difference(file, text, wanted)
+
+
+def _generated(cluster: Cluster, name: str, build: Build) -> str:
+    known = made.get(name)
+    if not known or known[0] is not cluster or known[1] != build:
+        known = made[name] = (cluster, build, configuration(cluster, name, build))
+    return known[2]
 
 
 def installed(host: Host) -> tuple[str, str]:
@@ -53,6 +63,7 @@ def installed(host: Host) -> tuple[str, str]:
     return PART, host.read(PART)
 
 
+@lru_cache(maxsize=8)
 def includes(main: str) -> bool:
     """Return whether a keepalived.conf includes our part."""
     return any(

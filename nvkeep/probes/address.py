@@ -1,6 +1,7 @@
 """The addresses of this host: `ip -j addr show`."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address, ip_interface
 from typing import Any, NamedTuple
 
@@ -57,6 +58,7 @@ def read(host: Host) -> tuple[Entry, ...]:
     return parse(done.out)
 
 
+@lru_cache(maxsize=8)  # every service looks at all addresses, which seldom change
 def parse(text: str) -> tuple[Entry, ...]:
     """Parse what ip(8) prints; a host without a single interface is no answer. Raises ProbeError."""
     try:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from nvkeep.errors import ProbeError
@@ -108,6 +109,7 @@ def places(text: str, *ours: str) -> tuple[Place, ...]:
     return tuple(place for _, place in read_lines if place)
 
 
+@lru_cache(maxsize=4096)  # every service looks at the whole table, which seldom changes
 def _place(line: str) -> Place | None:
     before, dash, after = line.partition(" - ")
     front, back = before.split(" "), after.split(" ")

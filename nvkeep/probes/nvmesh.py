@@ -4,6 +4,7 @@ Two generations of writers exist: numbers may be hex strings or integers, boolea
 volume is being detached.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from nvkeep.errors import ProbeError
@@ -71,6 +72,7 @@ def unready(host: Host, proc: str) -> str:
     return "" if READY in state else f"the NVMesh client is not ready ({first(state)})"
 
 
+@lru_cache(maxsize=256)  # a holder reads it every second, and it seldom changes
 def parse(text: str) -> Entry | None:
     """Parse status.json; None for a hidden attachment of NVMesh's own. Raises ProbeError."""
     try:

@@ -65,4 +65,8 @@ def last_roles(host: Host) -> Roles:
 
 def save_roles(host: Host, roles: Roles) -> None:
     """Record keepalived's answer."""
-    written(host, f"{RUN}/roles", json.dumps(roles._asdict()))
+    text = json.dumps(roles._asdict())
+    with suppress(OSError):
+        if host.read(f"{RUN}/roles") == text:
+            return
+    written(host, f"{RUN}/roles", text)

@@ -1,6 +1,7 @@
 """The agent's worker for one service: when it makes a pass."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -129,3 +130,22 @@ def test_an_answer_of_before_does_only_while_keepalived_is_heard(
         monkeypatch.setattr(answers, "HOLDS_S", 0.0)
     force_role(world, "a", "BACKUP")
     assert answers.ask(host, anew=False).words == (("nfs@hb0", "BACKUP"),)
+
+
+def test_a_pass_that_only_announces_asks_keepalived_nothing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = serving()
+    store = Store(Process(world, world.machines["a"]), SERVICE)
+    now = store.host.now()
+    store.save_timers(replace(store.timers(), announce_since=now - 20.0, announce_at=now))
+    asked: list[bool] = []
+    monkeypatch.setattr(worker, "run_pass", lambda *_, anew, **__: asked.append(anew))
+    work(world, woken=False)
+    assert asked == [False]
+
+
+def test_a_look_that_leads_to_no_pass_is_not_followed_by_a_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = serving()
+    monkeypatch.setattr(worker, "run_pass", lambda *_, **__: None)
+    began = world.clock
+    work(world, woken=False)
+    assert world.clock - began < worker.PASS_FREE_S

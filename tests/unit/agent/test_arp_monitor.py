@@ -10,6 +10,7 @@ import pytest
 from nvkeep.agent import arp_monitor
 from nvkeep.agent.arp_monitor import ArpMonitor
 from nvkeep.config import parsing
+from nvkeep.core.due import Due
 from nvkeep.host import Host
 from nvkeep.model.spec import Cluster
 
@@ -111,12 +112,12 @@ def every_one() -> set[str]:
     return {f"10.9.0.{n}" for n in range(1, SERVICES + 1)}
 
 
-def test_while_a_host_answers_for_one_service_the_others_are_asked_about_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_a_host_answers_for_one_service_the_others_are_asked_about_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network(every_one())
     monitor = watch(monkeypatch, network, 30.0)
     often = [at for at, address in network.asked if address == "10.9.0.1"]
-    assert 320 < len(often) < 360
-    assert len(network.asked) - len(often) < 31 * (SERVICES - 1)
+    assert 170 < len(often) < 190  # half of a window of 0.36 s apart
+    assert len(network.asked) - len(often) <= 7 * (SERVICES - 1)
     assert all(monitor.unanswered(f"s{n}") is None for n in range(1, SERVICES + 1))
 
 
@@ -127,13 +128,13 @@ def test_when_a_host_falls_silent_all_its_services_are_known_to_within_the_windo
         known = monitor.unanswered(f"s{n}")
         assert known
         assert known.probes >= 3
-        assert 109.9 < known.since <= 110.04
+        assert 109.86 < known.since <= 110.04
         assert known.until - known.since >= (3 + (256 - 190) / 256) * 0.1
 
 
 def test_a_service_that_stops_alone_is_silent_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network(every_one(), {110.0: lambda network: network.alive.discard("10.9.0.7")})
-    monitor = watch(monkeypatch, network, 13.0)
+    monitor = watch(monkeypatch, network, 18.0)
     assert {n for n in range(1, SERVICES + 1) if monitor.unanswered(f"s{n}")} == {7}
     known = monitor.unanswered("s7")
     assert known
@@ -172,7 +173,7 @@ def test_a_machine_that_was_paused_has_heard_nothing_meanwhile(monkeypatch: pyte
 def test_what_is_here_is_not_asked_for_and_defended(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Network({"10.9.0.1"})
     network.files["/run/nvkeep/claim/s1"] = network.boot_id()
-    monkeypatch.setattr(arp_monitor, "lost", lambda *_: False)
+    monkeypatch.setattr(Due, "lost", lambda _: False)
     network.then[103.0] = lambda network: network.waiting.add("10.9.0.1")  # a host that wakes claims it
     watch(monkeypatch, network, 6.0, services=1)
     assert not network.asked

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nvkeep.errors import Busy, clean
-from nvkeep.host import LocalHost, files
+from nvkeep.host import LocalHost, files, local
 
 HOLD = """
 import sys
@@ -180,3 +180,36 @@ def test_a_signal_is_for_one_process_only() -> None:
             assert child.wait(60) == -9
         finally:
             child.kill()
+
+
+def test_a_remembered_file_is_read_again_once_it_is_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, host = tmp_path / "record", LocalHost("here", remembered=(f"{tmp_path}/",))
+    opened: list[str] = []
+
+    def read(path: str, _most: int) -> str:
+        opened.append(path)
+        return Path(path).read_text()
+
+    monkeypatch.setattr(local, "_read", read)
+    files.write(str(file), "one")
+    assert [host.read(str(file)), host.read(str(file))] == ["one", "one"]
+    assert len(opened) == 1
+    files.write(str(file), "two")  # by another process
+    assert host.read(str(file)) == "two"
+    file.write_text("edited in place")
+    assert host.read(str(file)) == "edited in place"
+    host.write(str(file), "own")
+    assert host.read(str(file)) == "own"
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        host.read(str(file))
+
+
+def test_what_is_not_remembered_is_read_every_time(tmp_path: Path) -> None:
+    file, host = tmp_path / "status", LocalHost("here", remembered=("/elsewhere/",))
+    file.write_text("x")
+    seen = file.stat()
+    assert host.read(str(file)) == "x"
+    file.write_text("y")
+    os.utime(file, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    assert host.read(str(file)) == "y"

@@ -1,5 +1,6 @@
 """Who is asked for a witness, and what counts as an answer; the questions themselves are sent on the lab."""
 
+import threading
 from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Any, cast
@@ -33,6 +34,7 @@ class Network:
     unreachable: bool = False
     routes: dict[str, str] = field(default_factory=lambda: {"/proc/net/route": ROUTES_4, "/proc/net/ipv6_route": ROUTES_6})
     asked: list[str] = field(default_factory=list)
+    threads: set[int] = field(default_factory=set)
 
     def read(self, path: str) -> str:
         if path not in self.routes:
@@ -46,6 +48,7 @@ class Network:
     def answers(self, interface: str, address: str, timeout: float) -> bool:
         assert timeout < 1
         self.asked.append(f"{interface} {address}".strip())
+        self.threads.add(threading.get_ident())
         if self.unreachable:
             raise OSError(101, "Network is unreachable")
         return address in self.alive
@@ -78,6 +81,15 @@ def test_one_answer_of_those_listed_is_enough() -> None:
     ping = ("10.0.0.253", "10.0.0.254")
     assert answers(cast("Host", network), service(ping=ping))
     assert sorted(network.asked) == list(ping)
+
+
+def test_one_witness_is_asked_without_a_thread_and_several_side_by_side() -> None:
+    alone, several = Network(), Network()
+    answers(cast("Host", alone), service(ping=("10.0.0.254",)))
+    answers(cast("Host", several), service(ping=("10.0.0.253", "10.0.0.254")))
+    assert alone.threads == {threading.get_ident()}
+    assert several.asked
+    assert threading.get_ident() not in several.threads
 
 
 @pytest.mark.parametrize("ping", [("10.0.0.253",), None])
