@@ -79,6 +79,8 @@ class Engine:
         settled: Mapping[Ref, Outcome],
     ) -> dict[Ref, Outcome]:
         """Make each change once those it comes `after` are made; it is blocked when one that `keeps` it failed."""
+        if not changes:  # mostly
+            return {}
         by_key = {resource.key: resource for resource in resources}
         todo = {change.key: change for change in changes if change.key not in settled}
         order = TopologicalSorter({key: [other for other in after[key] if other in todo] for key in todo})
