@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -51,29 +52,32 @@ def main() -> None:
     parser.add_argument("--services", type=int, nargs="+", default=[1, 5, 20], metavar="N", help="that are taken over")
     parser.add_argument("--resting", type=int, nargs="+", default=[1, 20, 100], metavar="N", help="services at rest")
     parser.add_argument("--adverts", type=float, nargs="+", default=[0.1], metavar="SECONDS", help="with one service: each")
-    parser.add_argument("--runs", type=int, default=5, help="of each event (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=9, help="of each event (default: %(default)s)")
     parser.add_argument("--settle", type=float, default=rest.SETTLED, metavar="SECONDS", help="before services rest")
     parser.add_argument("--loaded", type=float, nargs="*", default=[hour.DEFAULT], metavar="SECONDS", help="adverts under load")
     parser.add_argument("--hour", type=float, default=hour.HOUR, metavar="SECONDS", help="under load (default: %(default)s)")
     words = parser.parse_args()
-    cases = []
+    cases: list[takeover.Case] = []
     for services in words.services:
         for advert in words.adverts if services == 1 else words.adverts[:1]:
             cases += takeover.measured((takeover.FLOOR, takeover.NVKEEP), services, advert, words.runs)
             for case in cases[-2:]:
                 takeover.tell(case)
     takeover.compare(cases)
+    figures: dict[str, object] = {"machine": machine(), "takeover": [asdict(case) for case in cases]}
+    keep(figures)
+    figures |= rest.rows(words.resting, words.settle, rest.LOOKED_ON, rest.RUNS)
+    keep(figures)
     hours = [hour.measured(advert, words.hour) for advert in words.loaded]
     for loaded in hours:
         hour.tell(loaded)
-    figures = {
-        "machine": machine(),
-        "takeover": [asdict(case) for case in cases],
-        "hour": [asdict(loaded) for loaded in hours],
-        **rest.rows(words.resting, words.settle, rest.LOOKED_ON, rest.RUNS),
-    }
+    keep(figures | {"hour": [asdict(loaded) for loaded in hours]})
+    page.PAGE.write_text(page.page(json.loads(page.FIGURES.read_text())))
+
+
+def keep(figures: Mapping[str, object]) -> None:
+    """Write what was measured until now: two hours are not lost to what fails at their end."""
     page.FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
-    page.PAGE.write_text(page.page(figures))
 
 
 if __name__ == "__main__":

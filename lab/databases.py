@@ -137,9 +137,7 @@ def addresses(server: Server) -> str:
     return server.run(("ip", "-br", "-4", "addr", "show", "dev", SERVICE.interface)).stdout
 
 
-def config(
-    databases: Iterable[Database], servers: Sequence[str], *, heartbeats: int = 1, timing: str = "advert: 0.2, reconcile: 4"
-) -> str:
+def config(databases: Iterable[Database], servers: Sequence[str], *, heartbeats: int = 1, timing: str = "reconcile: 4") -> str:
     """Write the cluster.yaml of servers that are numbered in their order, and of the databases on them."""
     beats = HEARTBEATS[:heartbeats]
 

@@ -23,7 +23,7 @@ serves, active, addresses, prepare = PG.serves, PG.active, databases.addresses, 
 
 def config(reconcile: int = 10) -> str:
     """Write the cluster.yaml of the pair."""
-    return databases.config((PG,), PG.hosts, timing=f"advert: 0.2, reconcile: {reconcile}")
+    return databases.config((PG,), PG.hosts, timing=f"reconcile: {reconcile}")
 
 
 def pair(servers: Iterable[str] = ("srv-a", "srv-b"), *, reconcile: int = 10) -> Lab:

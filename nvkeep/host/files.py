@@ -81,29 +81,16 @@ def remove(path: str, *, durable: bool = False) -> None:
 def unwritable(directory: str) -> str:
     """Say why no file can be written in a directory (or where it will be made); empty when one can. Writes nothing."""
     try:
-        there = next(filter(_is_directory, _upwards(directory)))
-        seen = os.statvfs(there)
+        seen = os.statvfs(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return unwritable(os.path.dirname(directory))  # noqa: PTH120 - in every pass: a path would cost more than the look
     except OSError as error:
         return str(error.strerror)
     if seen.f_flag & os.ST_RDONLY:
         return "read-only"
     if (seen.f_blocks and not seen.f_bfree) or (seen.f_files and not seen.f_ffree):
         return "full"
-    return "" if os.geteuid() or os.access(there, os.W_OK) else "not writable"  # only root is meant to write there
-
-
-def _upwards(directory: str) -> Iterator[str]:
-    """Give a directory, and those above it; text, because every pass asks."""
-    yield directory
-    if directory != (above := os.path.dirname(directory)):  # noqa: PTH120 - as said
-        yield from _upwards(above)
-
-
-def _is_directory(path: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116 - as above
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    return "" if os.geteuid() or os.access(directory, os.W_OK) else "not writable"  # only root is meant to write there
 
 
 def _as_before(handle: int, target: Path) -> None:

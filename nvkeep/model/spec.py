@@ -134,7 +134,7 @@ class Member(Frozen):
 class Timing(Frozen):
     """All in seconds. `advert` as VRRPv3 allows it; `step` is how long one resource may take before a pass gives up."""
 
-    advert: Annotated[float, Limits(ge=0.01, le=40.95)] = 0.2
+    advert: Annotated[float, Limits(ge=0.01, le=40.95)] = 0.1
     reconcile: Annotated[float, Limits(ge=1, le=3600)] = 10.0
     step: Annotated[float, Limits(ge=1, le=3600)] = 60.0
     cooldown: Annotated[float, Limits(ge=1, le=86400)] = 60.0

@@ -44,7 +44,7 @@ class Stage:
 
     def __init__(self, servers: tuple[str, ...], *played: Database, heartbeats: int = 1, timing: str = "") -> None:
         self.databases = played
-        timing = f"advert: 0.2, reconcile: 4{timing and ', '}{timing}"
+        timing = f"reconcile: 4{timing and ', '}{timing}"
         self.lab = Lab(
             servers,
             heartbeats=heartbeats,

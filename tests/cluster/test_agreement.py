@@ -55,7 +55,7 @@ def prepare(server: Server) -> None:
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    config = databases.config((PG,), PG.hosts, timing="advert: 0.2, reconcile: 4, cooldown: 33")
+    config = databases.config((PG,), PG.hosts, timing="reconcile: 4, cooldown: 33")
     with Lab(PG.hosts, config=config, prepare=prepare) as lab:
         yield Pair(lab)
 

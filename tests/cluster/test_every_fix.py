@@ -127,7 +127,7 @@ exec /usr/bin/nvkeep.real "$@"
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[Pair]:
-    with remote.lab(protected.PG, protected.PG.hosts, "advert: 0.2, reconcile: 4") as lab:
+    with remote.lab(protected.PG, protected.PG.hosts, "reconcile: 4") as lab:
         yield Pair(lab)
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lab.cluster import Lab
 
-TIMING = "advert: 0.2, reconcile: 4, step: 20, cooldown: 5"
+TIMING = "reconcile: 4, step: 20, cooldown: 5"
 NAMES = ("srv-a", "srv-b")
 PG = Database(more=("health: {postgresql: 5432}",))
 NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")

@@ -15,7 +15,7 @@ from tests.cluster.stage import MEASURED
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-TIMING = "advert: 0.2, reconcile: 4, step: 10"
+TIMING = "reconcile: 4, step: 10"
 PG = Database(more=("holders: none",))
 
 

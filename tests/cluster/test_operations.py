@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lab.server import Server
 
 NAMES = ("srv-a", "srv-b")
-TIMING = "advert: 0.2, reconcile: 4, step: 20, cooldown: 5"
+TIMING = "reconcile: 4, step: 20, cooldown: 5"
 PG = Database(more=("health: {postgresql: 5432}",))
 SESSIONS = sessions.read(sessions.DOCUMENT.read_text())
 

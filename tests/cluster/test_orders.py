@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lab.cluster import Lab
 
-TIMING = "advert: 0.2, reconcile: 4, step: 20, cooldown: 5"
+TIMING = "reconcile: 4, step: 20, cooldown: 5"
 NAMES = ("srv-a", "srv-b")
 PG = Database(more=("health: {postgresql: 5432}", 'failback: {window: "00:00-00:00"}'))
 QUIET = 0.5  # seconds: the longest gap where nothing may move

@@ -28,7 +28,7 @@ QUIET = 0.5  # seconds: the longest gap where nothing may move
 
 
 PG = Database(more=("holders: none", "health: {postgresql: 5432}"))
-TIMING = "advert: 0.2, reconcile: 4, step: 10"
+TIMING = "reconcile: 4, step: 10"
 
 
 @pytest.fixture(scope="module")

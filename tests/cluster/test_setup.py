@@ -304,7 +304,7 @@ def test_setup_serves_and_made_again_changes_nothing_for_whoever_writes(lab: Lab
     assert again.stdout == ("srv-a, srv-b: set up as cluster.yaml says; nothing was changed\nnext: nvkeep status --all\n")
     assert standing(lab) == before
 
-    b.write(FILE, protected.config().replace("advert: 0.2", "advert: 0.3"))
+    b.write(FILE, protected.config().replace("reconcile: ", "advert: 0.3, reconcile: "))
     code, seen, left = on_a_terminal(b, ("Do it?", "y"))
     assert (code, left) == (0, []), seen
     assert f"srv-a: write {FILE}, write {PART}, reload keepalived.service" in seen

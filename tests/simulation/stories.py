@@ -493,6 +493,24 @@ def a_silence_that_is_too_short_is_waited_for() -> str:
 
 
 @story
+def a_role_that_goes_while_the_guard_asks_takes_nothing() -> str:
+    world = serving()
+    world.machines["a"].power_cut()
+    force_role(world, "b", "MASTER")
+    asked: list[float] = []
+
+    def answers(asking: object, ip: str, interface: str) -> bool:  # noqa: ARG001 - as the world has it
+        asked.extend([world.clock] if world.commands else ())
+        if asked and world.clock > asked[0] + world.cluster.timing.master_down / 2:  # the volume was denied, and the guard asks
+            force_role(world, "b", "BACKUP")
+        return False
+
+    world.answers = answers  # type: ignore[method-assign]
+    world.make_pass("b")
+    return told(world, (bool(asked), "nobody was asked"), (world.clean("b"), "taken without the role"))
+
+
+@story
 def a_service_that_an_agent_hears_is_not_seized() -> str:
     world = watched()
     force_role(world, "b", "MASTER")

@@ -8,7 +8,7 @@ import pytest
 from tenacity import retry_if_exception_type
 
 from nvkeep import keepalived
-from nvkeep.core import engine, flag, liveness, observe, plan, reconcile, scope
+from nvkeep.core import engine, flag, liveness, observe, one_pass, plan, reconcile, scope
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.engine import Engine
@@ -133,6 +133,12 @@ def the_guard_hears_nobody(patch: Patch) -> None:
 @mutation("a service that an agent hears is not seized", r"\(5\)")
 def the_watch_is_taken_for_silent(patch: Patch) -> None:
     patch.setattr(liveness, "known", lambda _host, _service, _timing, watched: Guard.SILENT if watched() else Guard.UNASKED)
+
+
+@mutation("a role that goes while the guard asks takes nothing", "without the role")
+def what_was_seen_before_the_guard_does(patch: Patch) -> None:
+    seen = observe.observe
+    patch.setattr(one_pass, "observe", lambda *words, **named: seen(*words, **named)._replace(at=float("inf")))
 
 
 @mutation("a silence that is too short is waited for", r"\(5\)|not asked before")
