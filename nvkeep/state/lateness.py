@@ -16,13 +16,13 @@ OVERDUE = 1.5  # intervals: the agent makes a pass every interval, give or take 
 def overdue() -> bool:
     """Return whether a service has had no pass for longer than the agent lets pass between two; what is unknown is overdue."""
     allowed = OVERDUE * interval()
-    now = time.clock_gettime(time.CLOCK_BOOTTIME)
     try:
         names = os.listdir(f"{RUN}/report")  # noqa: PTH208 - as below
-        ages = [now - _passed(f"{RUN}/report/{name}") for name in names if name[0] != "."]
+        passed = [_passed(f"{RUN}/report/{name}") for name in names if name[0] != "."]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, OverflowError):
         return True
-    return not ages or not all(0 <= age <= allowed for age in ages)
+    now = time.clock_gettime(time.CLOCK_BOOTTIME)  # after all of them were read: a pass may end meanwhile
+    return not passed or not all(0 <= now - at <= allowed for at in passed)
 
 
 def _passed(report: str) -> float:

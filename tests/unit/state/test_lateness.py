@@ -39,6 +39,12 @@ def test_one_service_that_had_none_lately_is_enough(run: Path, ago: float) -> No
     assert lateness.overdue()
 
 
+def test_a_pass_that_ends_while_the_reports_are_read_is_not_overdue(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed(run, "a", 1)
+    monkeypatch.setattr(lateness, "_passed", lambda _: time.clock_gettime(time.CLOCK_BOOTTIME))
+    assert not lateness.overdue()
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"at": null}'])
 def test_a_report_that_cannot_be_read_is_overdue(run: Path, text: str) -> None:
     passed(run, "a", 1)
