@@ -1,0 +1,15 @@
+"""docs/performance.md is what `make bench` wrote of its figures: nobody writes a figure by hand."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_page_is_made_of_the_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    import page  # type: ignore[import-not-found]  # noqa: PLC0415 - a script beside the package
+
+    assert page.PAGE.read_text() == page.page(json.loads(page.FIGURES.read_text()))
