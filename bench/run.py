@@ -60,9 +60,10 @@ def main() -> None:
     cases: list[takeover.Case] = []
     for services in words.services:
         for advert in words.adverts if services == 1 else words.adverts[:1]:
-            cases += takeover.measured((takeover.FLOOR, takeover.NVKEEP), services, advert, words.runs)
-            for case in cases[-2:]:
+            measured = takeover.measured((takeover.FLOOR, takeover.NVKEEP), services, advert, words.runs)
+            for case in measured:
                 takeover.tell(case)
+            cases += measured
     takeover.compare(cases)
     figures: dict[str, object] = {"machine": machine(), "takeover": [asdict(case) for case in cases]}
     keep(figures)

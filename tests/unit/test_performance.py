@@ -1,4 +1,4 @@
-"""docs/performance.md is what `make bench` wrote of its figures: nobody writes a figure by hand."""
+"""docs/performance.md is what bench/page.py writes of the kept figures: nobody writes into a table by hand."""
 
 import json
 from pathlib import Path
