@@ -6,6 +6,8 @@ and what it cannot write in time is lost.
 
 import atexit
 import contextlib
+import fcntl
+import json
 import logging
 import os
 import socket
@@ -15,9 +17,11 @@ import time
 from datetime import datetime
 from pathlib import Path
 from queue import Full, Queue
+from typing import Any
 
 from nvkeep.errors import clean
 from nvkeep.host import Completed
+from nvkeep.model.history import HISTORY, HISTORY_BYTES, OLDER
 from nvkeep.model.plan import Verb
 from nvkeep.model.report import SETTLED, Outcome, Word
 
@@ -32,6 +36,7 @@ FLUSH_LIMIT_S, FLUSH_INTERVAL_S = 2.0, 0.002
 
 logger = logging.getLogger("nvkeep")
 events = logging.getLogger("nvkeep.events")
+passes = logging.getLogger("nvkeep.history")
 
 
 class Journal(logging.Handler):
@@ -63,9 +68,13 @@ class File(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Append one line with one write(2); a full disk loses the line, nothing else."""
         when = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
+        self.append(f"{when}: {_one_line(record.getMessage())}\n")
+
+    def append(self, line: str) -> None:
+        """Write a line at the end."""
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            os.write(handle, f"{when}: {_one_line(record.getMessage())}\n".encode())
+            os.write(handle, line.encode())
         finally:
             os.close(handle)
 
@@ -73,6 +82,27 @@ class File(logging.Handler):
 def _one_line(text: str) -> str:
     """Make one line that holds no control character and no half of one: names of others' are in it."""
     return clean(text.replace("\n", " | "))
+
+
+class Lines(File):
+    """Appends lines as they are to a file of so many bytes; when it is full it becomes the older one, and a new one begins."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append one line with one write(2)."""
+        with contextlib.suppress(FileNotFoundError):
+            self._make_room()
+        self.append(f"{_one_line(record.getMessage())}\n")
+
+    def _make_room(self) -> None:
+        """Begin a new file; of several processes that see a full one, one does."""
+        handle = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            seen, now = os.fstat(handle), os.stat(self.path)  # noqa: PTH116 - as everywhere in this file
+            if seen.st_ino == now.st_ino and seen.st_size > HISTORY_BYTES:
+                os.replace(self.path, OLDER)  # noqa: PTH105
+        finally:
+            os.close(handle)
 
 
 class Behind(logging.Handler):
@@ -106,9 +136,9 @@ class Behind(logging.Handler):
                     handler.emit(record)
             self.waiting.task_done()
 
-    def flush(self) -> None:
+    def flush(self, deadline: float | None = None) -> None:
         """Wait until all is written, but not for a disk that does not answer."""
-        deadline = time.monotonic() + FLUSH_LIMIT_S
+        deadline = deadline or time.monotonic() + FLUSH_LIMIT_S
         while self.waiting.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(FLUSH_INTERVAL_S)
 
@@ -117,20 +147,23 @@ def setup(*, quiet: bool = False) -> None:
     """Send everything to the journal (stderr where there is none), actions and events to their files."""
     logging.raiseExceptions = False
     logger.setLevel(logging.INFO)
-    logger.propagate = events.propagate = False
+    logger.propagate = events.propagate = passes.propagate = False
     if not Path(DIRECTORY).is_dir():
         with contextlib.suppress(OSError):
             Path(DIRECTORY).mkdir(mode=0o750, parents=True, exist_ok=True)
     main = Journal() if Path(JOURNAL).exists() else logging.NullHandler() if quiet else logging.StreamHandler(sys.stderr)
     logger.handlers = [Behind(main, File(f"{DIRECTORY}/{ACTIONS}"))]
-    events.setLevel(logging.INFO)
-    events.handlers = [Behind(File(f"{DIRECTORY}/{EVENTS}"))]
+    for beside, handler in ((events, File(f"{DIRECTORY}/{EVENTS}")), (passes, Lines(HISTORY))):
+        beside.setLevel(logging.INFO)
+        beside.handlers = [Behind(handler)]
 
 
 def flush() -> None:
     """Wait until all is written, before this process ends without a word; not for a disk that does not answer."""
-    for handler in (*logger.handlers, *events.handlers):
-        handler.flush()
+    deadline = time.monotonic() + FLUSH_LIMIT_S
+    for handler in (*logger.handlers, *events.handlers, *passes.handlers):
+        if isinstance(handler, Behind):
+            handler.flush(deadline)
 
 
 def step(service: str, key: str, done: Completed, seconds: float) -> None:
@@ -164,6 +197,15 @@ def outcome(service: str, verb: Verb, seen: Outcome) -> None:
 def note(text: str, level: int = logging.INFO, **fields: object) -> None:
     """Log one sentence."""
     logger.log(level, "%s", text, extra={"fields": fields})
+
+
+def history(entry: dict[str, Any]) -> None:
+    """Keep the entry of a pass, with the command that made it: in the history, and as a line of the journal with fields."""
+    entry = entry | {"by": " ".join(["nvkeep", *sys.argv[1:]])}
+    passes.info("%s", json.dumps(entry, default=str))
+    kept = ("id", "service", "role", "holder", "line", "did", "settled", "seconds", "by")
+    text = f"{entry['service']}: {entry['did']}: {entry['why']}; nvkeep history {entry['id']}"
+    logger.info("%s", text, extra={"fields": {key: entry[key] for key in kept}})
 
 
 def event(line: str) -> None:

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from nvkeep import log
 from nvkeep.core.engine import Engine
+from nvkeep.core.first_answer import FirstAnswer
 from nvkeep.core.observe import IO_DEADLINE_S, Observation
 from nvkeep.core.plan import left_alone, make_plan, survey
 from nvkeep.core.scope import Scope
@@ -18,11 +19,13 @@ SHORTEST_STEP_S = 1.0
 
 
 class Actor:
-    """Changes the host for one pass; `held`: the volumes that this pass has seen attached here."""
+    """Changes the host for one pass; `held`: volumes seen attached, `made`: what it did, `answer`: when it was heard."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope, self.resources = scope, scope.resources
         self.held: set[str] = set()
+        self.made: list[Outcome] = []
+        self.answer = FirstAnswer(scope)
 
     def plan(self, verdict: Verdict, observation: Observation) -> Plan:
         """Plan what a decision calls for: the very objects that a pass runs. Changes nothing."""
@@ -46,8 +49,12 @@ class Actor:
         if plan.changes:
             text = f"{self.scope.service}: line {verdict.line}: {verdict.action}: {verdict.why}"
             log.note(text, line=verdict.line, service=self.scope.service)
-        still = self._still if want is not Want.ISOLATED else lambda: None
-        return Engine(self.scope.host, self.scope.service, self._step(observation), still).run(self.resources, plan)
+        engine = Engine(self.scope.host, self.scope.service, self._step(observation))
+        if want is not Want.ISOLATED:
+            engine.still = self._still
+        if want is Want.HERE:
+            engine.waits = self.answer.ask
+        return self._run(engine, plan)
 
     def _step(self, observation: Observation) -> float:
         """Give the seconds a resource may take: where the volume does no I/O, no pass may wait past the deadline for that."""
@@ -59,7 +66,12 @@ class Actor:
     def release(self) -> tuple[Outcome, ...]:
         """Give back what is here now."""
         plan = make_plan(self.resources, survey(self.scope.host, self.resources), Want.GONE)
-        return Engine(self.scope.host, self.scope.service, self.scope.timing.step, self._still).run(self.resources, plan)
+        return self._run(Engine(self.scope.host, self.scope.service, self.scope.timing.step, self._still), plan)
+
+    def _run(self, engine: Engine, plan: Plan) -> tuple[Outcome, ...]:
+        outcomes = engine.run(self.resources, plan)
+        self.made += sorted((outcome for outcome in outcomes if outcome.ran), key=lambda outcome: outcome.begun)
+        return outcomes
 
     def gone(self, keys: Iterable[str]) -> bool:
         """Return whether one of these resources is seen to be absent."""

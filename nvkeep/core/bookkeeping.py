@@ -38,7 +38,7 @@ class Bookkeeping:
     """The records of one service, as one pass changes them."""
 
     def __init__(self, scope: Scope, watched: liveness.Watched) -> None:
-        self.scope, self.watched = scope, watched
+        self.scope, self.watched, self.heard = scope, watched, watched()
         self.host, self.service, self.spec, self.store = scope.host, scope.service, scope.spec, scope.store
 
     def acted(self, verdict: Verdict, outcomes: tuple[Outcome, ...], *, moved: bool) -> None:
@@ -69,8 +69,9 @@ class Bookkeeping:
             self.store.save_fencing(fencing if fencing.spent and action is not Action.ACQUIRE else Fencing())
         if moved or action is not Action.SERVE:
             old, now = self.store.timers(), self.host.now()
-            fresh = old.fresh_since if action is Action.SERVE else now
-            self.store.save_timers(replace(old, announce_since=now, announce_at=next_announcement(now, now), fresh_since=fresh))
+            if action is not Action.SERVE:
+                old = replace(old, fresh_since=now, silent_since=self.heard.since if self.heard else 0.0)
+            self.store.save_timers(replace(old, announce_since=now, announce_at=next_announcement(now, now)))
 
     @contextmanager
     def tolerant(self, what: str) -> Iterator[None]:

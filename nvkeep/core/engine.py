@@ -29,12 +29,13 @@ RETRY_DELAY = wait_random_exponential(multiplier=0.1, max=2)
 
 @dataclass
 class Engine:
-    """Runs plans. `still` is asked before every command and every look, but of an isolation; it raises Lost."""
+    """Runs plans. `still`: asked before each command and look, but of an isolation; raises Lost. `waits`: told of new looks."""
 
     host: Host
     service: str
     step: float
     still: Callable[[], None] = lambda: None
+    waits: Callable[[Ref], None] = lambda _: None
     ran: dict[str, list[str]] = field(default_factory=dict)
     under_way: set[str] = field(default_factory=set)
     until: dict[str, float] = field(default_factory=dict)
@@ -92,9 +93,8 @@ class Engine:
                 ready = order.get_ready()
                 alone = len(ready) == 1 and not running
                 for key in ready:
-                    failed = [
-                        other for other in sorted(keeps[key]) if {**settled, **done}.get(other, _FINE).word not in SETTLED
-                    ]
+                    known = {**settled, **done}
+                    failed = [other for other in sorted(keeps[key]) if known.get(other, _FINE).word not in SETTLED]
                     if failed:
                         done[key] = Outcome(key, Word.BLOCKED, f"waits for {failed[0]}")
                         order.done(key)
@@ -111,7 +111,7 @@ class Engine:
 
     def _change(self, resource: Resource, change: Change) -> Outcome:
         """Settle one resource; an Outcome whatever happens."""
-        begun = time.monotonic()
+        begun, at = time.monotonic(), self.host.now()
         word, reason = Word.CONVERGED, change.why
         try:
             self._settle(resource, change)
@@ -125,7 +125,9 @@ class Engine:
             word, reason = Word.UNKNOWN, str(error)
         except (NvkeepError, OSError) as error:
             word, reason = Word.STUCK if change.verb.leaves else Word.FAILED, str(error)
-        outcome = Outcome(change.key, word, reason, time.monotonic() - begun, tuple(self.ran.get(change.key, ())))
+        outcome = Outcome(
+            change.key, word, reason, time.monotonic() - begun, tuple(self.ran.get(change.key, ())), at, change.verb
+        )
         log.outcome(self.service, change.verb, outcome)
         return outcome
 
@@ -137,6 +139,7 @@ class Engine:
             stop=lambda state: self.host.now() + state.upcoming_sleep > self.until[change.key],
             wait=partial(_pause, first=SLOWEST_LOOK_S if resource.kind.disturbed and not change.verb.leaves else FIRST_LOOK_S),
             retry=retry_if_exception_type(Transient),
+            before_sleep=lambda _: self.waits(resource.key),
             sleep=self.host.sleep,
             reraise=True,
         ):

@@ -68,14 +68,15 @@ def _ask(host: Host, service: Service, timing: Timing) -> Guard:
     apart = timing.master_down / (PROBES - 1)
     for probe in range(PROBES):
         begun = host.now()
-        if _answered(host, service, min(apart, PROBE_LONGEST_S)):
+        if answered(host, service, min(apart, PROBE_LONGEST_S)):
             return Guard.SERVED
         if probe < PROBES - 1:
             host.sleep(max(0.0, begun + apart - host.now()))
     return Guard.SILENT
 
 
-def _answered(host: Host, service: Service, timeout: float) -> bool:
+def answered(host: Host, service: Service, timeout: float, longest: float = ANSWER_LONGEST_S) -> bool:
+    """Ask once, for so many seconds; `longest`: for the answer once a connection is accepted. Raises ProbeError."""
     health, asked = service.health, question(service.health)
     if isinstance(health, CommandHealth):
         return _healthy(host, health)
@@ -87,7 +88,7 @@ def _answered(host: Host, service: Service, timeout: float) -> bool:
         if health is None:
             return host.answers(address.interface, ip, timeout)
         if asked:
-            return host.converses(ip, port_of(health), *asked, (timeout, ANSWER_LONGEST_S))
+            return host.converses(ip, port_of(health), *asked, (timeout, longest))
         return host.connects(ip, port_of(health), timeout)
 
     try:

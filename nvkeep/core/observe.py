@@ -17,6 +17,7 @@ from nvkeep.state import host as host_state
 
 BY_HAND_S = 5.0  # keepalived must have been stopped before that is an order to release
 CARRIER_DEADLINE_S = 2.0  # without a carrier after which this host releases; it takes nothing from the first moment
+OBSERVED = "`mode: observe` in cluster.yaml: a pass says what it would do, and does nothing"
 IO_DEADLINE_S = 10.0  # the own volume may do no I/O before this host releases it
 
 Answer = TypeVar("Answer")
@@ -191,6 +192,8 @@ def _release_order(scope: Scope, problems: list[str]) -> str:
 
 
 def _maintained(scope: Scope, problems: list[str]) -> str:
+    if scope.spec.mode == "observe":
+        return OBSERVED
     return "" if host_state.leaving(scope.host) else _readable(partial(scope.overrides.maintained, scope.service), "", problems)
 
 

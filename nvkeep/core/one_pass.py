@@ -3,10 +3,9 @@
 import logging
 from dataclasses import replace
 from enum import Enum, auto
-from typing import NamedTuple
 
 from nvkeep import log
-from nvkeep.core import liveness
+from nvkeep.core import history, liveness
 from nvkeep.core.act import Actor
 from nvkeep.core.bookkeeping import Bookkeeping
 from nvkeep.core.flag import set_flag
@@ -14,7 +13,6 @@ from nvkeep.core.observe import Observation, observe
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
 from nvkeep.model.decision import Action, Guard, Holder, Verdict, decide
-from nvkeep.model.plan import Plan
 from nvkeep.model.report import SETTLED, Outcome, Report, Word
 from nvkeep.model.role import Role
 
@@ -31,15 +29,6 @@ class After(Enum):
     RELEASE = auto()
 
 
-class Prospect(NamedTuple):
-    """What a pass would do, on what it rests, and why."""
-
-    scope: Scope
-    verdict: Verdict
-    observation: Observation
-    plan: Plan
-
-
 def _guarded(observation: Observation, guard: Guard) -> Observation:
     return observation._replace(facts=replace(observation.facts, guard=guard))
 
@@ -49,24 +38,18 @@ class Pass:
 
     def __init__(
         self,
-        scope: Scope,
-        watched: liveness.Watched = lambda: None,
-        *,
-        role: Role | None = None,
-        wait: float | None = None,
-        anew: bool = True,
-    ) -> None:
+        scope: Scope, watched: liveness.Watched = lambda: None, *,
+        role: Role | None = None, wait: float | None = None, anew: bool = True,
+    ) -> None:  # fmt: skip
         self.scope, self.watched, self.role, self.wait, self.anew = scope, watched, role, wait, anew
-        self.host, self.service = scope.host, scope.service
         self.actor, self.bookkeeping = Actor(self.scope), Bookkeeping(self.scope, watched)
-        self.spec, self.store = self.scope.spec, self.scope.store
+        self.host, self.service, self.spec, self.store = scope.host, scope.service, scope.spec, scope.store
         self.denied = False
         self.released: dict[str, Outcome] = {}
 
-    def consider(self) -> Prospect:
-        """Look, decide and plan as a pass would, and stop there. Changes nothing."""
-        verdict, observation = self._decide(self._observe())
-        return Prospect(self.scope, verdict, observation, self.actor.plan(verdict, observation))
+    def look(self) -> tuple[Verdict, Observation]:
+        """Look and decide as a pass does, and stop there. Changes nothing."""
+        return self._decide(self._observe())
 
     def _observe(self, guard: Guard = Guard.UNASKED) -> Observation:
         return observe(self.scope, assumed=self.role, denied=self.denied, guard=guard, anew=self.anew)
@@ -77,7 +60,7 @@ class Pass:
             return self._run()
 
     def _run(self) -> Report:
-        observation = self._observe()
+        self.began, observation = self.host.now(), self._observe()
         if not self.anew and decide(observation.facts).action in TAKING:
             self.anew = True
             observation = self._observe()
@@ -197,18 +180,11 @@ class Pass:
         self.bookkeeping.stands(outcomes)
         self.bookkeeping.announce(outcomes)
         report = Report(
-            service=self.service,
-            line=verdict.line,
-            did=verdict.action,
-            why=observation.holders.unknown or verdict.why,
-            outcomes=outcomes,
-            role=str(observation.facts.role),
-            holder=str(Holder.ME if self.store.claimed() else observation.facts.holder),
-            eligible=up,
-            eligible_why=why,
-            facts=vars(observation.facts),
-        )
+            self.service, verdict.line, verdict.action, observation.holders.unknown or verdict.why, outcomes,
+            role=str(observation.facts.role), holder=str(Holder.ME if self.store.claimed() else observation.facts.holder),
+            eligible=up, eligible_why=why, facts=vars(observation.facts),
+        )  # fmt: skip
         if not observation.asked.manual:
             self.scope.save_roles(observation.asked.roles)
-        self.store.save_report(report)
+        history.keep(self.scope, report, self.actor, self.began)
         return report

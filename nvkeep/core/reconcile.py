@@ -17,15 +17,9 @@ from nvkeep.model.spec import Cluster
 
 
 def run_pass(
-    host: Host,
-    cluster: Cluster,
-    service: str,
-    watched: Watched = lambda: None,
-    *,
-    role: Role | None = None,
-    wait: float | None = None,
-    anew: bool = True,
-) -> Report:
+    host: Host, cluster: Cluster, service: str, watched: Watched = lambda: None, *,
+    role: Role | None = None, wait: float | None = None, anew: bool = True,
+) -> Report:  # fmt: skip
     """Make one pass; always a Report, so that the trouble of one service is never another's. Raises PermissionError.
 
     `role`: assumed for this pass, because somebody has ordered it; `wait`: for another pass, in seconds; not `anew`: nothing

@@ -17,18 +17,24 @@ LISTEN_AGAIN_S = 10.0  # between two tries to listen
 
 @frozen
 class Fencing:
-    """How often without hearing in between, when last, and since when or from when this host listens."""
+    """How often without hearing in between, when last, since when or from when it listens; `assumed`: there was no record."""
 
     count: int = 0
     at: float = 0.0
     listening_since: float | None = None
     listen_at: float = 0.0
     spent: bool = False
+    assumed: bool = False
 
     @property
     def bars(self) -> bool:
         """Whether this host must take from nobody."""
         return self.count > 0 and not self.spent
+
+    @property
+    def taken(self) -> bool:
+        """Whether it bars this host because a volume was really taken from it."""
+        return self.bars and not self.assumed
 
     @property
     def deaf(self) -> bool:

@@ -65,6 +65,6 @@ class Override:
         return f"{self.kind} (by {self.owner}: {self.reason}) was over at {moment(self.until)}: nvkeep acts again; {self.end}"
 
 
-def moment(seconds: float) -> str:
-    """Write a time (seconds since 1970) as people here read it."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+def moment(seconds: float, *, exact: bool = False) -> str:
+    """Write a time (seconds since 1970) as people here read it; exact: with its seconds."""
+    return time.strftime("%Y-%m-%d %H:%M:%S" if exact else "%Y-%m-%d %H:%M", time.localtime(seconds))

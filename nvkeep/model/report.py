@@ -30,13 +30,15 @@ SETTLED = frozenset({Word.IN_SYNC, Word.CONVERGED})
 
 @frozen
 class Outcome:
-    """How one resource stands after a pass; seconds is what its moves took."""
+    """How one resource stands after a pass; `seconds`: what its moves took, `begun`: when (since boot); `verb`: which."""
 
     key: str
     word: Word
     reason: str = ""
     seconds: float = 0.0
     ran: tuple[str, ...] = ()
+    begun: float = 0.0
+    verb: str = ""
 
 
 @frozen
@@ -53,6 +55,7 @@ class Report:
     eligible: bool = False
     eligible_why: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    kept: dict[str, float] = field(default_factory=dict)  # ends of passes that the history has, and when (since boot)
 
     @property
     def settled(self) -> bool:

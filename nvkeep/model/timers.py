@@ -144,6 +144,7 @@ class Timers:
     candidate_since: float = 0.0
     carrier_lost_since: float = 0.0
     fresh_since: float = 0.0  # taken then, and not seen to stand wholly since
+    silent_since: float = 0.0  # nobody answered for the service since then, until this host took it; 0 once it stands here
     stood_at: float = 0.0  # seen to stand wholly, give or take STOOD_EVERY_S
     answered_since: float = 0.0  # somebody has answered for an address since then, while nobody holds the volumes
     denied_at: float = 0.0  # the volume was denied to this host then, and it has been a candidate since

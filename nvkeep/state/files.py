@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from nvkeep.errors import Busy, NvkeepError
 from nvkeep.host import Host
 from nvkeep.state import RUN, VAR
+from nvkeep.state.once import Once
 
 __all__ = ["LEAVING", "RUN", "VAR", "alone", "written"]
 LEAVING = f"{RUN}/leaving"
@@ -25,7 +26,7 @@ def alone(host: Host, name: str, within: float, refusal: Callable[[], NvkeepErro
         yield
 
 
-def written(host: Host, path: str, text: str) -> bool:
+def written(host: Host | Once, path: str, text: str) -> bool:
     """Write what nvkeep can go on without; return whether it was written."""
     try:
         host.write(path, text)

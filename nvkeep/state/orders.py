@@ -92,7 +92,7 @@ class Timestamps:
 
     def alone(self) -> AbstractContextManager[None]:
         """Keep a second move of the service away. Raises Busy."""
-        problem = f"{self.service} is being moved already; nvkeep status --all"
+        problem = f"{self.service} is being moved already; nvkeep status"
         return alone(self.host, f".move-{self.service}", 0.0, lambda: Busy(problem))
 
     def moving(self) -> bool:

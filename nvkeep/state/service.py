@@ -6,7 +6,8 @@ kept under /run, so that this boot at least knows it.
 
 import json
 import re
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +18,7 @@ from nvkeep.model.report import SETTLED, Report
 from nvkeep.model.role import Role
 from nvkeep.model.timers import Blocked, Timers
 from nvkeep.state.files import RUN, VAR, written
+from nvkeep.state.once import Once
 from nvkeep.state.shapes import loss, timers, whole
 
 BOOT_ID = r"[0-9a-f-]{36}/\d+"
@@ -28,17 +30,19 @@ class Store:
     """The files of one service on one host."""
 
     def __init__(self, host: Host, service: str) -> None:
-        self.host = host
-        self.service = service
+        self.host, self.service = host, service
+        self.own = Once(host)  # all but what is asked of a person: written by whoever holds the lock
 
-    def lock(self, timeout: float | None = None) -> AbstractContextManager[None]:
+    @contextmanager
+    def lock(self, timeout: float | None = None) -> Iterator[None]:
         """Keep other passes over this service away. Raises Busy."""
-        return self.host.lock(f"{RUN}/lock/{self.service}", LOCK_WAIT_S if timeout is None else timeout)
+        with self.host.lock(f"{RUN}/lock/{self.service}", LOCK_WAIT_S if timeout is None else timeout), self.own.alone():
+            yield
 
     def claimed(self) -> bool:
         """Return whether this boot took the service and has not released it; a claim that cannot be read counts as one."""
         try:
-            claim = self.host.read(f"{RUN}/claim/{self.service}").strip()
+            claim = self.own.read(f"{RUN}/claim/{self.service}").strip()
         except FileNotFoundError:
             return False
         except OSError:
@@ -64,28 +68,25 @@ class Store:
     def timers(self) -> Timers:
         """Read the times of this boot; unreadable ones only cost a wait, so they are none."""
         try:
-            return timers(self.host.read(f"{RUN}/standing/{self.service}"))
+            return timers(self.own.read(f"{RUN}/standing/{self.service}"))
         except (OSError, ValueError):
             return Timers()
 
     def save_timers(self, timers: Timers) -> None:
         """Record the times of this boot."""
         if timers != self.timers():
-            self._keep(f"{RUN}/standing/{self.service}", json.dumps(vars(timers)))
+            known = {name: value for name, value in vars(timers).items() if value}  # a version that knows less reads it too
+            self._keep(f"{RUN}/standing/{self.service}", json.dumps(known))
 
     def fencing(self) -> Fencing:
         """Read the fencing record; no record, or one that cannot be read, counts as having been fenced just now."""
         now, boot = self.host.now(), self.host.boot_id()
         record = self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}")
         try:
-            fencing = loss(record["loss"]) if isinstance(record, dict) else Fencing(1, now, None, now)
+            fencing = loss(record["loss"]) if isinstance(record, dict) else Fencing(1, now, None, now, assumed=True)
             return fencing if isinstance(record, dict) and record["boot"] == boot else rebooted(fencing, now)
         except (TypeError, KeyError):
-            return Fencing(1, now, None, now)
-
-    def listened(self) -> bool:
-        """Return whether there is a record of losses, be it of none: a host without one never made a pass, or forgot."""
-        return isinstance(self._read(f"{RUN}/loss/{self.service}") or self._read(f"{VAR}/loss/{self.service}"), dict)
+            return Fencing(1, now, None, now, assumed=True)
 
     def save_fencing(self, fencing: Fencing) -> None:
         """Record it so that it survives a power cut, and where that cannot be written, this boot. Raises OSError then."""
@@ -95,12 +96,12 @@ class Store:
         path, stopgap = f"{VAR}/{name}/{self.service}", f"{RUN}/{name}/{self.service}"
         if self._read(path) != wanted:
             try:
-                self.host.write(path, json.dumps(wanted), durable=True)
+                self.own.write(path, json.dumps(wanted), durable=True)
             except OSError:
-                self.host.write(stopgap, json.dumps(wanted))
+                self.own.write(stopgap, json.dumps(wanted))
                 raise
         if self.host.exists(stopgap):
-            self.host.remove(stopgap)
+            self.own.remove(stopgap)
 
     def held(self) -> Blocked | None:
         """Read why the service is held. Raises ProbeError when that cannot be read."""
@@ -130,7 +131,7 @@ class Store:
     def reset(self) -> None:
         """Forget what keeps this host from starting the service: held, starts, cool-down, patience, the fencing record."""
         for path in (f"{RUN}/held", f"{VAR}/held", f"{RUN}/starts", f"{RUN}/standing"):
-            self.host.remove(f"{path}/{self.service}")
+            self.own.remove(f"{path}/{self.service}")
         self.save_fencing(Fencing())
 
     def flag(self) -> bool:
@@ -182,15 +183,15 @@ class Store:
 
     def _keep(self, path: str, text: str) -> bool:
         """Write what a pass can go on without: a disk that is full or read-only stops nobody who serves (see unwritable)."""
-        return written(self.host, path, text)
+        return written(self.own, path, text)
 
     def _drop(self, path: str) -> None:
         with suppress(OSError):
-            self.host.remove(path)
+            self.own.remove(path)
 
     def _read(self, path: str) -> object:
         try:
-            return load(self.host.read(path))
+            return load(self.own.read(path))
         except (OSError, ValueError):
             return None
 

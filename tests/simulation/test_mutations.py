@@ -127,7 +127,7 @@ def the_guard_is_skipped(patch: Patch) -> None:
 
 @mutation("a service that answers is not seized", r"\(5\)")
 def the_guard_hears_nobody(patch: Patch) -> None:
-    patch.setattr(liveness, "_answered", lambda *_: False)
+    patch.setattr(liveness, "answered", lambda *_: False)
 
 
 @mutation("a service that an agent hears is not seized", r"\(5\)")

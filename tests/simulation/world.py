@@ -90,9 +90,9 @@ class Kill:
 
 
 @cache
-def cluster(
+def cluster(  # noqa: PLR0913 - each is one thing that a cluster may have
     names: tuple[str, ...] = ("a", "b"), *, backend: str = "nvmesh", volumes: int = 1, beats: int = 1, health: str = "",
-    step: float = 20, cooldown: float = 60,
+    step: float = 20, cooldown: float = 60, mode: str = "",
 ) -> Cluster:  # fmt: skip
     """Load the cluster of a test through nvkeep's own configuration."""
     networks = ["hb0", ADDRESS_ON][:beats]
@@ -107,7 +107,7 @@ def cluster(
         volumes="\n".join(f"      - {{name: {one}{image[one]}}}" for one in every),
         mounts="\n".join(f"      - {{volume: {one}, path: {PATH}{number or ''}, fstype: xfs, options: [noatime]}}"
                          for number, one in enumerate(every)),
-        health=f"    health: {health}" if health else "",
+        health="\n".join(f"    {key}: {value}" for key, value in (("health", health), ("mode", mode)) if value),
     )  # fmt: skip
     return parsing.parse(text)
 
@@ -243,9 +243,13 @@ class World:
             one.word = "MASTER"
 
     def answers(self, asking: Machine, ip: str, interface: str) -> bool:
-        return self.router_answers or any(one is not asking and self.hears(asking, one, interface)
-                   and any(at.ip == ip and at.interface == interface for at in one.addresses)
-                   for one in self.machines.values())  # fmt: skip
+        others = [one for one in self.machines.values() if one is not asking and self.hears(asking, one, interface)]
+        return self.router_answers or any(self._has(one, ip, interface) for one in others)
+
+    def _has(self, machine: Machine, ip: str, interface: str) -> bool:
+        """Return whether a host has an address: a floating one, or that of a heartbeat."""
+        own = {(str(beat.address), beat.interface) for beat in self.cluster.hosts[machine.name].heartbeats}
+        return (ip, interface) in own | {(at.ip, at.interface) for at in machine.addresses}
 
     def connects(self, asking: Machine, ip: str) -> bool:
         def serves(one: Machine) -> bool:
