@@ -1,6 +1,7 @@
 """examples:
   nvkeep apply                          every service of this host
   nvkeep apply -f /tmp/cluster.yaml nfs  one service, by another file
+  nvkeep apply ./plan.json               what `nvkeep plan -o ./plan.json` has kept, unless anything has changed since
 
 exit codes:
   0  settled: nothing is left to do
@@ -54,9 +55,13 @@ def passes(file: str, wanted: Sequence[str], *, quiet: bool = False, every: floa
         if file == DEFAULT_FILE:  # what this host lives by is wrong: it must not get a role
             host_state.lower_all_flags(LocalHost())
         raise
-    services = chosen(cluster, host.name, wanted)
     refuse_others_than_root()
-    reports = _passes(host, cluster, services, every)
+    if len(wanted) == 1 and set("/.") & set(wanted[0]):  # a file: no service has one of them in its name
+        from nvkeep.admin import kept_plan  # noqa: PLC0415 - loaded only where it is used
+
+        reports = kept_plan.run(host, cluster, wanted[0])
+    else:
+        reports = _passes(host, cluster, chosen(cluster, host.name, wanted), every)
     for report in reports:
         if not quiet or not _uneventful(report):
             _tell(report)
