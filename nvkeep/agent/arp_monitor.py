@@ -166,7 +166,7 @@ class ArpMonitor:
             self._renew(now)
 
     def _defend(self, cluster: Cluster, subject: Subject) -> None:
-        if not Due(self.host, cluster, subject.service).lost():
+        if cluster.services[subject.service].mode == "act" and not Due(self.host, cluster, subject.service).lost():
             for listener, address in self.ways[subject.service]:
                 self.host.run(("nvkeep", "announce", listener.interface, address), LOOK_S)
             self.host.sleep(ANNOUNCE_GAP_S)

@@ -10,8 +10,8 @@ import threading
 from functools import partial
 
 from nvkeep import log
+from nvkeep.agent import beside
 from nvkeep.agent.arp_monitor import ArpMonitor
-from nvkeep.agent.comparing import Comparing
 from nvkeep.agent.configuration import Configuration
 from nvkeep.agent.hearing import Hearing
 from nvkeep.agent.upgrade import Passes, Upgrade
@@ -45,7 +45,7 @@ class Agent:
         self.events.on_mounts(self._wake_all)
         self.events.on_network(self._wake_all)
         self._reload()
-        threading.Thread(target=Comparing(self.host).run, args=(self.configuration.current,), daemon=True).start()
+        beside.start(self.host, self.configuration.current)
         threading.Thread(target=self.monitor.run, name="watch", daemon=True).start()
         tell_systemd("READY=1")
         self.watchdog.start()
