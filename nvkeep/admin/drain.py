@@ -29,9 +29,10 @@ def serves(host: Host, report: Report) -> bool:
 
 
 def drain(host: Host, cluster: Cluster, services: Sequence[str]) -> list[Report]:
-    """Release several services side by side."""
-    with ThreadPoolExecutor(max(1, len(services))) as pool:
-        return list(pool.map(lambda service: Drain(host, cluster, service).run(), services))
+    """Release several services side by side; what is only observed is left as it is."""
+    ours = [service for service in services if cluster.services[service].mode == "act"]
+    with ThreadPoolExecutor(max(1, len(ours))) as pool:
+        return list(pool.map(lambda service: Drain(host, cluster, service).run(), ours))
 
 
 @dataclass

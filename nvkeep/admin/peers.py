@@ -7,7 +7,8 @@ from nvkeep.errors import NvkeepError, Unreachable
 from nvkeep.host import Host
 from nvkeep.host.ssh import Peer, json_of
 from nvkeep.model.spec import Cluster
-from nvkeep.status.cluster import holds, whole
+from nvkeep.status.cluster import whole
+from nvkeep.status.screen import holds
 
 Status = dict[str, Any]  # what `nvkeep status --json` prints of one service; empty where a host cannot be asked
 
