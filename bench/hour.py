@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import select
 import socket
@@ -149,16 +150,15 @@ def client(lab: Lab, beside: str) -> Path:
     return answered
 
 
-def heard(answered: Path, address: str) -> list[float]:
+def heard(answered: Path, address: str, since: float = 0.0, until: float = math.inf) -> list[float]:
     """Give when an address answered."""
     lines = (line.split() for line in answered.read_text().splitlines())
-    return [float(words[1]) for words in lines if words[0] == address]
+    return [moment for name, text in lines if name == address and since <= (moment := float(text)) <= until]
 
 
 def gaps_of(moments: Sequence[float], begun: float, ended: float, least: float = GAP_S) -> list[Gap]:
-    """Give the times without an answer that are longer than `least`, within a time that is looked at."""
-    within = [moment for moment in moments if begun <= moment <= ended]
-    return [gap for gap in map(Gap._make, pairwise([begun, *within, ended])) if gap.seconds > least]
+    """Give the times without an answer that are longer than `least`; the moments are of the time that is looked at."""
+    return [gap for gap in map(Gap._make, pairwise([begun, *moments, ended])) if gap.seconds > least]
 
 
 def is_paused(gap: Gap, beside: Sequence[Gap]) -> bool:
@@ -179,8 +179,8 @@ def looked_on(lab: Lab, active: Server, standby: Server, advert: float, seconds:
         role: {name: (spent(server, pid) - before[server.name][name]) / passed for name, pid in pids[server.name].items()}
         for role, server in (("active", active), ("standby", standby))
     }
-    answers = [moment for moment in heard(asking, FLOATING) if begun <= moment <= ended]
-    beside = gaps_of(heard(asking, SERVICE.address(active.host)), begun, ended, least=EVERY_S)
+    answers = heard(asking, FLOATING, begun, ended)
+    beside = gaps_of(heard(asking, SERVICE.address(active.host), begun, ended), begun, ended, least=EVERY_S)
     gaps = gaps_of(answers, begun, ended)
     return Hour(
         advert=advert,

@@ -176,7 +176,6 @@ def page(figures: Row) -> str:
     gaps = "event", "services", "advert", "floor", "nvkeep", "ratio", "last address", "rows lost"
     parts = (
         [HEAD.format(**figures["machine"])],
-        (f"\n{note}" for note in figures.get("notes", ())),  # by hand, where not all is of one run
         table(gaps, outages(cases)),
         [STAGES],
         table(("stage", FLOOR, NVKEEP), stages(cases)),

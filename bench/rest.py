@@ -1,7 +1,7 @@
 """What nvkeep costs at rest, and what a command costs that finds nothing to do (`make bench-rest`, root).
 
 Processor time and memory of the agent, of keepalived and of systemd, and lines in the journal, on the server that serves and on
-the one that stands by; then wall and processor time of one `apply`, `status`, `plan` and `check`.
+the one that stands by; then wall and processor time of one `apply`, `status` (both hosts, or this one), `plan` and `check`.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from lab import databases
+from lab import databases, remote
 from lab.cluster import Lab
 from lab.commands import LabError, until
 from lab.databases import Database
@@ -28,7 +28,8 @@ SETTLED = 310.0  # an address is announced again and again for five minutes afte
 LOOKED_ON = 120.0
 RUNS = 11  # of each command
 REFERENCE = ("python3", "-IS", "-c", "pass")
-VERBS = (REFERENCE, *(("nvkeep", *words.split()) for words in ("apply", "status", "plan", "check", "apply --quiet --overdue")))
+TYPED = ("apply", "status", "status --local", "plan", "check", "apply --quiet --overdue")
+VERBS = (REFERENCE, *(("nvkeep", *words.split()) for words in TYPED))
 ONCE = """
 import resource, subprocess, sys, time
 wall, spent = [], []
@@ -67,6 +68,12 @@ class Verb:
 def bare(number: int) -> Database:
     """Give a service of volume, mount and address, with a virtual router id of its own."""
     return Database(f"s{number}", number, bare=True, more=(f"router_id: {number}",))
+
+
+def prepare(server: Server) -> None:
+    """Give a server nvkeep and sshd: `nvkeep status` asks the other host."""
+    databases.enable(server)
+    remote.enable(server, Database().hosts)
 
 
 def watched(server: Server) -> dict[str, int]:
@@ -129,7 +136,7 @@ def measured(services: int, settle: float, seconds: float, runs: int) -> tuple[l
     """Bring up a pair with so many services, wait until it rests, and look."""
     served = [bare(number) for number in range(1, services + 1)]
     text = databases.config(served, served[0].hosts, timing="reconcile: 10")
-    with Lab(served[0].hosts, volumes=[one.volume for one in served], config=text, prepare=databases.enable) as lab:
+    with Lab(served[0].hosts, volumes=[one.volume for one in served], config=text, prepare=prepare) as lab:
         servers = list(lab)
         until(lambda: gathered(served, servers), within=300, what="no server has every service", every=1.0)
         servers.sort(key=partial(all_serve, served), reverse=True)
@@ -143,7 +150,7 @@ def gathered(served: Iterable[Database], servers: Iterable[Server]) -> bool:
     first, second = servers
     for one in served:
         if one.serves(second) and not all_serve(served, second):
-            second.run(("nvkeep", "move", one.name, "--force"), timeout=90, check=False)  # there is no ssh
+            second.run(("nvkeep", "move", one.name, "--force"), timeout=90, check=False)
     return all_serve(served, first) or all_serve(served, second)
 
 

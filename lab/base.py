@@ -31,6 +31,8 @@ PACKAGES = (
     "e2fsprogs",
     "util-linux",
     "openssh-server",
+    "curl",
+    "msmtp-mta",
     "python3",
 )
 # What would start by itself, or would only slow the start down, in a server that does one thing.

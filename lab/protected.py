@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lab import databases
 from lab.cluster import Lab
@@ -56,11 +56,16 @@ def ready(server: Server) -> bool:
     """Return whether a server waits in the background, able to take over."""
     if not (flag(server) and reported(server, SERVICE_NAME, role="BACKUP")):
         return False
-    done = server.run(("nvkeep", "status"), check=False)
-    return done.returncode == 0 and "role BACKUP" in done.stdout
+    said = status(server)
+    return bool(said["summary"] == "ok" and said["role"].startswith("BACKUP"))
 
 
 def well(server: Server) -> bool:
     """Return whether nvkeep calls the service on a server ok."""
-    served = flag(server) and reported(server, SERVICE_NAME, did="serve")
-    return served and server.run(("nvkeep", "status"), check=False).returncode == 0
+    return flag(server) and reported(server, SERVICE_NAME, did="serve") and status(server)["summary"] == "ok"
+
+
+def status(server: Server) -> dict[str, Any]:
+    """Read what a server says of the service; the version before prints the same JSON."""
+    listed: list[dict[str, Any]] = json.loads(server.run(("nvkeep", "status", "--json"), check=False).stdout)
+    return listed[0]

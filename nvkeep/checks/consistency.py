@@ -1,7 +1,7 @@
 """Compare with the other hosts what has to be the same on all of them, part by part, so that what differs has a name.
 
 The agent compares in a thread of its own (agent/comparing.py) and records the outcome in /run/nvkeep/agreement;
-`nvkeep status --all` compares again. A difference is reported, and nothing moves back by itself
+`nvkeep status` compares again. A difference is reported, and nothing moves back by itself
 meanwhile; it never keeps a host from taking over. A host that cannot be reached is not compared: what differed goes on to.
 """
 
@@ -26,6 +26,7 @@ from nvkeep.model.consistency import (
     Compared,
     Difference,
     Parts,
+    comparable,
     compare,
     digest,
     shared,
@@ -44,7 +45,7 @@ UNKNOWN_OPTION = 2  # exit code
 LONGEST_S = 6 * 3600.0  # between two comparisons, where nothing has changed that a host sees by itself
 LATE_S = 600.0  # beyond that
 READ_TIMEOUT_S = 5.0  # for a file of `agree:`
-ANSWER_TIMEOUT_S = 20.0  # for another host to answer
+ANSWER_TIMEOUT_S = 10.0  # for another host to answer
 
 
 def parts(host: Host, cluster: Cluster) -> Parts:
@@ -55,7 +56,7 @@ def parts(host: Host, cluster: Cluster) -> Parts:
 
 def own(host: Host, cluster: Cluster) -> Parts:
     """Look at those parts that cost next to nothing: not at the programs of the backends. Changes nothing."""
-    compared = {"cluster.yaml": digest(json.dumps(cluster.plain(), sort_keys=True))}
+    compared = {"cluster.yaml": digest(comparable(cluster))}
     compared |= {"nvkeep": __version__, "keepalived": _keepalived(host)} | _code()
     compared["keepalived.conf"] = str(keepalived.drifted(host, cluster) or AS_GENERATED)
     mine = cluster.services_of(host.name)

@@ -33,7 +33,8 @@ WORDS = {
 TOP = {
     "cluster": "cluster: NAME", "hosts": "hosts: and two or more hosts under it",
     "services": "services: and one or more services under it",
-    "timing": "timing: {advert: 0.5}", "nvmesh": "nvmesh: {proc: /proc/nvmeibc}",
+    "timing": "timing: {advert: 0.5}", "nvmesh": "nvmesh: {proc: /proc/nvmeibc}", "notify": "notify: {command: [PROGRAM]}",
+    "report": "report: /var/www/html/nvkeep.html",
 }  # fmt: skip
 UNDER = {
     "hosts": "heartbeats: [{interface: eth0, address: 10.0.0.1}] under it",
@@ -57,6 +58,7 @@ EXAMPLES = {key: f"{key}: [{ITEMS[key]}]" for key in ("heartbeats", "volumes", "
     "holders": "none, unit or all",
     "failback": 'manual, or {window: "02:00-05:00"}', "ping": "none, or a list of addresses: [192.168.0.254]",
     "window": 'window: "02:00-05:00"', "proc": "proc: /proc/nvmeibc", "router_id": "router_id: 51", "advert": "advert: 0.5",
+    "mode": "mode: observe", "rto": "rto: 5", "after": "after: 300", "timeout": "timeout: 30",
     "reconcile": "reconcile: 10", "step": "step: 60", "cooldown": "cooldown: 60",
 }  # fmt: skip
 WORDY = r"[A-Za-z0-9_./@:, -]{1,60}"  # what can stand in a list as it is

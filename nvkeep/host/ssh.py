@@ -45,7 +45,7 @@ class Peer:
         try:
             done = self.host.run(argv, timeout)
         except CommandTimeout as error:
-            raise Unreachable(self.name, error.stderr) from error
+            raise Unreachable(self.name, f"no answer within {timeout:g} s") from error
         if done.code == NO_SUCH_PROGRAM and done.err.startswith(f"{argv[0]}: "):
             raise Unreachable(self.name, done.err, "apt-get install openssh-client")
         return done

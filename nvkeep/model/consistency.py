@@ -1,7 +1,9 @@
 """What differs between two hosts that has to be the same on both, in words with the command that shows it. Pure."""
 
+import json
 from hashlib import sha256
 from shlex import quote
+from typing import Any
 
 from nvkeep.model.frozen import frozen
 from nvkeep.model.spec import Cluster
@@ -10,6 +12,8 @@ FILE = "/etc/nvkeep/cluster.yaml"
 AS_GENERATED, MISSING, UNREADABLE = "as generated", "missing", "cannot be read"
 CODE = "nvkeep's code"  # the digest of code and libraries; a host that does not say it is not compared in that
 VERSIONS = {"nvkeep": "nvkeep --version", CODE: "readlink /usr/lib/nvkeep/current", "keepalived": "keepalived --version"}
+
+LATER = {"notify": None, "report": None, "mode": "act", "rto": None}  # keys that came later, and their defaults
 
 Parts = dict[str, str]  # a path, a name of VERSIONS or the command that tells a version -> digest, version, or what is wrong
 
@@ -29,6 +33,20 @@ class Compared:
     at: float = 0.0
     differs: tuple[Difference, ...] = ()
     unreached: str = ""
+
+
+def comparable(cluster: Cluster) -> str:
+    """Give what cluster.yaml says, without the keys that a host with the version before does not have, unless they are used.
+
+    Else the upgrade of one host would be a difference between files that are the same.
+    """
+    record = cluster.plain()
+    record["services"] = {name: _older(spec) for name, spec in record["services"].items()}
+    return json.dumps(_older(record), sort_keys=True)
+
+
+def _older(record: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in LATER or LATER[key] != value}
 
 
 def digest(text: str) -> str:

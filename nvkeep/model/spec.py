@@ -116,6 +116,8 @@ class Service(Frozen):
     failback: Failback = "manual"
     ping: Ping | None = None
     router_id: Annotated[int, Limits(ge=1, le=255)] | None = None
+    mode: Literal["act", "observe"] = "act"
+    rto: Annotated[float, Limits(ge=0.1, le=86400)] | None = None
 
 
 class Heartbeat(Frozen):
@@ -159,6 +161,17 @@ class Nvmesh(Frozen):
     clients: dict[HostName, ClientName] = field(default_factory=dict)
 
 
+class Notify(Frozen):
+    """Who is told of a change: a command, which gets the event, the service and a file with its status; times in seconds.
+
+    `after`: for which a host must not have been able to take over before that is news.
+    """
+
+    command: Annotated[tuple[str, ...], Some]
+    after: Annotated[float, Limits(ge=1, le=86400)] = 300.0
+    timeout: Annotated[float, Limits(ge=1, le=300)] = 30.0
+
+
 class Cluster(Frozen):
     """The whole desired state, the same on every host."""
 
@@ -166,6 +179,8 @@ class Cluster(Frozen):
     hosts: Annotated[dict[HostName, Member], Limits(min_length=2)]
     timing: Timing = Timing()
     nvmesh: Nvmesh = Nvmesh()
+    notify: Notify | None = None
+    report: Path | None = None
     services: Annotated[dict[ServiceName, Service], Limits(min_length=1)]
 
     def router_id(self, service: str) -> int:

@@ -54,14 +54,18 @@ def summarize(
     *,
     yielding: bool,
     held: bool,
+    fenced: bool,
     ordered: bool,
     well: bool,
 ) -> Summary:
-    """Sum up. `outcomes` tell how the resources stand now; `ordered`: by hand; `well`: it may have the role and no warnings."""
+    """Sum up. `outcomes` tell how the resources stand now; `fenced`: a volume was taken from here, and that is not over.
+
+    `ordered`: by hand; `well`: it may have the role and no warnings.
+    """
     words = {outcome.word for outcome in outcomes}
     first = {
         Summary.MAINTENANCE: Obstacle.MAINTENANCE in verdict.obstacles,
-        Summary.LOST: verdict.action is Action.ISOLATE or Obstacle.FENCED in verdict.obstacles,
+        Summary.LOST: verdict.action is Action.ISOLATE or fenced,
         Summary.STUCK: Word.STUCK in words,
         Summary.HELD: held,
         Summary.UNKNOWN: Obstacle.UNKNOWN in verdict.obstacles or Word.UNKNOWN in words,

@@ -1,9 +1,8 @@
 """How the services of this host stand on every host: what `nvkeep status --json` says there, and whether the hosts agree."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
 
 from nvkeep.checks import consistency
 from nvkeep.core.scope import Scope
@@ -11,18 +10,14 @@ from nvkeep.errors import Unreachable
 from nvkeep.host import Host
 from nvkeep.host.ssh import Peer, json_of
 from nvkeep.model.consistency import Compared
-from nvkeep.model.decision import Holder
 from nvkeep.model.frozen import frozen
 from nvkeep.model.spec import Cluster
-from nvkeep.model.summary import EXIT, HOLDERS, Summary
+from nvkeep.model.summary import EXIT
+from nvkeep.status.screen import Status, everything, holds, judge, worst_of
 from nvkeep.status.service import service_status
 
 COMMAND = ("nvkeep", "status", "--json")
-ASK_TIMEOUT_S = 30.0
-DISAGREE = 1
-HELD = {HOLDERS[Holder.ME]: Holder.ME}  # as the version before says it
-
-Status = dict[str, Any]  # a ServiceStatus as JSON has it; only `unheard` where a host said nothing
+ASK_TIMEOUT_S = 10.0  # for a host to answer: at three in the morning nobody waits longer for one that is dead
 
 
 @frozen
@@ -35,18 +30,22 @@ class Everywhere:
 
     @property
     def code(self) -> int:
-        """Give the exit code: the worst of all hosts."""
-        every = [_code(status) for hosts in self.services.values() for status in hosts.values()]
-        return max([*every, DISAGREE if any(compared.differs for compared in self.compared.values()) else 0])
+        """Give the exit code: that of the first line's word."""
+        summed = {service: judge(hosts) for service, hosts in self.services.items()}
+        code = EXIT[summed[worst_of(summed)].word] if summed else 0
+        return code or int(any(compared.differs for compared in self.compared.values()))
 
     def plain(self) -> dict[str, object]:
         """Give it as JSON has it."""
-        services = {name: {"served_by": served_by(hosts), "hosts": hosts} for name, hosts in self.services.items()}
+        services = {name: self._plain(hosts) for name, hosts in self.services.items()}
         return {"services": services, "agreement": {name: asdict(compared) for name, compared in self.compared.items()}}
 
+    def _plain(self, hosts: Mapping[str, Status]) -> dict[str, object]:
+        overall = judge(hosts)
+        return {"summary": overall.word, "sentence": overall.sentence, "served_by": served_by(hosts), "hosts": hosts}
+
     def __str__(self) -> str:
-        blocks = ["\n".join(_block(name, hosts)) for name, hosts in self.services.items()]
-        return "\n\n".join([*blocks, "\n".join(["agreement", *self.lines])])
+        return "\n".join(everything(self.services, self.lines))
 
 
 def look(host: Host, cluster: Cluster, services: Sequence[str]) -> Everywhere:
@@ -93,36 +92,10 @@ def served_by(hosts: Mapping[str, Status]) -> list[str]:
     return [name for name, status in hosts.items() if holds(status)]
 
 
-def holds(status: Status) -> bool:
-    """Return whether a host says that it holds the service; one with the version before says so in words."""
-    return bool(status.get("holder_word", HELD.get(str(status.get("holder")))) == Holder.ME)
-
-
 def whole(status: Status) -> bool:
     """Return whether a host says that it holds the service, and everything stands; the version before has only marks."""
     settled = status.get("settled", all(line["mark"] == "[OK]" for line in status.get("lines", ())))
     return holds(status) and bool(settled)
-
-
-def _code(status: Status) -> int:
-    word = str(status.get("summary", ""))
-    return EXIT[Summary(word)] if word in set(Summary) else EXIT[Summary.UNKNOWN]
-
-
-def _block(service: str, hosts: Mapping[str, Status]) -> Iterator[str]:
-    unheard = any("unheard" in status for status in hosts.values())
-    nobody = "no host that answered" if unheard else "nobody"
-    yield f"{service}: served by {' and '.join(served_by(hosts)) or nobody}"
-    for name, status in hosts.items():
-        yield f"  {name}: {_line(status)}"
-        yield from (f"    ! {warning}" for warning in status.get("warnings", ()))
-
-
-def _line(status: Status) -> str:
-    if "unheard" in status:
-        return f"{Summary.UNKNOWN}: {status['unheard']}"
-    ready = "may take over" if status.get("eligible") else f"may not take over: {status.get('eligible_why')}"
-    return f"{status.get('summary')}, role {status.get('role')}, {ready}; last pass {status.get('last_pass')}"
 
 
 def _agreeing(host: Host, name: str, compared: Compared) -> list[str]:

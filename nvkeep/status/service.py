@@ -6,14 +6,14 @@ from typing import Any
 from nvkeep.core.observe import Observation, observe
 from nvkeep.core.scope import Scope
 from nvkeep.errors import ProbeError
-from nvkeep.model.decision import Action, Holder, Obstacle, decide
+from nvkeep.model.decision import Action, Holder, decide
 from nvkeep.model.frozen import frozen
 from nvkeep.model.plan import WANT, State, Unknown, Want
 from nvkeep.model.report import Outcome, Word
 from nvkeep.model.summary import HOLDERS, Summary, summarize
 from nvkeep.model.timers import Blocked
 from nvkeep.reconcilers import Resource
-from nvkeep.status import warnings
+from nvkeep.status import past, warnings
 
 SCHEMA = 2  # of the JSON; grows when a key changes its meaning or goes
 NOT_YET = "this host does not take over from another host yet"
@@ -42,6 +42,8 @@ class ServiceStatus:
     """
 
     schema: int
+    host: str
+    at: float
     service: str
     summary: Summary
     role: str
@@ -58,6 +60,7 @@ class ServiceStatus:
     blockers: tuple[str, ...]
     lines: tuple[Line, ...]
     journal: tuple[str, ...]
+    past: tuple[str, ...]
 
 
 def service_status(scope: Scope) -> ServiceStatus:
@@ -69,22 +72,25 @@ def service_status(scope: Scope) -> ServiceStatus:
         _remembered(_outcome(resource, observation.seen[resource.key], verdict.judged_by), last) for resource in scope.resources
     ]
     warned = warnings.warnings(scope, observation, last)
-    held, new = _held(scope), not scope.store.listened()
+    held, fencing = _held(scope), scope.store.fencing()
     orders = warnings.orders(scope)
     yielding, well = scope.host.now() < timers.yield_until, scope.store.flag() and not warned
     unfit = _unfit(scope, last)
-    # No record counts as having been fenced, and is not that.
-    summed_up = verdict._replace(obstacles=verdict.obstacles - {Obstacle.FENCED}) if new else verdict
-    summary = summarize(summed_up, outcomes, yielding=yielding, held=held is not None, ordered=bool(orders), well=well)
+    fenced = fencing.taken  # no record counts as having been fenced, and is not that
+    summary = summarize(
+        verdict, outcomes, yielding=yielding, held=held is not None, fenced=fenced, ordered=bool(orders), well=well
+    )
     return ServiceStatus(
         schema=SCHEMA,
+        host=scope.host.name,
+        at=scope.host.wall(),
         service=scope.service,
         summary=summary,
         role=_role(scope, observation),
         holder_word=observation.facts.holder,
         settled=all(outcome.word is Word.IN_SYNC for outcome in outcomes),
         holder=HOLDERS[observation.facts.holder] + (f" ({observation.holders.by})" if observation.holders.by else ""),
-        why=observation.holders.unknown or (NOT_YET if new and verdict.barred else verdict.why),
+        why=observation.holders.unknown or (NOT_YET if fencing.assumed and verdict.barred else verdict.why),
         eligible=not unfit,
         eligible_why=unfit,
         last_pass=f"{warnings.age(scope, last):.0f} s ago: {last['did']}" if last else "none in this boot; nvkeep apply",
@@ -96,6 +102,7 @@ def service_status(scope: Scope) -> ServiceStatus:
         journal=warnings.journal(
             scope, [held.key] if held else [outcome.key for outcome in outcomes if outcome.word is Word.FAILED]
         ),
+        past=tuple(past.sentences(scope, here=observation.facts.holder is Holder.ME)),
     )
 
 

@@ -43,7 +43,7 @@ def warnings(scope: Scope, observation: Observation, last: dict[str, Any]) -> li
     texts += consistency.disagreements(scope.host, scope.service)
     texts += keepalived.trouble(scope, observation)
     texts += [expired for expired in _expired(scope) if expired not in texts]
-    if not scope.store.listened():
+    if (fencing := scope.store.fencing()).bars and fencing.assumed:
         texts.append(NEW_HERE)
     return texts + [late(scope, last)] * bool(late(scope, last))
 

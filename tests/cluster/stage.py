@@ -281,7 +281,7 @@ def shown(server: Server, one: Database) -> str:
     """Show the status, what is left and the last of the logs of a database on a server."""
     if not server.awake:
         return "not awake"
-    status = server.run(("nvkeep", "status", one.name), check=False)
+    status = server.run(("nvkeep", "status", "--local", one.name), check=False)
     logs = [line for path in LOGS for line in server.read(path).splitlines()[-400:] if f" {one.name}: " in line]
     flagged, left = flag(server, one.name), one.left(server)
     return "\n".join((f"flag {flagged}, left {left}", status.stdout, status.stderr, *logs[-30:]))

@@ -68,7 +68,10 @@ def hand_over(pair: Pair) -> None:
 
 
 def stuck(server: Server) -> bool:
-    return "pg on " in (said := server.run(("nvkeep", "status"), check=False).stdout) and f"{server.name}: stuck" in said
+    return (
+        "pg on " in (said := server.run(("nvkeep", "status", "--local"), check=False).stdout)
+        and f"{server.name}: stuck" in said
+    )
 
 
 def mount_line(server: Server) -> str:
@@ -91,7 +94,7 @@ def test_stuck_is_told_and_the_volume_stays_until_the_holder_is_gone(busy: Pair)
     holder, heir = busy.active, busy.other
     squat(holder)
     pid = main_pid(holder, "squatter.service")
-    early = holder.run(("nvkeep", "status"), check=False)
+    early = holder.run(("nvkeep", "status", "--local"), check=False)
     assert early.returncode == 0
     assert f"! {PATH}: pid {pid} (sleep) of squatter.service works in {PATH} (would block a release" in early.stdout
     told = holder.run(("nvkeep", "holders"), check=False)
@@ -100,7 +103,7 @@ def test_stuck_is_told_and_the_volume_stays_until_the_holder_is_gone(busy: Pair)
     keep_away(heir)
     holder.run(("systemctl", "stop", "keepalived"))
     until(lambda: stuck(holder), within=40, what="it is not stuck")
-    said = holder.run(("nvkeep", "status"), check=False)
+    said = holder.run(("nvkeep", "status", "--local"), check=False)
     assert said.returncode == 2
     for word in (f"pid {pid} (/usr/bin/sleep 8888)", "of squatter.service", PATH, "systemctl stop squatter.service"):
         assert word in said.stdout
@@ -139,7 +142,7 @@ def test_all_hands_over_whoever_holds_it(busy: Pair) -> None:
 def test_unit_ends_what_a_unit_of_its_own_left_behind(busy: Pair) -> None:
     holder, heir = busy.active, busy.other
     assert "sleep 7777" in holder.run(("ps", "ax")).stdout
-    assert "! /srv" not in holder.run(("nvkeep", "status"), check=False).stdout
+    assert "! /srv" not in holder.run(("nvkeep", "status", "--local"), check=False).stdout
     hand_over(busy)
     assert f"(sleep 7777) of {UNIT} works in {PATH}" in actions(holder)
     busy.finish(heir, clean=holder)
@@ -170,7 +173,7 @@ def test_those_who_come_back_at_once_are_stuck_until_they_are_stopped(busy: Pair
     keep_away(heir)
     holder.run(("systemctl", "stop", "keepalived"))
     until(lambda: stuck(holder), within=60, what="it is not stuck")
-    said = holder.run(("nvkeep", "status"), check=False).stdout
+    said = holder.run(("nvkeep", "status", "--local"), check=False).stdout
     assert "it was killed, and is back" in said
     assert "systemctl stop squatter.service" in said
     assert holder.path(ATTACHED).exists()

@@ -23,7 +23,7 @@ def test_a_unit_that_fails_on_the_backup_is_tried_three_times_and_held() -> None
         first.power_cut()
         watch.wait_said(backup, "held", within=90)
         time.sleep(3 * COOLDOWN)  # as long as three more tries would wait
-        told = backup.run(("nvkeep", "status", "pg"), check=False)
+        told = backup.run(("nvkeep", "status", "--local", "pg"), check=False)
         assert (told.returncode, says(backup, PG, "held")) == (2, True)
         for word in (PG.unit, WORDS, "nvkeep reset pg"):
             assert word in told.stdout

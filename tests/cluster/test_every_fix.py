@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lab.server import Server
 
-STATUS, CHECK = ("nvkeep", "status"), ("nvkeep", "check", "--host")
+STATUS, CHECK = ("nvkeep", "status", "--local"), ("nvkeep", "check", "--host")
 PART, CONF, FIFO = "/etc/keepalived/nvkeep.conf", "/etc/keepalived/keepalived.conf", "/run/nvkeep/vrrp.fifo"
 INSTALL = ("nvkeep", "keepalived", "--install")
 DROP_IN = "/usr/lib/systemd/system/keepalived.service.d/nvkeep.conf"

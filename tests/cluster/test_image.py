@@ -70,5 +70,5 @@ def test_lease_taken_by_hand_isolates_the_old_holder(images: Pair) -> None:
     images.more_rows()
     images.writer.stop()
     assert images.writer.lost() == 0
-    assert "holder this host" in thief.run(("nvkeep", "status")).stdout
+    assert "holder this host" in thief.run(("nvkeep", "status", "--local")).stdout
     assert loser.run(("ls", "/dev/nvkeep")).stdout == ""

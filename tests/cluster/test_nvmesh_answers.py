@@ -155,7 +155,7 @@ def test_a_free_volume_is_taken_and_a_second_pass_does_nothing(lab: Lab) -> None
     again = apply(a)
     assert (again.returncode, "nothing to do" in again.stdout) == (0, True)
     assert len(lab.storage.events()) == before
-    assert a.run(("nvkeep", "status", "pg"), check=False).returncode == 0
+    assert a.run(("nvkeep", "status", "--local", "pg"), check=False).returncode == 0
 
 
 def test_a_master_yields_to_a_holder_that_still_serves(lab: Lab) -> None:
@@ -165,7 +165,7 @@ def test_a_master_yields_to_a_holder_that_still_serves(lab: Lab) -> None:
     assert "yield" in words(done), words(done)
     assert (serves(a), clean(b), lab.storage.holder()) == (True, True, "srv-a")
     assert lab.storage.table()["version"] == 2
-    assert "split" in b.run(("nvkeep", "status", "pg"), check=False).stdout
+    assert "split" in b.run(("nvkeep", "status", "--local", "pg"), check=False).stdout
 
 
 def test_a_master_seizes_from_a_holder_that_is_silent_and_that_one_cleans_up(lab: Lab) -> None:
@@ -175,7 +175,7 @@ def test_a_master_seizes_from_a_holder_that_is_silent_and_that_one_cleans_up(lab
     done = apply(b)
     assert (done.returncode, "seize" in words(done)) == (0, True), words(done)
     assert (serves(b), may_write(a), lab.storage.holder()) == (True, False, "srv-b")
-    assert "lost" in a.run(("nvkeep", "status", "pg"), check=False).stdout
+    assert "lost" in a.run(("nvkeep", "status", "--local", "pg"), check=False).stdout
     apply(a)
     assert clean(a)
     assert serves(b)
@@ -271,7 +271,7 @@ def test_a_degraded_volume_is_told_as_what_it_is(lab: Lab) -> None:
     serve(a)
     for text, code in (("Live, with IO, no protection", 0), ("Live, Degraded Read-Only", 1), ("Live, no IO, Toma Error", 1)):
         lab.storage.health(text)
-        status = a.run(("nvkeep", "status", "pg"), check=False)
+        status = a.run(("nvkeep", "status", "--local", "pg"), check=False)
         assert status.returncode == code, status.stdout
         assert (text in status.stdout) == bool(code)
     began = boottime()
@@ -292,7 +292,7 @@ def test_a_status_that_cannot_be_read_changes_nothing_and_is_said(lab: Lab) -> N
         lab.storage.defect("srv-a", kind)
         done = apply(a)
         assert (done.returncode, "status.json" in words(done)) == (1, True), (kind, words(done))
-        assert a.run(("nvkeep", "status", "pg"), check=False).returncode == 3
+        assert a.run(("nvkeep", "status", "--local", "pg"), check=False).returncode == 3
         assert serves(a)
         assert len(lab.storage.events()) == before
         lab.storage.defect("srv-a", None)  # for longer than the I/O deadline it may not last
@@ -311,7 +311,7 @@ def test_every_generation_of_status_json_is_read(lab: Lab) -> None:
     take(lab, b, preempt=True)
     for style in ("hex", "int", "old", "jdr"):
         lab.storage.configure(style=style)
-        assert "lost" in a.run(("nvkeep", "status", "pg"), check=False).stdout, style
+        assert "lost" in a.run(("nvkeep", "status", "--local", "pg"), check=False).stdout, style
     apply(a)
     assert clean(a)
 
@@ -325,7 +325,7 @@ def test_a_client_that_is_not_ready_changes_nothing_and_is_said(lab: Lab) -> Non
         done = apply(a)
         assert (done.returncode, "nvmeshclient" in words(done)) == (1, True), (state, words(done))
         assert serves(a)
-    assert a.run(("nvkeep", "status", "pg"), check=False).returncode == 3
+    assert a.run(("nvkeep", "status", "--local", "pg"), check=False).returncode == 3
 
 
 @only_old

@@ -120,12 +120,12 @@ def test_a_standby_hands_over_and_serves_nothing_until_it_is_activated(pair: Pai
     done = server.run(("nvkeep", "standby", "--reason", "new disks"), timeout=90)
     assert "nothing of it is left here" in done.stdout
     pair.wait_serving(other)
-    status = server.run(("nvkeep", "status"), check=False)
+    status = server.run(("nvkeep", "status", "--local"), check=False)
     assert status.returncode == ORDERED
     assert "this host is on standby" in status.stdout.splitlines()[1] + status.stdout.splitlines()[2]
     assert "new disks; nvkeep activate" in status.stdout
     server.reboot()
-    assert server.run(("nvkeep", "status"), check=False).returncode == ORDERED
+    assert server.run(("nvkeep", "status", "--local"), check=False).returncode == ORDERED
     server.run(("nvkeep", "activate"))
     pair.wait_ready(server)
     result = pair.finish(other, clean=server)
@@ -137,7 +137,7 @@ def test_a_standby_of_another_host(pair: Pair) -> None:
     server, other, before = pair.active, pair.other, len(moves(pair))
     other.run(("nvkeep", "standby", server.name, "--reason", "from afar"), timeout=90)
     pair.wait_serving(other)
-    assert "by root on" in server.run(("nvkeep", "status"), check=False).stdout
+    assert "by root on" in server.run(("nvkeep", "status", "--local"), check=False).stdout
     other.run(("nvkeep", "activate", server.name), timeout=60)
     pair.wait_ready(server)
     pair.finish(other, clean=server)
@@ -170,7 +170,7 @@ def test_in_maintenance_nothing_is_healed_and_nothing_moves_until_it_ends(pair: 
     server, before = pair.active, len(moves(pair))
     server.run(("nvkeep", "maintenance", "pg", "--for", "2h", "--reason", "vacuum full"), timeout=60)
     for one in pair.lab:
-        assert one.run(("nvkeep", "status"), check=False).returncode == ORDERED
+        assert one.run(("nvkeep", "status", "--local"), check=False).returncode == ORDERED
     server.run(("systemctl", "stop", PG.unit))
     server.run(("systemctl", "restart", "keepalived.service"))
     for one in pair.lab:

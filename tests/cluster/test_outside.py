@@ -201,7 +201,7 @@ def test_a_firewall_that_lets_no_advert_through_is_named(stage: Stage) -> None:
 
 
 def asked(server: Server) -> str:
-    return server.run(("nvkeep", "status", PG.name), check=False).stdout
+    return server.run(("nvkeep", "status", "--local", PG.name), check=False).stdout
 
 
 def test_a_start_that_takes_longer_than_systemd_waits_is_named(stage: Stage) -> None:

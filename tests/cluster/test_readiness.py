@@ -115,7 +115,7 @@ def sh(server: Server, script: str) -> None:
 def told(server: Server) -> str:
     """Make one pass, and give what `nvkeep status` says after it; it may not call that ok."""
     server.run(("nvkeep", "apply"), check=False, timeout=60)
-    done = server.run(("nvkeep", "status"), check=False)
+    done = server.run(("nvkeep", "status", "--local"), check=False)
     assert done.returncode != 0
     return done.stdout
 
@@ -133,7 +133,7 @@ def assert_told(server: Server, what: str, why: str, printed: str) -> None:
 def assert_ready(server: Server) -> None:
     """Assert that one pass is enough to be ready again."""
     server.run(("nvkeep", "apply"), timeout=60)
-    assert flag(server) == "1", server.run(("nvkeep", "status"), check=False).stdout
+    assert flag(server) == "1", server.run(("nvkeep", "status", "--local"), check=False).stdout
 
 
 @pytest.mark.parametrize("name", STANDBY)

@@ -301,7 +301,7 @@ def test_setup_serves_and_made_again_changes_nothing_for_whoever_writes(lab: Lab
     before, running = standing(lab), [processes(server) for server in lab]
     again = setup(a, "--yes")
     assert again.returncode == 0, again.stdout
-    assert again.stdout == ("srv-a, srv-b: set up as cluster.yaml says; nothing was changed\nnext: nvkeep status --all\n")
+    assert again.stdout == ("srv-a, srv-b: set up as cluster.yaml says; nothing was changed\nnext: nvkeep status\n")
     assert standing(lab) == before
 
     b.write(FILE, protected.config().replace("reconcile: ", "advert: 0.3, reconcile: "))

@@ -216,8 +216,12 @@ def assert_waited_for_the_client(server: Server) -> None:
 
 def assert_says_so(server: Server) -> None:
     """Assert that status tells that keepalived was not started, is not at boot, and what to type."""
-    until(lambda: server.run(("nvkeep", "status"), check=False).returncode == 1, within=20, what="status is not degraded")
-    told = server.run(("nvkeep", "status"), check=False).stdout
+    until(
+        lambda: server.run(("nvkeep", "status", "--local"), check=False).returncode == 1,
+        within=20,
+        what="status is not degraded",
+    )
+    told = server.run(("nvkeep", "status", "--local"), check=False).stdout
     assert "keepalived has not been started since this host booted, so it has no role; systemctl start keepalived" in told
     assert ". keepalived is not enabled at boot" in told
     assert FLOATING not in protected.addresses(server)

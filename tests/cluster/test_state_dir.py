@@ -17,7 +17,7 @@ RUN, VAR, LOG = "/run/nvkeep", "/var/lib/nvkeep", "/var/log/nvkeep"
 
 
 def status(server: Server) -> tuple[int, str]:
-    done = server.run(("nvkeep", "status"), check=False)
+    done = server.run(("nvkeep", "status", "--local"), check=False)
     assert done.stderr == ""
     return done.returncode, done.stdout
 

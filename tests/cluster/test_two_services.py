@@ -37,6 +37,6 @@ def test_a_volume_without_io_does_not_delay_the_other_service() -> None:
         lab.storage.io_delay(None, "vol1")  # whoever takes vol1 from now on never gets I/O
         holder.power_cut()
         until(lambda: serves_other(heir), within=15, what="the other service was delayed")
-        status = heir.run(("nvkeep", "status", "other"), check=False)
+        status = heir.run(("nvkeep", "status", "--local", "other"), check=False)
         assert "[OK] FLOATING IP: host0 fd77::11/64" in status.stdout
         assert "[OK] VOLUME: vol10" in status.stdout

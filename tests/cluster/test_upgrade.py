@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 NOTHING_MOVED = 0.5  # seconds: the longest gap where nothing may move
 AGENT = "nvkeep.service"
-WHOLE = ("nvkeep", "packaging", "pyproject.toml")
+WHOLE = ("nvkeep", "packaging", "docs", "pyproject.toml")
 
 
 def version(home: Path, name: str) -> Path:

@@ -11,11 +11,15 @@ from typing import NamedTuple
 from nvkeep.cli import ORIGINAL
 
 ELSEWHERE, CONF, FSTAB = "/opt/elsewhere.yaml", "/opt/nvkeep_service.conf", "/opt/fstab"
+PAGE = "/root/page.html"
 AWAY = f"-f {ELSEWHERE}"  # a cluster.yaml of two other hosts
 NOT_A_HOST = "srv-a is not a host of this cluster; its hosts are other-a, other-b"
 NO_ROOT = "nvkeep: permission denied; run it as root"
 NO_FILE = "/nowhere:1:1: No such file or directory; name the file"
 NO_WORD = "unrecognized arguments: "
+NO_ENTRY = "nope is no entry and no service of the history; nvkeep history"
+NO_NOTIFY = "/etc/nvkeep/cluster.yaml has no `notify:`; add notify: {command: [PROGRAM]}"
+NOT_SERVED = "srv-b does not serve pg; type this on the host that does: nvkeep status pg"
 NO_NOPE = "srv-a may not run nope; it may run pg"
 NO_SERVICE = "the following arguments are required: SERVICE"
 NO_TIME = "'2x' is not a length of time; write 90s, 30m, 2h or 1d"
@@ -23,7 +27,7 @@ NO_HOST = "nowhere is not a host of this cluster; its hosts are srv-a, srv-b"
 NO_KIND = "invalid choice: 'nonsense' (choose from 'standby', 'stopped', 'away', 'maintenance')"
 NOT_DOWN = "/run/nvkeep/leaving does not exist: the system is not shutting down; nothing was done"
 RUNS = "nvkeep.service runs it already"
-SERVED = "pg: it is served; nvkeep status --all"
+SERVED = "pg: it is served; nvkeep status"
 NOTHING_LEFT = "pg: nothing of it is left here"
 MAINTAIN = "maintenance pg --for 1h --reason x"
 MAINTAINED = "maintenance: it is watched, and nothing is done, since "
@@ -114,6 +118,24 @@ WRONG = (
     Row("umount /srv/pg --within x", 2, "invalid float value: 'x'"),
     Row("agent pg", 2, NO_WORD),
     Row("agent -f /nowhere", 1, RUNS),
+    Row("apply /nowhere", 2, "/nowhere is no plan: "),
+    Row("plan --if nonsense", 1, "nonsense is no event; write HOST=down"),
+    Row("plan --if nowhere=down", 1, "nowhere=down is no event of this cluster"),
+    Row("plan --assume nonsense", 1, "--assume nonsense: write SERVICE=EVENT"),
+    Row("explain", 2, NO_SERVICE),
+    Row("explain nope", 2, NO_NOPE),
+    Row("history nope", 1, NO_ENTRY),
+    Row("history -n 0", 2, "'0' is not a number of entries; write 1 or more"),
+    Row("history pg --svg /root/drawn.svg", 1, "--svg draws one entry: nvkeep history ID --svg FILE"),
+    Row("replay", 2, "the following arguments are required: ID"),
+    Row("replay nope", 1, "nope is no entry of the history; nvkeep history"),
+    Row("rehearse", 2, NO_SERVICE),
+    Row("rehearse nope", 2, NO_NOPE),
+    Row("rehearse pg --to nowhere", 2, "nowhere is no other host of pg; it may run on srv-a, srv-b"),
+    Row("report", 2, "the following arguments are required: --html"),
+    Row("report --html /proc/page.html", 1, "nvkeep: /proc/page.html cannot be written: "),
+    Row("notify", 2, "the following arguments are required: --test"),
+    Row("notify --test -f /nowhere", 2, NO_FILE),
     Row("shutdown pg", 2, NO_WORD),
     Row("shutdown -f /nowhere", 2, NOT_DOWN),
     *(Row(f"{command} --nonsense", 2, NO_WORD) for command in ORIGINAL),
@@ -124,8 +146,12 @@ WRONG = (
 WRONG_HOST = (
     *(
         Row(f"{verb} {AWAY}", 2, NOT_A_HOST)
-        for verb in ("apply", "status", "agreement", "holders", "failback", "override", "role")
+        for verb in ("apply", "status", "agreement", "holders", "failback", "override", "role", "explain pg")
     ),
+    *(Row(f"{verb} {AWAY}", 2, NOT_A_HOST) for verb in ("rehearse pg", f"report --html {PAGE}")),
+    Row(f"notify --test {AWAY}", 2, f"{ELSEWHERE} has no `notify:`"),
+    Row("history", 0),
+    Row("replay nope", 1, "nope is no entry of the history; nvkeep history"),
     *(Row(f"{verb} {AWAY}", 1, NOT_A_HOST) for verb in ("plan", "diff")),
     Row(f"check --host {AWAY}", 2, NOT_A_HOST),
     Row(f"show {AWAY}", 0, "other-a"),
@@ -146,11 +172,12 @@ WRONG_HOST = (
     Row(f"nvkeep_apply_config {AWAY}", 2, "srv-a may run no service of this cluster; type it on one of other-a, other-b"),
     *(Row(f"{command} {AWAY}", 2, NOT_A_HOST) for command in ORIGINAL if command != "nvkeep_apply_config"),
     # where it is not served
-    Row("move pg --here", 2, "pg: it is not served by srv-b; nvkeep status --all", "srv-b"),
+    Row("move pg --here", 2, "pg: it is not served by srv-b; nvkeep status", "srv-b"),
     Row("move pg --to srv-a", 0, "pg: srv-a serves it already", "srv-b"),
     Row("stop pg --here", 0, NOTHING_LEFT, "srv-b"),
     Row("start pg --here", 1, "nvkeep move pg --to srv-b", "srv-b"),
     Row("failback", 0, "", "srv-b"),
+    Row("rehearse pg", 2, NOT_SERVED, "srv-b"),
     Row("nvkeep_manual_startup -p", 1, "pg: srv-a serves it, and it stays there", "srv-b"),
     Row("nvkeep_clean_shutdown -l", 0, "All done.", "srv-b"),
 )
@@ -171,13 +198,17 @@ NOT_ROOT = (
     *(Row(typed, 1, NO_ROOT) for typed in (*CHANGING, *ORDERING, "reset pg", "failback", "agent", "keepalived --install")),
     *(Row(typed, 2, "run it as root") for typed in ("setup --yes", "setup --check", "setup --undo", "nvkeep_apply_config")),
     *(Row(typed, 1, NO_ROOT) for typed in ("nvkeep_clean_shutdown", "nvkeep_manual_startup")),
+    *(Row(typed, 1, NO_ROOT) for typed in ("rehearse pg", "notify --test")),
+    *(Row(typed, 1, "permission denied; run it as root") for typed in ("history", "replay nope")),
+    Row("explain pg", 0, "line 4: serve"),
+    Row(f"report --html {PAGE}", 1, f"nvkeep: {PAGE} cannot be written: Permission denied"),
     Row("umount /srv/pg", 1, "run it as root"),
     Row(
         "import -o /etc/nvkeep/made.yaml " + f"{CONF} {FSTAB}", 1, "/etc/nvkeep/made.yaml cannot be written: Permission denied"
     ),
     Row("shutdown", 2, NOT_DOWN),
     Row("holders", 1, "only root sees who holds /srv/pg; run it as root"),
-    Row("status", 0, "role MASTER, holder this host"),
+    Row("status --local", 0, "role MASTER, holder this host"),
     Row("nvkeep_check_status", 0, "pg: ok"),
     Row("role", 0, "pg: MASTER"),
     Row("plan", 0, "nothing to do"),
@@ -193,7 +224,7 @@ NOT_ROOT = (
 LOOKING = (
     Row("plan", 0, "nothing to do"),
     Row("diff", 0, "nothing to do"),
-    Row("status", 0, "pg on srv-a: ok"),
+    Row("status --local", 0, "pg on srv-a: ok"),
     Row("agreement", 0, "keepalived.conf: as generated"),
     Row("holders", 0, "stops with the service"),
     Row("check --host", 0, "can be recorded"),
@@ -209,6 +240,12 @@ LOOKING = (
     Row("shutdown", 2, NOT_DOWN),
     Row("umount /nowhere", 0, "nothing is mounted at /nowhere"),
     Row("move pg --to srv-a", 0, "pg: srv-a serves it already"),
+    Row("explain pg", 0, "what would change it"),
+    Row("history", 0, " pg "),
+    Row("replay nope", 1, "nope is no entry of the history; nvkeep history"),
+    Row("notify --test", 2, NO_NOTIFY),
+    Row(f"report --html {PAGE}", 0, f"written to {PAGE}"),
+    Row("plan --if srv-a=down", 0, "pg: keepalived on srv-b detects it"),
 )  # what changes nothing, and waits for nobody
 
 TWICE = (
@@ -226,6 +263,7 @@ WAITING = (
     Row("apply", 0, "nothing to do"),
     Row("start pg", 0, SERVED),
     Row("start pg --here", 0, "pg: srv-a serves it"),
+    Row("rehearse pg", 2, NOT_SERVED, "srv-b"),
     Row("reset pg", 0, "pg: reset"),
     Row("maintenance pg --end", 0, "pg: it was not in maintenance here"),
     Row("keepalived --install", 0, "/etc/keepalived/nvkeep.conf is as generated; nothing to change"),

@@ -9,7 +9,7 @@ from nvkeep.checks import consistency
 from nvkeep.config import parsing
 from nvkeep.host import Completed
 from nvkeep.host.ssh import OPTIONS
-from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Compared, Difference, compare, digest
+from nvkeep.model.consistency import AS_GENERATED, CODE, MISSING, UNREADABLE, Compared, Difference, comparable, compare, digest
 from nvkeep.model.spec import Cluster
 from tests.unit.played import Played
 
@@ -164,3 +164,12 @@ def test_a_record_that_nobody_renews_is_said() -> None:
     assert consistency.not_compared(host, "srv-b", Compared(unreached="no route")) == (  # type: ignore[arg-type]  # as above
         "not compared with srv-b in this boot: no route"
     )
+
+
+def test_keys_that_came_later_are_compared_only_where_they_are_used() -> None:
+    said = comparable(CLUSTER)
+    assert not {"notify", "report"} & json.loads(said).keys()
+    assert not {"mode", "rto"} & json.loads(said)["services"]["nfs"].keys()
+    assert comparable(replace(CLUSTER, report="/srv/www/index.html")) != said
+    observed = replace(CLUSTER.services["nfs"], mode="observe")
+    assert comparable(replace(CLUSTER, services=CLUSTER.services | {"nfs": observed})) != said

@@ -9,7 +9,8 @@ from nvkeep.host import Completed
 from nvkeep.host.ssh import json_of
 from nvkeep.model.decision import Holder
 from nvkeep.model.summary import HOLDERS
-from nvkeep.status.cluster import holds, whole
+from nvkeep.status.cluster import whole
+from nvkeep.status.screen import holds
 
 STATUS = [{"service": "pg"}]
 NOISE = "hello root\n[info] 3 updates\n{not json\n"
