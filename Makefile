@@ -2,6 +2,7 @@
 # make test    everything: format, lint, types, unit, simulation, cluster   (root)
 # make machines  nvkeep on real NVMe, SCSI and DRBD, in emulated machines  (root)
 # make fuzz MINUTES=10   mutated input for everything that reads what comes from outside
+# make generate  write the man page, the completions and docs/keys.md from the code
 # make bench   nvkeep beside a script that checks nothing, at rest and under load; writes docs/performance.md  (root, two hours)
 # make bench-takeover  how long a power cut and a move take the service away, beside a script that checks nothing  (root)
 # make bench-rest  what nvkeep costs while nothing happens, and a command that finds nothing to do  (root)
@@ -15,7 +16,7 @@ APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-
 APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-takeover bench-rest bench-hour lock install clean apt-lab apt-machines
+.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-takeover bench-rest bench-hour generate lock install clean apt-lab apt-machines
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -76,6 +77,9 @@ bench-rest: .venv/ready apt-lab
 
 bench-hour: .venv/ready apt-lab
 	@$(PY) bench/hour.py $(WITH)
+
+generate: .venv/ready
+	@$(PY) packaging/generate.py
 
 lock: .venv/ready
 	@.venv/bin/pip install -qq --disable-pip-version-check uv

@@ -12,33 +12,50 @@ TYPE_CHECKING = False  # typing's own takes a sixth of the time of the timer's q
 if TYPE_CHECKING:
     import argparse
 
-VERBS = {
-    "apply": "make one pass over every service of this host",
-    "plan": "say what a pass would do, and do nothing",
-    "diff": "the same, with the drift in words",
-    "status": "the status of every service on this host, and why",
-    "agreement": "what has to be the same on every host, as it is on this one",
-    "holders": "who would keep a service's file systems from being unmounted",
-    "check": "check whether cluster.yaml is right",
-    "import": "turn the original nvkeep's two files into a cluster.yaml",
-    "show": "print cluster.yaml with every default filled in",
-    "schema": "print the JSON Schema of cluster.yaml",
-    "keepalived": "print or install this host's keepalived configuration",
-    "setup": "from nothing to running: set up all hosts of the cluster, or none",
-    "move": "move a service to another host, in order",
-    "standby": "a host releases everything, and serves nothing until it is activated",
-    "activate": "a host may serve again",
-    "stop": "stop a service on every host, or release it on this one",
-    "start": "start a stopped service again",
-    "maintenance": "watch a service and do nothing, for a while",
-    "override": "list, record or end orders given by hand, on this host alone",
-    "failback": "move services home to this host, in their window; run by nvkeep-failback.timer",
-    "reset": "let this host try again after failures",
-    "role": "show the roles, or set one by hand",
-    "umount": "unmount one file system, by the escalation where it is busy; what a release runs",
-    "agent": "the agent; run by nvkeep.service",
-    "shutdown": "release everything, because the system goes down; run by nvkeep-shutdown.service",
-}
+GROUPS = {
+    "look": {
+        "status": "the status of every service of this host, on every host, and why",
+        "explain": "which rule decides about a service now, on which facts, and what would change it",
+        "history": "what passes changed or refused, each as a timeline",
+        "report": "write a page that shows the cluster, its last takeovers and rehearsals",
+        "replay": "decide again on the facts of an entry of the history",
+        "plan": "say what a pass would do, and do nothing",
+        "diff": "the same, with the drift in words",
+        "holders": "who would keep a service's file systems from being unmounted",
+        "agreement": "what has to be the same on every host, as it is on this one",
+    },
+    "set up": {
+        "setup": "from nothing to running: set up all hosts of the cluster, or none",
+        "check": "check whether cluster.yaml is right",
+        "show": "print cluster.yaml with every default filled in",
+        "schema": "print the JSON Schema of cluster.yaml",
+        "notify": "run the command under `notify:` now, as a test",
+        "keepalived": "print or install this host's keepalived configuration",
+        "import": "turn the original nvkeep's two files into a cluster.yaml",
+    },
+    "operate": {
+        "move": "move a service to another host, in order",
+        "standby": "a host releases everything, and serves nothing until it is activated",
+        "activate": "a host may serve again",
+        "stop": "stop a service on every host, or release it on this one",
+        "start": "start a stopped service again",
+        "rehearse": "move a service for real, measure how long its clients wait, and move it back",
+        "maintenance": "watch a service and do nothing, for a while",
+        "override": "list, record or end orders given by hand, on this host alone",
+    },
+    "repair": {
+        "apply": "make one pass over every service of this host",
+        "reset": "let this host try again after failures",
+        "umount": "unmount one file system, by the escalation where it is busy; what a release runs",
+        "role": "show the roles, or set one by hand",
+    },
+    "run by systemd": {
+        "agent": "the agent; run by nvkeep.service",
+        "failback": "move services home to this host, in their window; run by nvkeep-failback.timer",
+        "shutdown": "release everything, because the system goes down; run by nvkeep-shutdown.service",
+    },
+}  # by what one wants to do
+VERBS = {verb: does for group in GROUPS.values() for verb, does in group.items()}
 LEGACY = {"import": "import_"}  # verbs that read the original's files
 ORIGINAL = {
     "nvkeep_apply_config": "set every host up by cluster.yaml",
@@ -50,7 +67,7 @@ PLUMBING = ("announce", "lease", "loop", "nvme")
 FIRST = """\
 nvkeep keeps a service alive on servers that share a block volume.
 
-    nvkeep status               the status of every service on this host, and why
+    nvkeep status               how every service stands, on every host, and why
     nvkeep plan                 what a pass would do now; changes nothing
     nvkeep apply                make a pass now
     nvkeep check -f FILE        is this cluster.yaml right?
@@ -102,13 +119,19 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         return parser.parse_args(arguments[1:])
     import argparse  # noqa: PLC0415 - the timer's question does without
 
-    parser = argparse.ArgumentParser(prog="nvkeep", description="Commands, each with --help of its own:")
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="nvkeep", usage="nvkeep COMMAND ...", description=commands(), formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"nvkeep {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
-    for verb, does in VERBS.items():
-        verbs.add_parser(verb, help=does)
+    parser.add_argument("verb", choices=VERBS, metavar="COMMAND", help="each has --help of its own")
     _suggest(parser, arguments[0])
     return parser.parse_args(arguments)
+
+
+def commands() -> str:
+    """List the commands by what one wants to do."""
+    width = max(map(len, VERBS))
+    groups = ([f"{group}:", *(f"  {verb:<{width}}  {does}" for verb, does in verbs.items())] for group, verbs in GROUPS.items())
+    return "\n\n".join(map("\n".join, groups))
 
 
 def _parser(program: str, does: str, module: str) -> argparse.ArgumentParser:

@@ -1,9 +1,9 @@
 """examples:
   nvkeep agreement          what of this host has to be the same on every host, and how the last comparison went
-  nvkeep agreement --json   the same for programs; what the agents and `nvkeep status --all` ask the other hosts for
+  nvkeep agreement --json   the same for programs; what the agents and `nvkeep status` ask the other hosts for
 
 Files are shown as digests of what is in them. The agent compares when something has
-changed on a host, and every six hours; `nvkeep status --all` at once.
+changed on a host, and every six hours; `nvkeep status` at once.
 
 exit codes:
   0  printed; nothing differed when it was last compared

@@ -56,7 +56,7 @@ def _move(move: Switchover) -> int:
     for line in unsettled(moved.left) if moved.left else ():
         print(f"{move.service}: {line}", file=sys.stderr)
     back = ": it is taken back" if moved.here else ""
-    print(f"{move.service}: {moved.why}{back}; nvkeep status {'' if moved.here else '--all '}{move.service}", file=sys.stderr)
+    print(f"{move.service}: {moved.why}{back}; nvkeep status {move.service}", file=sys.stderr)
     return 1
 
 
@@ -78,4 +78,4 @@ def _elsewhere(host: Host, cluster: Cluster, service: str, arguments: argparse.N
             return done.code
         serves = peers.only(peer.name).holder()
         reasons.append(f"{peer.name}: {done.err.strip()}" if serves else f"it is not served by {peer.name}")
-    raise NotHere(f"{service}: {'; '.join(reasons)}; nvkeep status --all")
+    raise NotHere(f"{service}: {'; '.join(reasons)}; nvkeep status")

@@ -39,7 +39,7 @@ from nvkeep.state.files import RUN, alone
 
 STEPS = ("commit", "start", "lead", "finish", "undo", "clear")
 LOCK_TIMEOUT_S = 300.0  # for the step before to end
-NEXT = "next: nvkeep status --all"
+NEXT = "next: nvkeep status"
 
 
 def options(parser: argparse.ArgumentParser) -> None:

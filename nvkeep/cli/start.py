@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.here:
         return _here(host, cluster, service)
     if start_everywhere(host, cluster, service):
-        print(f"{service}: it is served; nvkeep status --all")
+        print(f"{service}: it is served; nvkeep status")
         return 0
     print(f"{service}: nobody serves it yet; nvkeep status {service}", file=sys.stderr)
     return 1

@@ -93,7 +93,7 @@ def serves(host: Machine) -> bool:
 
 
 def status(host: Machine) -> str:
-    return host.run(("nvkeep", "status"), check=False, timeout=60).stdout
+    return host.run(("nvkeep", "status", "--local"), check=False, timeout=60).stdout
 
 
 def role(host: Machine) -> str:

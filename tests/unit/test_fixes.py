@@ -27,7 +27,7 @@ SENTENCE = re.compile(
 LOOKS = re.compile(
     r"(?:ls|df|findmnt|lsblk|realpath|ps|journalctl|systemd-analyze|nft list|tcpdump|readlink|keepalived -t|ip neigh get)\b"
     r"|ip(?: -br)? link$|ip address show|systemctl status|drbdadm status"
-    r"|nvkeep (?:status|show|check|agreement|holders|schema|setup --check|keepalived --check|--help|--version)"
+    r"|nvkeep (?:status|history|plan -o|show|check|agreement|holders|schema|setup --check|keepalived --check|--help|--version)"
     r"|ssh \{\} (?:true|cat|ls|nvkeep (?:status|agreement|keepalived --check)|\{\})|env -u \{\} ssh"
 )
 FIX, READY, SETUP, ORDERS, OUTSIDE = (
@@ -37,6 +37,8 @@ DRBD, IMPORT = "tests/machines/test_drbd.py", "tests/unit/legacy/test_import.py"
 SELINUX = "tests/machines/test_selinux.py"
 TYPED = {  # the command, and the words of the test that types it
     "chown root {} && chmod go-w {}": (FIX, "a cluster.yaml that others can write"),
+    "nvkeep apply {}": ("tests/cluster/test_screens.py", '"apply", PLAN'),
+    "nvkeep notify --test": ("tests/cluster/test_notify.py", '"notify", "--test"'),
     "nvkeep activate": (FIX, "on standby"),
     "nvkeep apply": (FIX, "no pass yet"),
     "nvkeep keepalived --install": (READY, "keepalived is not as generated"),
