@@ -11,6 +11,7 @@ import pytest
 from lab import remote
 from lab.commands import until
 from lab.databases import Database
+from lab.writing import REACHABLE
 from nvkeep.model.summary import EXIT, Summary
 from tests.cluster.conftest import Pair
 from tests.cluster.stage import MEASURED
@@ -144,7 +145,8 @@ def test_a_rehearsal_measures_what_a_client_sees_and_is_kept_as_evidence(pair: P
     assert line.endswith("same configuration")
     gap = pair.writer.result().longest_gap_seconds
     MEASURED.append(f"rehearsal: away {away[0]:.2f} and {away[1]:.2f} s; its own client waited {gap:.2f} s at most")
-    assert max(away) == pytest.approx(gap, rel=0.2, abs=0.1)
+    # The lab's client may send its question just before the address is up; it waits so long for the answer that never comes.
+    assert 0.8 * (gap - REACHABLE) <= max(away) <= 1.2 * gap
     pair.finish(pair.active, clean=pair.other)
 
 
