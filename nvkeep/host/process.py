@@ -116,12 +116,13 @@ def _await(child: Child, seconds: float = 0.0) -> None:
 def pidfd(pid: int) -> int | None:
     """Open a process, so that its number can mean no other one; None where that is not possible. Raises OSError.
 
-    It needs Linux 5.3, and a Python that was built with its headers: EL 8 (4.18) may have neither.
+    It needs Linux 5.3, and a Python that was built with its headers: EL 8 (4.18) may have neither. The kernel never gives EPERM
+    for it: that is a filter of systemd, which may be older than the call.
     """
     opened = getattr(os, "pidfd_open", None)
     try:
         return int(opened(pid)) if opened else None
     except OSError as error:
-        if error.errno != errno.ENOSYS:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
             raise
         return None
