@@ -12,6 +12,8 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from nvkeep.host.process import pidfd
+
 LINKS_AND_ADDRESSES = 0x1 | 0x10 | 0x100  # RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR
 CHUNK_BYTES = 65536
 Notify = Callable[[], None]
@@ -71,10 +73,11 @@ class Events:
         self._kept = opened
 
     def on_end(self, pid: int, notify: Notify) -> int | None:
-        """Notify once when a process ends; None when it is gone already."""
-        try:
-            descriptor = os.pidfd_open(pid)
-        except OSError:
+        """Notify once when a process ends; None when it is gone already, or where it cannot be watched (EL 8)."""
+        descriptor = None
+        with contextlib.suppress(OSError):
+            descriptor = pidfd(pid)
+        if descriptor is None:
             return None
 
         def ended() -> None:

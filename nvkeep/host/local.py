@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 
 from nvkeep.host import command, files, merged, rtnetlink
 from nvkeep.host.base import READ_BYTES, Completed
+from nvkeep.host.process import pidfd
 
 CHUNK_BYTES = 65536
 ANSWER_BYTES = 4096  # of a service; its first bytes say enough
@@ -137,19 +138,17 @@ class LocalHost:
 
     def signal(self, pid: int, number: int, started: str = "") -> None:
         """Send a signal; `started`: only to the process that was started then. Raises OSError."""
-        try:
-            handle = os.pidfd_open(pid)
-        except OSError as error:
-            if error.errno != errno.ENOSYS:
-                raise
-            os.kill(pid, number)  # a kernel before 5.3
-            return
+        handle = pidfd(pid)
         try:
             if started and self.started(pid) != started:
                 raise ProcessLookupError(errno.ESRCH, "another process has its number by now")
-            signal.pidfd_send_signal(handle, number)
+            if handle is None:
+                os.kill(pid, number)
+            else:
+                signal.pidfd_send_signal(handle, number)
         finally:
-            os.close(handle)
+            if handle is not None:
+                os.close(handle)
 
     def started(self, pid: int) -> str:
         """Give when a process was started, in ticks of the kernel since boot: with its number that names it. Raises OSError."""

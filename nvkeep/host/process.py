@@ -1,6 +1,7 @@
 """A child process that can be given up at any moment: while it is loaded, while it prints, and while it hangs in the kernel."""
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -110,3 +111,18 @@ def _await(child: Child, seconds: float = 0.0) -> None:
         child.wait(time.monotonic() + seconds)
     except TimeoutError:
         left_behind.insert(0, child)
+
+
+def pidfd(pid: int) -> int | None:
+    """Open a process, so that its number can mean no other one; None where that is not possible. Raises OSError.
+
+    It needs Linux 5.3, and a Python that was built with its headers: EL 8 (4.18) may have neither. The kernel never gives EPERM
+    for it: that is a filter of systemd, which may be older than the call.
+    """
+    opened = getattr(os, "pidfd_open", None)
+    try:
+        return int(opened(pid)) if opened else None
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
+        return None

@@ -1,4 +1,8 @@
-"""Output of real tools, captured in emulated machines by tests/machines: one JSON file a situation."""
+"""Output of real tools, captured in emulated machines by tests/machines: one JSON file a situation.
+
+nvme-1/ is what nvme-cli 1.12 (Debian 11) printed without a namespace: a library that was loaded before its others answered its
+ioctl(2) as a target would. Nothing in tests/machines writes it again.
+"""
 
 import json
 from pathlib import Path

@@ -93,6 +93,36 @@ def test_nvme_tells_who_holds(situation: str, host: str, holding: Holding, mode:
     assert (have.mode if have else None) == mode
 
 
+@pytest.mark.usefixtures("short_keys")
+@pytest.mark.parametrize(
+    ("situation", "host", "holding", "mode"),
+    [
+        ("report-free", "srv-a", Holding(Holder.NOBODY), None),
+        ("report-registered", "srv-a", Holding(Holder.NOBODY), "registered"),
+        ("report-held-by-me", "srv-a", Holding(Holder.ME, "srv-a", 10), "exclusive"),
+        ("report-held-by-other", "srv-b", Holding(Holder.ANOTHER, "srv-a", 10), "registered"),
+        ("report-preempted", "srv-a", Holding(Holder.ANOTHER, "srv-b", 11), None),
+    ],
+)
+def test_nvme_1_tells_who_holds_once_it_is_asked_in_its_words(
+    situation: str, host: str, holding: Holding, mode: str | None
+) -> None:
+    ask = asking(NVME, host)
+    assert BACKENDS["nvme"].holder(Played("nvme-1", "report-eds", situation), ask) == holding  # type: ignore[arg-type]  # as above
+    have = BACKENDS["nvme"].observe(Played("nvme-1", "report-eds", situation), ask)  # type: ignore[arg-type]  # as above
+    assert (have.mode if have else None) == mode
+
+
+def test_nvme_1_prints_the_whole_key() -> None:
+    seen = nvme.parse_text(captured("nvme-1", "report-long-key").out)
+    assert seen == nvme.Entry(0xFEDCBA9876543210, 1, frozenset({0xFEDCBA9876543210, 0xB}))
+
+
+def test_nvme_1_that_cannot_tell_is_unknown() -> None:
+    with pytest.raises(ProbeError, match="--cdw11=1` ended with 5: NVME IO command error:6018"):
+        nvme.read(Played("nvme-1", "report-eds", "report-refused"), "/dev/nvme1n1")  # type: ignore[arg-type]  # as above
+
+
 @pytest.mark.parametrize("situation", ["report-no-device", "report-without-eds"])
 def test_nvme_that_cannot_tell_is_unknown(situation: str) -> None:
     with pytest.raises(ProbeError, match="ended with 1"):
@@ -105,6 +135,7 @@ def test_nvme_that_cannot_tell_is_unknown(situation: str) -> None:
         ("nvme", "acquire-refused", Denied),
         ("nvme", "acquire-preempted-1", Denied),
         ("nvme", "preempt-wrong-key", Denied),
+        ("nvme-1", "acquire-refused", Denied),
         ("scsi", "reserve-refused", Denied),
         ("scsi", "reserve-preempted", Denied),
         ("scsi", "preempt-wrong-key", Denied),
@@ -116,7 +147,7 @@ def test_nvme_that_cannot_tell_is_unknown(situation: str) -> None:
     ],
 )
 def test_a_refusal_is_told_from_a_failure(tool: str, situation: str, kind: type[StepError]) -> None:
-    judged = BACKENDS[tool].judge(asking(DRBD), captured(tool, situation))
+    judged = BACKENDS[tool.removesuffix("-1")].judge(asking(DRBD), captured(tool, situation))
     assert type(judged) is kind
 
 

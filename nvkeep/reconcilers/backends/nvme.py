@@ -21,7 +21,7 @@ from nvkeep.reconcilers.backends.base import Ask, Backend, Holding, Unique, Volu
 
 COMMAND_TIMEOUT_S = 20.0  # a namespace whose target is gone lets commands wait
 WRITE_EXCLUSIVE = "--rtype=1"
-CONFLICT = "Reservation Conflict"
+CONFLICT = "reservation conflict"  # nvme-cli 1 writes RESERVATION_CONFLICT
 
 
 class Connect(Frozen):
@@ -101,7 +101,7 @@ class NvmeBackend(Backend[NvmeVolume]):
     def judge(self, spec: Ask[NvmeVolume], done: Completed) -> StepError:
         """Tell a conflict, which is a denial, from a namespace that is not there yet."""
         error = CommandError(done.argv, done.code, first(done.err, done.out))
-        if CONFLICT in done.err:
+        if CONFLICT in done.err.lower().replace("_", " "):
             return Denied(str(error))
         return Transient(str(error)) if "No such file" in done.err else super().judge(spec, done)
 

@@ -1,12 +1,17 @@
 """Doorbells on real descriptors, and the count of passes that lets an upgrade find its moment."""
 
+import errno
 import os
+import signal
+import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nvkeep.agent.upgrade import Passes
+from nvkeep.host import LocalHost
 from nvkeep.host.events import Events, Fifo
 
 
@@ -99,3 +104,39 @@ def test_a_pass_under_way_is_waited_for_only_as_long_as_asked() -> None:
     with passes.none(5) as quiet:
         assert quiet
     thread.join()
+
+
+# --- Linux before 5.3, a Python that was built for one, and a systemd that does not have the call in its lists
+
+
+@pytest.fixture(params=[errno.ENOSYS, errno.EPERM, None])
+def no_pidfd(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: int) -> int:
+        raise OSError(request.param, os.strerror(request.param))
+
+    if request.param is None:
+        monkeypatch.delattr(os, "pidfd_open")
+    else:
+        monkeypatch.setattr(os, "pidfd_open", refused)
+
+
+@pytest.fixture
+def child() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(("/bin/sleep", "60")) as started:
+        yield started
+        started.kill()
+
+
+@pytest.mark.usefixtures("no_pidfd")
+def test_without_pidfd_no_end_is_notified(child: subprocess.Popen[bytes]) -> None:
+    assert Events().on_end(child.pid, lambda: None) is None
+
+
+@pytest.mark.usefixtures("no_pidfd")
+def test_without_pidfd_a_signal_goes_to_the_process_that_was_meant(child: subprocess.Popen[bytes]) -> None:
+    host = LocalHost()
+    with pytest.raises(ProcessLookupError, match="another process has its number"):
+        host.signal(child.pid, signal.SIGTERM, "1")
+    assert child.poll() is None
+    host.signal(child.pid, signal.SIGTERM, host.started(child.pid))
+    assert child.wait(30) == -signal.SIGTERM

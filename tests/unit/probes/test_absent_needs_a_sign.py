@@ -37,6 +37,7 @@ def outputs(tool: str, start: str) -> list[str]:
 
 PARSERS: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "nvme": (nvme.parse, outputs("nvme", "report")),
+    "nvme 1": (nvme.parse_text, outputs("nvme-1", "report")),
     "scsi holder": (scsi.parse_holder, outputs("scsi", "read-reservation")),
     "scsi keys": (scsi.parse_keys, [*outputs("scsi", "read-keys"), *outputs("scsi", "mpath-read-keys")]),
     "drbd": (lambda text: drbd.parse(text, "r0"), outputs("drbd", "events")),
@@ -124,6 +125,26 @@ CONTRADICTIONS = {
 def test_a_reservation_report_that_contradicts_itself_is_unknown(what: str) -> None:
     with pytest.raises(ProbeError):
         nvme.parse(CONTRADICTIONS[what])
+
+
+TEXT = "\ngen       : 4\nrtype     : {}\nregctl    : {}\nptpls     : 0\n{}"
+REGISTRANT = "regctlext[0] :\n  cntlid     : ffff\n  rcsts      : {}\n  rkey       : 5\n  hostid     : 0\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        TEXT.format(1, 2, REGISTRANT.format(1)),
+        TEXT.format(5, 1, REGISTRANT.format(0)),
+        TEXT.format(0, 1, REGISTRANT.format(1)),
+        TEXT.format(1, 2, 2 * REGISTRANT.format(1)),
+        TEXT.format(1, 1, REGISTRANT.format(1)).replace("regctlext", "registrantext"),
+    ],
+)
+def test_a_report_of_nvme_1_that_contradicts_itself_is_unknown(text: str) -> None:
+    with pytest.raises(ProbeError):
+        nvme.parse_text(text)
 
 
 @pytest.mark.parametrize(
