@@ -3,6 +3,7 @@
   nvkeep setup --yes             the same for scripts: asks nothing
   nvkeep setup --yes --local     this host only, without ssh; it prints what to do then on the others
   nvkeep setup --check           look at this host only, and change nothing
+  nvkeep setup --files           where pip has installed nvkeep: put its program and units on this host, and nothing else
 
 Without a cluster.yaml it asks the few questions that are needed and writes one. Every host is looked at, by ssh, before any is
 changed: what is missing is a table with the command that fixes it. keepalived there looks at its new files before they are in
@@ -24,18 +25,17 @@ import argparse
 import os
 import signal
 import sys
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from types import FrameType
 
 from nvkeep.cli.common import file_option
 from nvkeep.errors import NotHere, NvkeepError
 from nvkeep.host import Host, LocalHost
+from nvkeep.setup import by_pip, table
 from nvkeep.setup import order as orders
-from nvkeep.setup import table
 from nvkeep.setup.member import Look, Member
 from nvkeep.setup.order import DIRECTORY, Order
 from nvkeep.setup.rollout import Code, Rollout, compare
-from nvkeep.state.files import RUN, alone
 
 STEPS = ("commit", "start", "lead", "finish", "undo", "clear")
 LOCK_TIMEOUT_S = 300.0  # for the step before to end
@@ -51,6 +51,7 @@ def options(parser: argparse.ArgumentParser) -> None:
                         help="does keepalived start at boot? default: on a new host yes, else as it is")  # fmt: skip
     parser.add_argument("--check", action="store_true", help="only look at this host")
     parser.add_argument("--json", action="store_true", help="for programs (--check)")
+    parser.add_argument("--files", action="store_true", help="only put nvkeep's own files here, where pip has installed it")
     parser.add_argument("--undo", dest="step", action="store_const", const="undo",
                         help="undo on this host what a killed setup has done")  # fmt: skip
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)  # what one host has another one do
@@ -72,22 +73,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(host: Host, arguments: argparse.Namespace) -> int:
     if arguments.step:
-        with _alone(host, ".setup-step", LOCK_TIMEOUT_S):  # one whose ssh broke off goes on, and is taken back after it
+        with orders.alone(host, ".setup-step", LOCK_TIMEOUT_S):  # one whose ssh broke off goes on, and is taken back after it
             return _step(host, arguments)
     if arguments.check:
         return _check(host, arguments)
-    with _alone(host, ".setup", 0.0):
+    if by_pip.is_it() or arguments.files:
+        return _files(host, only=arguments.files)
+    with orders.alone(host, ".setup", 0.0):
         return _guided(host, arguments)
-
-
-def _alone(host: Host, name: str, patience: float) -> AbstractContextManager[None]:
-    """Keep other setups away from this host. Raises NotHere when one does not end; nothing was changed then."""
-
-    def refusal() -> NotHere:
-        pid = host.read(f"{RUN}/lock/{name}").strip() or "unknown"  # it may have ended by now; then it works when typed again
-        return NotHere(f"another nvkeep setup runs on {host.name} (pid {pid}); nothing was changed; wait for it: ps -fp {pid}")
-
-    return alone(host, name, patience, refusal)
 
 
 def _step(host: Host, arguments: argparse.Namespace) -> int:
@@ -102,6 +95,18 @@ def _step(host: Host, arguments: argparse.Namespace) -> int:
         ended = getattr(steps, arguments.step)(host, orders.staged(host, arguments.digest, arguments.at_boot))
     print(*ended.lines, sep="\n")
     return 0 if ended.well else 1
+
+
+def _files(host: Host, *, only: bool) -> int:
+    """Put nvkeep's own files here where pip has installed it; then go on as what was put there."""
+    if by_pip.is_it():
+        by_pip.put(host)
+        _say(f"{host.name}: nvkeep's program and units are in place")
+    else:
+        _say(f"{host.name}: nothing was changed: this nvkeep was not installed by pip")
+    if not only:
+        by_pip.become_it()
+    return Code.DONE
 
 
 def _check(host: Host, arguments: argparse.Namespace) -> int:

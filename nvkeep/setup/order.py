@@ -1,5 +1,6 @@
 """What is to be on every host, and where it waits until all hosts agree."""
 
+from contextlib import AbstractContextManager
 from hashlib import sha256
 
 from nvkeep import config
@@ -8,6 +9,7 @@ from nvkeep.host import Host
 from nvkeep.host.files import BYTES
 from nvkeep.model.frozen import frozen
 from nvkeep.model.spec import Cluster
+from nvkeep.state import files
 
 TARGET = config.DEFAULT_FILE
 DIRECTORY = TARGET.rpartition("/")[0]
@@ -67,3 +69,13 @@ def _waiting(host: Host) -> str:
 
 def _digest(text: str) -> str:
     return sha256(text.encode(errors=BYTES)).hexdigest()
+
+
+def alone(host: Host, name: str, patience: float) -> AbstractContextManager[None]:
+    """Keep other setups away from this host. Raises NotHere when one does not end; nothing was changed then."""
+
+    def refusal() -> NotHere:
+        pid = host.read(f"{files.RUN}/lock/{name}").strip() or "unknown"  # it may have ended by now: typed again, it works
+        return NotHere(f"another nvkeep setup runs on {host.name} (pid {pid}); nothing was changed; wait for it: ps -fp {pid}")
+
+    return files.alone(host, name, patience, refusal)

@@ -12,6 +12,7 @@ from nvkeep.host.files import others_can_write
 from nvkeep.keepalived.install.candidate import refused, written
 from nvkeep.model.finding import Finding, FindingCode
 from nvkeep.probes import unit
+from nvkeep.setup import by_pip
 from nvkeep.setup.changes import OURS, changes, held
 from nvkeep.setup.order import DIRECTORY, TARGET, Order
 from nvkeep.state.service import Store
@@ -99,7 +100,8 @@ def _told(look: Callable[[Host, Order], Iterator[Finding]], host: Host, order: O
 def _installed(host: Host, _: Order) -> Iterator[Finding]:
     for name in OURS:
         if unit.read(host, name).load != "loaded":
-            yield Finding(f"unit {name}", "systemd does not know it; nvkeep is only partly installed", INSTALL)
+            fix = by_pip.FILES if by_pip.is_it() else INSTALL
+            yield Finding(f"unit {name}", "systemd does not know it; nvkeep is only partly installed", fix)
 
 
 def _writable(host: Host, _: Order) -> Iterator[Finding]:

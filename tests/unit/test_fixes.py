@@ -67,6 +67,7 @@ TYPED = {  # the command, and the words of the test that types it
     "nvkeep setup": (SETUP, '"--yes"'),
     "nvkeep setup --yes": (SETUP, '"--yes"'),
     "nvkeep setup --local": (SETUP, '"--local"'),
+    "nvkeep setup --files": ("tests/cluster/test_packages.py", '"setup", "--files"'),
     "nvkeep setup --undo": (SETUP, '"--undo"'),
     "scp {} {}:{}": (SETUP, "the printed scp"),
     'nvkeep maintenance {} --for 2h --reason "..."': (ORDERS, '"maintenance", "pg", "--for"'),
