@@ -68,7 +68,7 @@ NO_GENERATORS = tuple(  # run at each boot and each daemon-reload, and have noth
         "sysv", "veritysetup",
     )
 )  # fmt: skip
-DISABLED = ("ssh.service", "keepalived.service", "postgresql.service", "postgresql@15-main.service")
+DISABLED = ("ssh.service", "keepalived.service", "postgresql.service", f"postgresql@{tree.POSTGRESQL}-main.service")
 POSTGRESQL = """\
 listen_addresses = '*'
 fsync = on
@@ -80,18 +80,19 @@ min_wal_size = 32MB
 max_wal_size = 64MB
 checkpoint_timeout = 30s
 """
+ETC = f"etc/postgresql/{tree.POSTGRESQL}/main"
 FILES = tree.QUICK_SSH | {
     "etc/machine-id": "uninitialized\n",
     "etc/resolv.conf": "",
     "etc/fstab": "",
-    "etc/postgresql/15/main/start.conf": "manual\n",
-    "etc/postgresql/15/main/conf.d/lab.conf": POSTGRESQL,
+    f"{ETC}/start.conf": "manual\n",
+    f"{ETC}/conf.d/lab.conf": POSTGRESQL,
     "etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRateLimitIntervalSec=0\n",
     "etc/systemd/system.conf.d/lab.conf": "[Manager]\nDefaultTimeoutStopSec=30s\nLogColor=no\n",
 }
 TRUST = "host all all 10.0.0.0/8 trust\n"
-DATA = "var/lib/postgresql/15/main"
-VOLUME_DATA = "/srv/pg/15/main"
+DATA = f"var/lib/postgresql/{tree.POSTGRESQL}/main"
+VOLUME_DATA = f"/srv/pg/{tree.POSTGRESQL}/main"
 
 
 def recipe_key() -> str:
@@ -154,7 +155,7 @@ def _configure(root: Path) -> None:
     print("* Configuring the base system", flush=True)
     tree.configure(root, FILES, MASKED, DISABLED)
     tree.mask(root, "etc/systemd/system-generators", NO_GENERATORS)
-    _configure_postgresql(root / "etc/postgresql/15/main")
+    _configure_postgresql(root / ETC)
     tree.make_key(root)
 
 
@@ -170,10 +171,11 @@ def _configure_postgresql(etc: Path) -> None:
 def _volume_template(root: Path, image: Path) -> None:
     print("* Making the volume with an empty database", flush=True)
     files = image.with_name("tree")
-    (files / "15").mkdir(parents=True)
-    run(("cp", "-a", str(root / DATA), str(files / "15/main")))
+    version = files / str(tree.POSTGRESQL)
+    version.mkdir(parents=True)
+    run(("cp", "-a", str(root / DATA), str(version / "main")))
     shutil.rmtree(root / DATA)
-    run(("chown", f"--reference={files / '15/main'}", str(files / "15")))
+    run(("chown", f"--reference={version / 'main'}", str(version)))
     run(("truncate", "-s", f"{VOLUME_MB}M", str(image)))
     # The block size is given because mke2fs takes 1 KB for anything this small, and the volume has 4 KB sectors.
     run(("mkfs.ext4", "-q", "-b", "4096", "-E", "root_owner=0:0,nodiscard", "-d", str(files), str(image)), timeout=120)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lab.commands import run
 from lab.network import HEARTBEATS, SERVICE
+from lab.tree import POSTGRESQL as VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -68,7 +69,7 @@ class Database:
     @property
     def unit(self) -> str:
         """Name its unit."""
-        return f"postgresql@15-{self._cluster}.service"
+        return f"postgresql@{VERSION}-{self._cluster}.service"
 
     @property
     def health(self) -> str:
@@ -90,11 +91,14 @@ class Database:
         """Configure it in a server that has no power yet: a copy of the base's, with its own place and port."""
         if self.number == 1 or self.bare:
             return
-        etc, mine = server.path("/etc/postgresql/15"), self._cluster
+        etc, mine = server.path(f"/etc/postgresql/{VERSION}"), self._cluster
         run(("cp", "-a", str(etc / OF_BASE), str(etc / mine)))
         conf = etc / mine / "postgresql.conf"
-        text = conf.read_text().replace(f"15/{OF_BASE}/pg_", f"15/{mine}/pg_").replace(f"15-{OF_BASE}.pid", f"15-{mine}.pid")
-        conf.write_text(text.replace(f"/srv/pg/15/{OF_BASE}", f"{self.path}/15/{OF_BASE}").replace("5432", str(self.port)))
+        text = conf.read_text().replace(f"{VERSION}/{OF_BASE}/pg_", f"{VERSION}/{mine}/pg_")
+        text = text.replace(f"{VERSION}-{OF_BASE}.pid", f"{VERSION}-{mine}.pid")
+        conf.write_text(
+            text.replace(f"/srv/pg/{VERSION}/{OF_BASE}", f"{self.path}/{VERSION}/{OF_BASE}").replace("5432", str(self.port))
+        )
 
     # --- how it stands on a server
 
@@ -127,7 +131,7 @@ class Database:
 
     def active(self, server: Server) -> bool:
         """Return whether its unit is active. Without its pid file it is not, and to look for that costs no command."""
-        if not server.path(f"/run/postgresql/15-{self._cluster}.pid").exists():
+        if not server.path(f"/run/postgresql/{VERSION}-{self._cluster}.pid").exists():
             return False
         return server.run(("systemctl", "is-active", self.unit), check=False).stdout.strip() == "active"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from lab.commands import run
@@ -10,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-SUITE = "bookworm"
+SUITE = os.environ.get("NVKEEP_LAB_SUITE", "bookworm")  # Debian 12, or trixie: Debian 13
+POSTGRESQL = {"bookworm": 15, "trixie": 17}[SUITE]
 # The default of this release takes ten times as long to compute, and nobody listens here.
 QUICK_SSH = {"etc/ssh/ssh_config.d/lab.conf": "KexAlgorithms curve25519-sha256\n"}
 
