@@ -9,14 +9,17 @@
 # make bench-hour  whether anything moves while the cores, the disk and the network are under load  (root, an hour)
 # make check   the part that runs in seconds and needs no root
 # make lock    renew packaging/requirements.txt: the libraries that are installed, by their hashes
-# make install DESTDIR=/ PREFIX=/usr    put nvkeep on this machine
+# make deb     the Debian package, in dist/
+# make rpm     the package for RHEL, Alma and Rocky, in dist/
+# make dist    sdist, wheel, deb, rpm, SBOM and their checksums, in dist/; the same commit gives the same bytes
+# make install DESTDIR=/    put nvkeep on this machine without a package manager
 PY := .venv/bin/python
 unexport PYTHONDONTWRITEBYTECODE # or hundreds of small processes would compile the same modules again
-APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux mount procps btrfs-progs xfsprogs
+APT_LAB := debootstrap systemd-container fuse3 libfuse2 iproute2 e2fsprogs util-linux mount procps btrfs-progs xfsprogs rpm
 APT_MACHINES := qemu-system-x86 qemu-utils
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-takeover bench-rest bench-hour generate lock install clean apt-lab apt-machines
+.PHONY: help demo test fuzz check format lint types unit simulation cluster machines bench bench-takeover bench-rest bench-hour generate lock deb rpm dist install clean apt-lab apt-machines
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -85,6 +88,16 @@ lock: .venv/ready
 	@.venv/bin/pip install -qq --disable-pip-version-check uv
 	@.venv/bin/uv pip compile pyproject.toml -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--upgrade --output-file packaging/requirements.txt
+
+deb:
+	@python3 packaging/build.py deb
+
+rpm:
+	@./packaging/apt-lab rpm && python3 packaging/build.py rpm
+
+dist: .venv/ready deb rpm
+	@./packaging/apt-lab lintian rpmlint
+	@./packaging/dist
 
 install:
 	@./packaging/install "$(DESTDIR)"

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from lab.storage import Storage
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-INSTALL = places.REPOSITORY / "packaging/install"
+BUILD = places.REPOSITORY / "packaging/build.py"
 TOOLS = Path(__file__).with_name("tools")
 PLACED = {
     "nvmesh_sim.py": ("usr/lib/nvmesh-sim", 0o644),
@@ -142,16 +143,21 @@ def _text(tool: Path, which: str) -> str:
 
 
 def install(root: Path) -> Path:
-    """Install nvkeep from this checkout into a layer over the base, once for all servers of the same code; return the layer."""
-    if not INSTALL.exists():
-        raise LabError(f"{INSTALL} is missing: nothing installs nvkeep into a server (Lab(install=False) does without)")
+    """Install the Debian package of this checkout into a layer over the base, once for all servers of the same code."""
+    if not BUILD.exists():
+        raise LabError(f"{BUILD} is missing: nothing installs nvkeep into a server (Lab(install=False) does without)")
     layer = base.CACHE / f"installed-{_digest(root)}"
     with (base.CACHE / "installing.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another lane may be at it
         if not layer.is_dir():
             home = places.DISK / "nvkeep"
             tree = overlay([root], home)
-            run((str(INSTALL), str(tree)), timeout=300)
+            built = run(
+                (sys.executable, str(BUILD), "deb", str(home / "package"), "--compress=gzip"), timeout=300
+            ).stdout.strip()
+            shutil.move(built, tree / "root/nvkeep.deb")
+            run(("chroot", str(tree), "dpkg", "--install", "/root/nvkeep.deb"), timeout=300)
+            (tree / "root/nvkeep.deb").unlink()
             run(("umount", str(tree)))
             (home / "upper").rename(layer)
     return layer

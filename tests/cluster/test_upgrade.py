@@ -22,16 +22,21 @@ if TYPE_CHECKING:
 
 NOTHING_MOVED = 0.5  # seconds: the longest gap where nothing may move
 AGENT = "nvkeep.service"
-WHOLE = ("nvkeep", "packaging", "docs", "pyproject.toml")
+WHOLE = ("nvkeep", "packaging", "docs", "examples", "README.md", "CHANGELOG.md", "ARCHITECTURE.md")
 
 
-def version(home: Path, name: str) -> Path:
-    """Make a checkout of another version, whose agent tells systemd its name."""
-    tree = home / name
+def checkout(tree: Path) -> Path:
+    """Make a copy of this checkout, as far as it is installed."""
     tree.mkdir()
     for one in WHOLE:
         source = places.REPOSITORY / one
         shutil.copytree(source, tree / one) if source.is_dir() else shutil.copy(source, tree / one)
+    return tree
+
+
+def version(home: Path, name: str) -> Path:
+    """Make a checkout of another version, whose agent tells systemd its name."""
+    tree = checkout(home / name)
     edit(tree / "nvkeep/__init__.py", '"0.1.0"', f'"{name}"')
     edit(tree / "nvkeep/agent/loop.py", '"READY=1"', f'"READY=1\\nSTATUS=version {name}"')
     return tree

@@ -168,7 +168,7 @@ def documented() -> Found:
 
 
 def scripts() -> Found:
-    for name in ("install", "commands"):
+    for name in ("place", "unplace", "commands"):
         for line in (ROOT / "packaging" / name).read_text().replace("\\\n", " ").splitlines():
             for pair in of_shell(line.partition("# ")[0]):
                 yield f"packaging/{name}", pair

@@ -160,9 +160,8 @@ def test_what_a_package_manager_does_meanwhile_loses_nothing(tmp_path: Path) -> 
 
 
 def test_installing_puts_the_commands_there_by_this_script() -> None:
-    lines = (COMMANDS.parent / "install").read_text().splitlines()
-    assert '"$here/packaging/commands" "$dest"' in lines
-    assert not any("usr/sbin" in line for line in lines)
+    assert "$lib/dist/commands" in (COMMANDS.parent / "place").read_text().splitlines()
+    assert not any("usr/sbin" in (COMMANDS.parent / name).read_text() for name in ("place", "install", "build.py"))
 
 
 LOCK = (UNITS.parent / "requirements.txt").read_text()
@@ -200,8 +199,8 @@ def test_the_agent_is_watched_and_not_the_first_to_be_ended() -> None:
 
 def test_installed_code_is_tried_and_started_without_the_pth_files_of_other_packages() -> None:
     """-S: without `site` none is run, and none can stand in for a library that is missing (python(1))."""
-    assert (UNITS.parent / "launcher").read_text().startswith("#!/usr/bin/python3 -IS\n")
-    assert "/usr/bin/python3 -IS -c 'import sys\n" in (UNITS.parent / "install").read_text()
+    assert (UNITS.parent / "launcher").read_text().startswith("#!/usr/lib/nvkeep/python -IS\n")
+    assert "\n$python -IS -c 'import sys\n" in (UNITS.parent / "place").read_text()
 
 
 def test_the_launcher_lets_no_plugin_of_another_package_in(tmp_path: Path) -> None:
