@@ -14,11 +14,15 @@ STATES = frozenset(
 )  # of systemd 249 to 257
 AT_BOOT = ("enabled", "enabled-runtime", "static", "generated", "alias")
 
-INSTALLED = "LoadState,UnitFileState,WantedBy,RequiredBy"
+INSTALLED = "LoadState,UnitFileState,WantedBy,RequiredBy,TriggeredBy"
+PULLED = ("WantedBy", "RequiredBy", "TriggeredBy")  # a socket, a path or a timer triggers
 BOOT = frozenset(
     f"{name}.target"
-    for name in ("basic", "default", "graphical", "local-fs", "multi-user", "network-online", "remote-fs", "sysinit", "timers")
-)
+    for name in (
+        "basic", "default", "graphical", "local-fs", "multi-user", "network-online", "paths", "remote-fs", "sockets", "sysinit",
+        "timers",
+    )
+)  # fmt: skip
 
 
 class Entry(NamedTuple):
@@ -82,7 +86,7 @@ def parse_install(text: str) -> Install:
     """Parse KEY=VALUE lines. Raises ProbeError when a state is missing."""
     properties = _pairs(text)
     try:
-        pulled = frozenset(f"{properties.get('WantedBy', '')} {properties.get('RequiredBy', '')}".split())
+        pulled = frozenset(" ".join(properties.get(key, "") for key in PULLED).split())
         return Install(_one_of(LOADS, properties["LoadState"]), properties.get("UnitFileState", ""), pulled)
     except (KeyError, ValueError) as error:
         raise ProbeError(f"systemctl show printed something unexpected: {error}") from error

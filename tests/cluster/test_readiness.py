@@ -26,6 +26,7 @@ NOTHING_MOVED = 0.5  # seconds: the longest gap where nothing may move
 UNIT, PATH = protected.UNIT, protected.PATH
 TOOL, FILE = "/usr/bin/nvmesh_attach_volumes", "/lib/systemd/system/postgresql@.service"
 MOUNT = f"[Mount]\nWhat=/dev/null\nWhere={PATH}\n[Install]\nWantedBy=local-fs.target\n"
+SOCKET = f"[Socket]\nListenStream=/run/starter.sock\nService={UNIT}\n[Install]\nWantedBy=sockets.target\n"
 STARTER = f"[Unit]\nWants={UNIT}\n[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
 MODULES = "/lib/modules/$(uname -r)"
 
@@ -69,6 +70,10 @@ BOTH = {
     "another unit starts it at boot": Case(
         f"printf '{STARTER}' > /etc/systemd/system/starter.service && systemctl enable -q starter.service",
         f"SERVICE {UNIT}", f"{UNIT} is started at boot by starter.service", "systemctl disable starter.service",
+    ),
+    "a socket starts it at boot": Case(
+        f"printf '{SOCKET}' > /etc/systemd/system/starter.socket && systemctl enable -q starter.socket",
+        f"SERVICE {UNIT}", f"{UNIT} is started at boot by starter.socket", "systemctl disable starter.socket",
     ),
     "keepalived is not as generated": Case(
         "sed -i 's/nopreempt/preempt/' /etc/keepalived/nvkeep.conf",

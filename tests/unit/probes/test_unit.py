@@ -72,10 +72,18 @@ RequiredBy=
         ("generated", "graphical.target multi-user.target", True),
         ("disabled", "mine.target", False),
         ("static", "", False),
+        ("enabled", "sockets.target", True),
     ],
 )
 def test_what_is_started_at_boot(file: str, wanted: str, at_boot: bool) -> None:
     assert parse_install(SHOWN.format(file=file, wanted=wanted)).at_boot is at_boot
+
+
+def test_what_triggers_a_unit_starts_it() -> None:
+    assert parse_install(SHOWN.format(file="disabled", wanted="") + "TriggeredBy=a.socket a.timer\n").pulled == {
+        "a.socket",
+        "a.timer",
+    }
 
 
 def test_a_masked_unit() -> None:
