@@ -32,6 +32,13 @@ NAMES = ("srv-a", "srv-b")
 PG = Database(more=("health: {postgresql: 5432}",))
 TIMING = "reconcile: 4, step: 20, cooldown: 5"
 NEXT = "0.1.1"
+ORIGINAL = """\
+Package: nvkeep
+Version: 1.0-2
+Architecture: all
+Maintainer: nobody <nobody@nvkeep.invalid>
+Description: stands in for the original
+"""
 ENVIRONMENT = "/opt/pipx/venvs/nvkeep"
 PROGRAM = f"""\
 #!{ENVIRONMENT}/bin/python
@@ -171,6 +178,22 @@ def lab() -> Iterator[Lab]:
 
     with Lab(NAMES, install=False, prepare=prepare) as made:
         yield made
+
+
+def test_it_does_not_replace_the_originals_package(lab: Lab, packages: dict[str, Path], tmp_path: Path) -> None:
+    """It has the same name, and dpkg would remove its commands while it may serve."""
+    tree, server = tmp_path / "original", lab[NAMES[0]]
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "usr/sbin").mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(ORIGINAL)
+    (tree / "usr/sbin/nvkeep_clean_shutdown").write_text("#!/bin/bash\n")
+    run(("dpkg-deb", "--root-owner-group", "--build", str(tree), str(tmp_path / "original.deb")))
+    dpkg(server, "--install", copied(tmp_path / "original.deb", server))
+    done = server.run(("dpkg", "--install", copied(packages["deb"], server)), check=False, timeout=120)
+    assert "the original nvkeep is installed. Nothing was changed." in done.stderr
+    assert server.read("/usr/sbin/nvkeep_clean_shutdown") == "#!/bin/bash\n"
+    assert there(server, OURS) == []
+    dpkg(server, "--remove", "nvkeep")
 
 
 def test_installed_it_starts_nothing_and_set_up_it_serves(lab: Lab, packages: dict[str, Path]) -> None:
