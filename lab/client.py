@@ -84,13 +84,17 @@ class Writer:
         self.file = places.DISK / f"client-{int(self.started * 1e6)}.acks"
         self._process: subprocess.Popen[bytes] | None = None
 
+    def command(self, verb: str, address: str) -> tuple[str, ...]:
+        """Return the words that run the process behind it."""
+        program = (sys.executable, "-m", "lab.writing")
+        return (*self.network.enter(), *program, verb, address, self.target[1], str(self.file))
+
     def start(self, within: float | None = 30) -> Self:
         """Start writing and wait for the first acknowledged row (within=None: do not wait)."""
         self.started = boottime()
         self.file.touch()
         with self.file.with_suffix(".log").open("ab") as output:
-            argv = (*self.network.enter(), sys.executable, "-m", "lab.writing", "write", *self.target, str(self.file))
-            self._process = cgroups.spawn(cgroups.TOOLS, argv, output=output)
+            self._process = cgroups.spawn(cgroups.TOOLS, self.command("write", self.target[0]), output=output)
         if within is not None:
             until(lambda: self.file.stat().st_size > 0, within=within, what=f"a first row; see {self.file}")
         return self
@@ -118,9 +122,7 @@ class Writer:
 
     def lost(self, address: str | None = None, within: float = 30) -> int:
         """Count acknowledged rows that are missing in the database now; it must be 0."""
-        host, port = self.target
-        words = ("check", address or host, port, str(self.file))
-        argv = (*self.network.enter(), sys.executable, "-m", "lab.writing", *words)
+        argv = self.command("check", address or self.target[0])
         deadline = time.monotonic() + within
         while (done := run(argv, timeout=within + 5, check=False)).returncode:
             if time.monotonic() > deadline:

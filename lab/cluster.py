@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lab import base, cgroups, needs, network, places, single, storage
+from lab import base, cgroups, layers, needs, network, places, single, storage
 from lab.client import Writer
 from lab.commands import LabError, run
 from lab.network import FLOATING, Network
@@ -59,6 +59,7 @@ class Lab(Single):
         self.config = config
         self.install = install
         self.prepare = prepare
+        self.layer: layers.Layer | None = None  # what the servers have beside the base; their volumes are empty then
         self._commands = commands
         self.writers: list[Writer] = []
 
@@ -86,12 +87,14 @@ class Lab(Single):
         places.STATE.mkdir(parents=True)
         places.DISK_LINK.symlink_to(places.DISK)
         self.network.make()
-        self.storage.start(ready / "volume.img")
-        layers = [ready / "root"]
+        self.storage.start(layers.empty_volume() if self.layer else ready / "volume.img")
+        disk = [ready / "root"]
         if self.install:
-            layers.insert(0, install(ready / "root"))
+            disk.insert(0, install(ready / "root"))
+        if self.layer:
+            disk.insert(0, self.layer.ensure(ready / "root"))
         with ThreadPoolExecutor(len(self.servers)) as pool:
-            list(pool.map(lambda server: self._bring_up(server, layers), self))
+            list(pool.map(lambda server: self._bring_up(server, disk), self))
 
     def _bring_up(self, server: Server, layers: list[Path]) -> None:
         server.install_disk(layers)

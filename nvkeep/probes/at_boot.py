@@ -19,6 +19,7 @@ DIRECTORIES = (
 )  # fmt: skip
 PULLS = ("wants", "requires", "upholds")
 DEBIANS = r"postgresql@([0-9.]+)-(.+)\.service"  # of postgresql-common, whose generator reads start.conf
+TRIGGERS = (".socket", ".path", ".timer")  # which start the unit whenever they like while they are active
 VENDORS = ("/usr/lib/systemd/", "/usr/local/lib/systemd/")
 
 
@@ -74,7 +75,7 @@ def _not_at_boot(name: str, by: str, link: str) -> str:
     if link.startswith(VENDORS):
         over = f"/etc{link[link.index('/systemd/system/') :]}"
         return f"mkdir -p {over.rpartition('/')[0]} && ln -s /dev/null {over} && systemctl daemon-reload"
-    return f"systemctl disable {by or name}"
+    return f"systemctl disable --now {by}" if by.endswith(TRIGGERS) else f"systemctl disable {by or name}"
 
 
 def _judged(name: str, unit: Install, by: str, link: str) -> Lack | str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tests.cluster.stage import Kept
 
 LONGEST = (  # minutes each; by `pytest --durations=0`
-    "test_partitions", "test_operations", "test_hanging_host", "test_outside",
+    "test_guides", "test_partitions", "test_operations", "test_hanging_host", "test_outside",
     "test_failover", "test_every_verb", "test_setup", "test_shutdown", "test_every_fix", "test_busy", "test_orders",
     "test_upgrade", "test_keepalived_moods", "test_nvmesh_answers", "test_keepalived_conf", "test_dead_paths", "test_move",
     "test_readiness", "test_agreement", "test_original", "test_state_dir", "test_three_servers",

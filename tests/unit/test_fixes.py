@@ -55,6 +55,7 @@ TYPED = {  # the command, and the words of the test that types it
     "umount {}": (FIX, "a mount over ours"),
     "ip link set dev {} up": (READY, "the interface is down"),
     "sed -i '{}s/^/# /' {} && systemctl daemon-reload": (READY, "fstab has it"),
+    "systemctl disable --now {}": (READY, "a socket starts it at boot"),
     "systemctl disable {}": (READY, "the unit is enabled"),
     "systemctl unmask {}": (READY, "the unit is masked"),
     "systemctl edit {}": (OUTSIDE, "T24"),

@@ -1,8 +1,11 @@
-"""How the sessions of docs/operations.md are read and compared: a document that lies must not pass."""
+"""How the sessions of docs/operations.md and of the guides are read and compared: a document that lies must not pass."""
+
+import re
+from pathlib import Path
 
 import pytest
 
-from tests.cluster import sessions
+from tests.cluster import sessions, test_guides
 
 TEXT = """\
 # A title
@@ -40,6 +43,57 @@ def test_a_session_is_read_line_by_line() -> None:
     assert [one.looks for one in first.steps] == [False, True]
     assert (second.title, second.ends, second.seized) == ("Second", "srv-a", False)
     assert second.steps[0].command == "systemctl restart x  # a comment of its own"
+
+
+FILES = """\
+## Files
+
+```yaml
+# /etc/a.yaml on srv-a and srv-b
+a: 1
+
+b: 2
+```
+
+```python
+#!/usr/bin/python3
+# /usr/local/bin/a on srv-b
+```
+
+```yaml
+no: file
+```
+
+<!-- ends on srv-b and srv-a -->
+```console
+srv-a# echo b > /proc/sysrq-trigger
+```
+"""
+
+
+def test_a_file_is_written_on_every_server_that_it_names() -> None:
+    (only,) = sessions.read(FILES, "files.md")
+    assert [(one.server, one.command, one.place) for one in only.steps] == [
+        ("srv-a", "install -D -m 644 /dev/stdin /etc/a.yaml", "files.md:4"),
+        ("srv-b", "install -D -m 644 /dev/stdin /etc/a.yaml", "files.md:4"),
+        ("srv-b", "install -D -m 755 /dev/stdin /usr/local/bin/a", "files.md:12"),
+        ("srv-a", "echo b > /proc/sysrq-trigger", "files.md:21"),
+    ]
+    assert only.steps[0].feed == "# /etc/a.yaml on srv-a and srv-b\na: 1\n\nb: 2\n"
+    assert (only.ends, only.said) == ("srv-b and srv-a", True)
+
+
+@pytest.mark.parametrize("page", sorted(sessions.GUIDES.glob("*.md")), ids=lambda page: page.stem)
+def test_every_guide_is_typed_and_read_by_a_person_who_finds_it(page: Path) -> None:
+    text = page.read_text()
+    assert page.stem in {guide.name for guide in test_guides.GUIDES}
+    assert f"guides/{page.name}" in (sessions.DOCUMENT.parent.parent / "README.md").read_text()
+    assert f"guides/{page.name}" in sessions.DOCUMENT.with_name("setup.md").read_text()
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert [kind for kind, block in blocks if kind != "console" and not sessions.FILE.search(block)] == []
+    typed = [step.command for session in sessions.read(text) for step in session.steps]
+    assert sessions.POWER_CUT in typed
+    assert any(command.startswith("nvkeep move ") for command in typed)
 
 
 @pytest.mark.parametrize(
