@@ -72,7 +72,7 @@ BOTH = {
         f"SERVICE {UNIT}", f"{UNIT} is started at boot by starter.service", "systemctl disable starter.service",
     ),
     "a socket starts it at boot": Case(
-        f"printf '{SOCKET}' > /etc/systemd/system/starter.socket && systemctl enable -q --now starter.socket",
+        f"printf '{SOCKET}' > /etc/systemd/system/starter.socket && systemctl enable -q starter.socket",
         f"SERVICE {UNIT}", f"{UNIT} is started at boot by starter.socket", "systemctl disable --now starter.socket",
     ),
     "keepalived is not as generated": Case(
