@@ -34,7 +34,8 @@ TREE_MB = 256
 class Farm(Single):
     """Hosts `a` and `b` and the `target`; one farm at a time on a machine.
 
-    The volumes are there but not connected: `nvme` and `iscsi` on the target, `mirror` (DRBD) between the hosts.
+    The volumes are there but not connected: `nvme` and `iscsi` on the target, `mirror` (DRBD) between the hosts. `client` is
+    off until somebody needs it.
     """
 
     def __init__(self, *, install: bool = False) -> None:
@@ -44,6 +45,7 @@ class Farm(Single):
         self.a = Machine("srv-a", 1, (SERVICE, REPLICATION), {"mirror": SIZE_MB, **shown})
         self.b = Machine("srv-b", 2, (SERVICE, REPLICATION), {"mirror": SIZE_MB, **shown})
         self.target = Machine("target", 3, (SERVICE,))
+        self.client = Machine("client", 4, (SERVICE,))
         self.nvme = Nvme(self.target)
         self.iscsi = Iscsi(self.target, [host.name for host in self.hosts])
         self.mirror = Mirror(self.a, self.b)
@@ -86,6 +88,19 @@ class Farm(Single):
         if machine is self.target:
             self.start_target()
 
+    def start_client(self) -> None:
+        """Switch the client on, and wait until it is up; every time it is a fresh one."""
+        self.stop_client()
+        self._switch_on(self.client, image.ensure())
+        self.client.wait_up()
+
+    def stop_client(self) -> None:
+        """Cut the client's power, and take its disk and its cable away."""
+        self.client.power_cut()
+        wires.unplug(self.client.name, self.client.nets)
+        for directory in (self.client.home, self.client.sockets):
+            shutil.rmtree(directory, ignore_errors=True)
+
     def start_target(self) -> None:
         """Export the volumes; after a boot of the target nothing is exported until this is called."""
         self.nvme.export()
@@ -94,7 +109,7 @@ class Farm(Single):
     def _end(self) -> None:
         with contextlib.ExitStack() as last:
             last.callback(clean)
-            for machine in self:
+            for machine in (*self, self.client):
                 last.callback(machine.power_cut)
 
 

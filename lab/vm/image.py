@@ -35,6 +35,8 @@ PACKAGES = (
     "multipath-tools",
     "open-iscsi",
     "drbd-utils",
+    "netbase",
+    "nfs-kernel-server",
     "selinux-policy-default",
     "policycoreutils",
 )
@@ -70,7 +72,15 @@ MASKED = (
     "systemd-update-utmp-runlevel.service",
     "uuidd.socket",
 )
-DISABLED = ("keepalived.service", "ssh.service")
+DISABLED = (
+    "keepalived.service",
+    "ssh.service",
+    "nfs-blkmap.service",
+    "nfs-client.target",
+    "nfs-server.service",
+    "rpcbind.service",
+    "rpcbind.socket",
+)
 AGENT = Path(__file__).with_name("agent.py")
 UNIT = """\
 [Unit]
@@ -104,7 +114,7 @@ UNUSED = (
 FILES = tree.QUICK_SSH | {
     "etc/fstab": "",
     "etc/hostname": "machine\n",
-    "etc/hosts": "127.0.0.1 localhost\n10.87.0.1 srv-a\n10.87.0.2 srv-b\n10.87.0.3 target\n",
+    "etc/hosts": "127.0.0.1 localhost\n10.87.0.1 srv-a\n10.87.0.2 srv-b\n10.87.0.3 target\n10.87.0.4 client\n",
     "etc/machine-id": "",
     "etc/resolv.conf": "",
     "etc/drbd.d/global_common.conf": "global { usage-count no; }\n",

@@ -33,6 +33,12 @@ def plug(machine: str, nets: tuple[Net, ...]) -> None:
         _batch([f"tuntap add mode tap {name}", f"link set {name} master br-{net.interface} up"])
 
 
+def unplug(machine: str, nets: tuple[Net, ...]) -> None:
+    """Take the taps of one machine away, if it has any; it must be off."""
+    for net in nets:
+        run((*enter(), "ip", "link", "delete", tap(machine, net)), check=False)
+
+
 def cut(machine: str, net: Net) -> None:
     """Have the switch forward nothing to or from one machine; the machine still has carrier."""
     _batch([f"link set {tap(machine, net)} nomaster"])

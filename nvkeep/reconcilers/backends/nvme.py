@@ -87,8 +87,14 @@ class NvmeBackend(Backend[NvmeVolume]):
         return steps(*_connect(ask), _register(ask), take, timeout=COMMAND_TIMEOUT_S)
 
     def seize(self, ask: Ask[NvmeVolume], version: int | None) -> Steps:
-        """Register, then preempt the holder and abort what it has under way."""
-        holder = f"--prkey={version or 0:#x}"
+        """Register, then preempt the holder and abort what it has under way.
+
+        Without a version nobody could read who holds, because the namespace is not connected yet: that comes first, and takes
+        what is free. Where another host holds it, that is a denial, and the pass knows from then on whom to preempt.
+        """
+        if version is None:
+            return self.acquire(ask)
+        holder = f"--prkey={version:#x}"
         take = ("nvme", "resv-acquire", ask.spec.device, _key(ask), holder, WRITE_EXCLUSIVE, "--racqa=2")
         return steps(_register(ask), take, timeout=COMMAND_TIMEOUT_S)
 
