@@ -87,7 +87,7 @@ class Reader:
     def _typed(self, line: str, number: int) -> None:
         steps = self.sections[-1].steps
         if typed := PROMPT.fullmatch(line):
-            steps.append(Typed(typed[1], typed[2], int(typed[3] or 0), number))
+            steps.append(Typed(typed[1], typed[2], int(typed[3] or 0), str(number)))
         elif line.strip() not in ("", "..."):
             assert isinstance(steps[-1], Typed)
             steps[-1].printed.append(line.strip())
@@ -127,7 +127,7 @@ class Guide:
                 return
             if time.monotonic() >= deadline:
                 said = f"{step.command!r} ended with {done.returncode}, not {step.code}; lacking: {lacks!r}"
-                raise AssertionError(f"{self.name}:{step.line}: on {name}: {said}; printed was:\n{printed}")
+                raise AssertionError(f"{self.name}:{step.place}: on {name}: {said}; printed was:\n{printed}")
             time.sleep(1)
 
 
