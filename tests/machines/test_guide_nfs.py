@@ -50,7 +50,7 @@ INSTALLED = ("nfs-server.service", "nfs-client.target", "rpcbind.service", "rpcb
 LEFT = (
     "/etc/nvkeep/cluster.yaml /etc/keepalived/*.conf /var/lib/nvkeep/* /etc/exports /etc/nfs.conf.d/nvkeep.conf"
     " /etc/modprobe.d/nvkeep-nfs.conf /etc/sysctl.d/nvkeep-nfs.conf /etc/systemd/system/nfs-server.service.d"
-    " /etc/systemd/system/nfs-notify.service"
+    " /etc/systemd/system/nfs-notify.service /etc/modules-load.d/nvme-tcp.conf"
 )
 UNITS = ("nvkeep.service", "nvkeep-reconcile.timer", "nvkeep-shutdown.service", "keepalived.service")
 Entry = dict[str, Any]
