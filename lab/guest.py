@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lab.cluster import Lab
 
 LAYER = Layer(("python3-psycopg2", "python3-pymysql", "libnfs13"))
-PROGRAM = ("protocols.py", "libnfs.py")
+PROGRAM = ("protocols.py", "libnfs.py", "pace.py", "steady.py")
 
 
 def tree() -> Path:

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lab.libnfs import Nfs
+from lab.pace import INTERVAL_S, REACHABLE_S, numbers, reachable
+from lab.steady import boottime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-INTERVAL_S = 0.02
-PATIENCE_S, REACHABLE_S, UNACKNOWLEDGED_MS = 1.0, 0.15, 600
+PATIENCE_S, UNACKNOWLEDGED_MS = 1.0, 600
 USER, PASSWORD, DATABASE = "app", "change-me", "app"
 TABLE = "create table if not exists guide_rows (id bigint primary key)"
 LOOK_BACK = 10  # a client of NFS reads the file it wrote so many files before
@@ -135,18 +136,9 @@ KINDS: dict[str, Callable[[str, int], Line]] = {
 }
 
 
-def reachable(address: str, port: int) -> bool:
-    """Tell quickly whether anyone listens there: a driver would wait a second for the kernel to ask again."""
-    try:
-        with socket.create_connection((address, port), REACHABLE_S):
-            return True
-    except OSError:
-        return False
-
-
 def write(kind: str, address: str, port: int, file: Path) -> None:
     """Write rows for ever, connecting anew whenever anything goes wrong."""
-    numbers = _numbers()
+    rows = numbers()
     with file.open("a", buffering=1) as acks:
         while True:
             if not reachable(address, port):
@@ -154,35 +146,22 @@ def write(kind: str, address: str, port: int, file: Path) -> None:
                 continue
             try:
                 with contextlib.closing(KINDS[kind](address, port)) as line:
-                    _put(line, numbers, lambda row: acks.write(f"{row} {boottime():.6f}\n"))
+                    _put(line, rows, lambda row: acks.write(f"{row} {boottime():.6f}\n"))
             except Exception as error:  # noqa: BLE001 - each driver has errors of its own; all of them end the connection
                 print(f"{boottime():.3f} {type(error).__name__}: {error}", flush=True)
                 time.sleep(INTERVAL_S)
 
 
-def _put(line: Line, numbers: Iterator[int], acknowledge: Callable[[int], object]) -> None:
+def _put(line: Line, fresh: Iterator[int], acknowledge: Callable[[int], object]) -> None:
     written: list[int] = []
     while True:
-        row, began = next(numbers), time.monotonic()
+        row, began = next(fresh), time.monotonic()
         line.put(row)
         acknowledge(row)
         written.append(row)
         if isinstance(line, Nfs) and len(written) > LOOK_BACK and not line.rows({written[-LOOK_BACK]}):
             sys.exit(f"{written[-LOOK_BACK]} was acknowledged, and is not there with the right sum")
         time.sleep(max(INTERVAL_S - (time.monotonic() - began), 0))
-
-
-def _numbers() -> Iterator[int]:
-    """Count from a number no earlier client has reached."""
-    number = int(boottime() * 1e6)
-    while True:
-        number += 1
-        yield number
-
-
-def boottime() -> float:
-    """Return CLOCK_BOOTTIME in seconds."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def lost(line: Line, file: Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import select
-import socket
 import sys
 import time
 from pathlib import Path
@@ -13,15 +12,14 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import extensions
 
+from lab.pace import INTERVAL_S, numbers, reachable
 from lab.steady import boottime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-INTERVAL = 0.02
 # How long a commit may take before the connection is given up: a frozen server acknowledges packets and never answers.
 PATIENCE = 1.0
-REACHABLE = 0.15
 TABLE = "lab_rows"
 
 
@@ -38,15 +36,6 @@ def wait(connection: extensions.connection) -> None:
         writing = [connection.fileno()] if state == extensions.POLL_WRITE else []
         if not any(select.select(reading, writing, [], left)):
             raise LateError(f"no answer within {PATIENCE} s")
-
-
-def reachable(address: str, port: int) -> bool:
-    """Tell quickly whether anyone listens there."""
-    try:
-        with socket.create_connection((address, port), REACHABLE):
-            return True
-    except OSError:
-        return False
 
 
 def connect(address: str, port: int) -> extensions.connection:
@@ -71,37 +60,29 @@ def connect(address: str, port: int) -> extensions.connection:
 
 def write(address: str, port: int, file: Path) -> None:
     """Write rows for ever, reconnecting whenever anything goes wrong."""
-    numbers = _numbers()
+    rows = numbers()
     with file.open("a", buffering=1) as acks:
         while True:
             if not reachable(address, port):
-                time.sleep(INTERVAL)
+                time.sleep(INTERVAL_S)
                 continue
             try:
                 with contextlib.closing(connect(address, port)) as connection:
-                    for number, when in _commit(connection, numbers):
+                    for number, when in _commit(connection, rows):
                         acks.write(f"{number} {when:.6f}\n")
             except psycopg2.Error as error:
                 print(f"{boottime():.3f} {type(error).__name__}: {error}".strip(), flush=True)
-                time.sleep(INTERVAL)
+                time.sleep(INTERVAL_S)
 
 
-def _numbers() -> Iterator[int]:
-    """Count from a number no earlier writer has reached: a number is never used twice."""
-    number = int(boottime() * 1e6)
-    while True:
-        number += 1
-        yield number
-
-
-def _commit(connection: extensions.connection, numbers: Iterator[int]) -> Iterator[tuple[int, float]]:
+def _commit(connection: extensions.connection, fresh: Iterator[int]) -> Iterator[tuple[int, float]]:
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE IF NOT EXISTS {TABLE} (id bigint PRIMARY KEY, at timestamptz DEFAULT now())")
         while True:
-            number, began = next(numbers), time.monotonic()
+            number, began = next(fresh), time.monotonic()
             cursor.execute(f"INSERT INTO {TABLE} (id) VALUES (%s)", (number,))  # noqa: S608 - the name is ours
             yield number, boottime()
-            time.sleep(max(INTERVAL - (time.monotonic() - began), 0))
+            time.sleep(max(INTERVAL_S - (time.monotonic() - began), 0))
 
 
 def check(address: str, port: int, file: Path) -> int:

@@ -12,8 +12,8 @@ import pytest
 from lab import remote
 from lab.commands import until
 from lab.databases import Database
+from lab.pace import REACHABLE_S
 from lab.steady import boottime
-from lab.writing import REACHABLE
 from nvkeep.model.summary import EXIT, Summary
 from tests.cluster.conftest import Pair
 from tests.cluster.stage import MEASURED
@@ -160,7 +160,7 @@ def test_a_rehearsal_measures_what_a_client_sees_and_is_kept_as_evidence(pair: P
     gap = pair.writer.result().longest_gap_seconds
     MEASURED.append(f"rehearsal: away {away[0]:.2f} and {away[1]:.2f} s; its own client waited {gap:.2f} s at most")
     # The lab's client may send its question just before the address is up; it waits so long for the answer that never comes.
-    assert 0.8 * (gap - REACHABLE) <= max(away) <= 1.2 * gap
+    assert 0.8 * (gap - REACHABLE_S) <= max(away) <= 1.2 * gap
     pair.finish(pair.active, clean=pair.other)
 
 
